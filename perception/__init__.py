@@ -1,0 +1,48 @@
+"""Senses in, one state embedding out. Names are imported on first use, so that `spec` alone stays light."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .config import PerceptionConfig as PerceptionConfig
+    from .dropout import ModalityDropout as ModalityDropout
+    from .encoders import register_encoder as register_encoder
+    from .fusion import FUSIONS as FUSIONS
+    from .fusion import Fusion as Fusion
+    from .perception import Perception as Perception
+    from .perception import State as State
+    from .spec import Camera as Camera
+    from .spec import Grid as Grid
+    from .spec import Instruction as Instruction
+    from .spec import Kind as Kind
+    from .spec import Microphone as Microphone
+    from .spec import Spec as Spec
+    from .spec import Vector as Vector
+    from .spec import register_kind as register_kind
+    from .tokenizer import Tokenizer as Tokenizer
+    from .tokenizer import default_tokenizer as default_tokenizer
+    from .tokens import TokenGroup as TokenGroup
+
+_HOMES = {
+    "config": ("PerceptionConfig",),
+    "dropout": ("ModalityDropout",),
+    "encoders": ("register_encoder",),
+    "fusion": ("FUSIONS", "Fusion"),
+    "perception": ("Perception", "State"),
+    "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
+    "tokenizer": ("Tokenizer", "default_tokenizer"),
+    "tokens": ("TokenGroup",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

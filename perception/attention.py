@@ -1,0 +1,141 @@
+"""Gated cross-attention from latents to the tokens of several modalities, safe where a modality is absent.
+
+No encoders and no readout here: `fusion/gated_cross_attention.py` stacks this block. Every modality has a softmax of
+its own, so an absent one takes nothing away from the others, and every contribution passes a sigmoid gate.
+
+b batch, l latents, n tokens, d width, h heads, e width of one head
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .modules import NamedModules
+from .tokens import TokenGroup
+
+Gates = dict[str, Float[Tensor, "b l h"]]
+Maps = dict[str, Float[Tensor, "b h l n"]]
+
+
+def masked_softmax(scores: Float[Tensor, "b q n"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b q n"]:
+    """Softmax over the tokens that count.
+
+    A sample without any such token attends to all of its (finite, meaningless) tokens: that keeps the softmax and its
+    gradient free of NaN, and the caller drops the result with `torch.where`.
+    """
+    attended = mask | ~mask.any(dim=1, keepdim=True)
+    return scores.masked_fill(~attended[:, None, :], -math.inf).softmax(dim=-1)
+
+
+class CrossAttentionHeads(nn.Module):
+    """Keys and values of one modality, and its gate.
+
+    Latents are few and tokens many, so the key matrix is applied to the queries and the value matrix to the pooled
+    tokens: the same attention as with projected keys and values, at a fraction of the multiplications.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        head_width = width // heads
+        self.key = nn.Parameter(torch.randn(heads, head_width, width) / math.sqrt(width))
+        self.value = nn.Parameter(torch.randn(heads, width, head_width) / math.sqrt(width))
+        self.gate_query = nn.Linear(width, heads)
+        self.gate_value = nn.Parameter(torch.randn(heads, head_width) / math.sqrt(width))
+        nn.init.constant_(self.gate_query.bias, 1.0)  # mostly open at the start, so that every sense is heard
+
+    def forward(
+        self, query: Float[Tensor, "b l h e"], latents: Float[Tensor, "b l d"], group: TokenGroup
+    ) -> tuple[Float[Tensor, "b l h e"], Float[Tensor, "b l h"], Float[Tensor, "b h l n"]]:
+        """Attends to the group's tokens.
+
+        Args:
+            query: the latents' queries.
+            latents: the normalised latents themselves, for the gate.
+            group: the tokens of this modality.
+
+        Returns:
+            The gated contribution, the gates and the attention weights; all exactly 0 where the modality is absent.
+        """
+        b, l, h, e = query.shape
+        tokens, available = group.tokens, group.available
+        folded = torch.matmul(query.transpose(1, 2), self.key / math.sqrt(e))  # b h l d
+        scores = torch.bmm(folded.reshape(b, h * l, -1), tokens.transpose(1, 2))  # b (h l) n
+        weights = masked_softmax(scores, group.mask)
+        pooled = torch.bmm(weights.to(tokens.dtype), tokens).view(b, h, l, -1)  # b h l d
+        value = torch.matmul(pooled, self.value).transpose(1, 2)  # b l h e
+        gates = torch.sigmoid(self.gate_query(latents) + (value * self.gate_value).sum(dim=-1))  # b l h
+        gates = torch.where(available[:, None, None], gates, 0.0)
+        contribution = torch.where(available[:, None, None, None], gates[..., None] * value, 0.0)
+        maps = torch.where(available[:, None, None, None], weights.view(b, h, l, -1), 0.0)
+        return contribution, gates, maps
+
+
+class GatedCrossAttention(nn.Module):
+    """One block: gated cross-attention to every modality, gated feed-forward, self-attention among the latents.
+
+    The feed-forward branch is multiplied by the mean gate of the modalities that are here, so a block to which
+    nothing comes in, or whose gates are all shut, changes the latents by their self-attention alone.
+
+    Source: Alayrac et al. 2022 (Flamingo), equation 2, with the scalar tanh gates replaced by query- and
+        input-dependent sigmoid gates per head (Qiu et al. 2025, arXiv 2505.06708, equation 5).
+    """
+
+    def __init__(self, names: Sequence[str], width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.modalities = NamedModules({name: CrossAttentionHeads(width, heads) for name in names})
+        self.out = nn.Linear(width, width)
+        self.feed_forward = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
+        self.mix = SelfAttention(width, heads)
+
+    def forward(
+        self, latents: Float[Tensor, "b l d"], groups: Mapping[str, TokenGroup]
+    ) -> tuple[Float[Tensor, "b l d"], Gates, Maps]:
+        """Lets the modalities into the latents.
+
+        Returns:
+            The new latents, and by modality the gates and the attention weights.
+        """
+        normed = self.norm(latents)
+        query = self.query(normed).unflatten(-1, (self.heads, -1))  # b l h e
+        contributions, gates, maps = [], {}, {}
+        for name, heads in self.modalities.items():
+            contribution, gates[name], maps[name] = heads(query, normed, groups[name])
+            contributions.append(contribution)
+        attended = torch.stack(contributions).sum(dim=0).flatten(2)  # b l d
+        openness = self.openness(groups, gates)  # b l 1
+        latents = latents + self.out(attended) * (openness > 0)
+        latents = latents + openness * self.feed_forward(latents)
+        return latents + self.mix(latents), gates, maps
+
+    @staticmethod
+    def openness(groups: Mapping[str, TokenGroup], gates: Gates) -> Float[Tensor, "b l 1"]:
+        """The mean gate of the modalities that are here; 0 where none is."""
+        here = torch.stack([groups[name].available for name in gates]).sum(dim=0).clamp(min=1)  # b
+        total = torch.stack([gate.mean(dim=-1) for gate in gates.values()]).sum(dim=0)  # b l
+        return (total / here[:, None])[..., None]
+
+
+class SelfAttention(nn.Module):
+    """Self-attention without a mask: latents are never absent."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, latents: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
+        projected = self.query_key_value(self.norm(latents)).unflatten(-1, (3, self.heads, -1))
+        query, key, value = projected.permute(2, 0, 3, 1, 4)  # each b h l e
+        mixed = functional.scaled_dot_product_attention(query, key, value)
+        return self.out(mixed.transpose(1, 2).flatten(2))

@@ -1,0 +1,68 @@
+"""Waveforms to tokens: a few frames of sound features each, with their time; any length, with a mask.
+
+b batch, c channels, t samples, f frames, n tokens, d width
+"""
+
+import math
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from .sound import SoundFeatures
+from .spec import Microphone
+from .tokens import TokenGroup
+
+MAX_TOKENS = 64
+
+
+class AudioEncoder(nn.Module):
+    """Two frames (20 ms) a token; more for recordings so long that they would give over 64 tokens.
+
+    The features are computed in float32 (float64 in a double model) also under autocast: a Fourier transform has no
+    business in half precision.
+    """
+
+    def __init__(self, kind: Microphone, width: int) -> None:
+        super().__init__()
+        self.features = SoundFeatures(kind.channels, kind.sample_rate_hz, bands=width // 2)
+        self.frames_per_token = max(2, math.ceil(self.features.frames_of(kind.samples) / MAX_TOKENS))
+        self.width = width
+        self.embed = nn.Sequential(
+            nn.Linear(self.frames_per_token * self.features.size, width), nn.GELU(), nn.Linear(width, width)
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, waveform: Float[Tensor, "b c t"], length: Int[Tensor, " b"] | None = None) -> TokenGroup:
+        """Encodes sound in -1..1; samples beyond are cut off.
+
+        Args:
+            waveform: any number of samples, not only the kind's.
+            length: how many leading samples are real, where a recording is shorter; later ones are ignored.
+        """
+        with torch.autocast(waveform.device.type, enabled=False):
+            waveform = waveform.to(self.features.window.dtype).clamp(-1.0, 1.0)
+            if length is not None:
+                heard = torch.arange(waveform.shape[-1], device=waveform.device) < length[:, None]
+                waveform = torch.where(heard[:, None], waveform, 0.0)
+            frames = self.features(waveform)  # b f size
+        b, f, _ = frames.shape
+        n = math.ceil(f / self.frames_per_token)
+        if length is not None:
+            valid = torch.arange(f, device=frames.device) < (1 + length // self.features.hop)[:, None]  # b f
+            frames = torch.where(valid[..., None], frames, 0.0)
+            mask = valid[:, :: self.frames_per_token]  # b n
+        else:
+            mask = torch.ones(b, n, dtype=torch.bool, device=frames.device)
+        frames = nn.functional.pad(frames, (0, 0, 0, n * self.frames_per_token - f))
+        tokens = self.embed(frames.reshape(b, n, -1))
+        return TokenGroup(self.norm(tokens + self.time(n, tokens)), mask)
+
+    def time(self, n: int, like: Tensor) -> Float[Tensor, "n d"]:
+        """Sines and cosines of the token's number, for any number of tokens.
+
+        Source: Vaswani et al. 2017, section 3.5.
+        """
+        rate = torch.exp(torch.arange(0, self.width, 2, device=like.device) * (-math.log(1000.0) / self.width))
+        angle = torch.arange(n, device=like.device)[:, None] * rate
+        return torch.cat([angle.sin(), angle.cos()], dim=-1)[:, : self.width].to(like.dtype)

@@ -1,0 +1,82 @@
+"""The size and shape of a `Perception`: a frozen dataclass, presets by name, JSON without surprises."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Self
+
+from .errors import ConfigError, did_you_mean, unknown_name
+
+
+@dataclasses.dataclass(frozen=True)
+class PerceptionConfig:
+    """How senses become a state. The defaults are the preset "laptop".
+
+    Args:
+        fusion: a name in `FUSIONS`.
+        width: width of every token, a multiple of 2 * heads.
+        latents: number of learned queries.
+        layers: number of fusion blocks.
+        heads: attention heads.
+        state_dim: width of the state embedding.
+
+    Raises:
+        ConfigError: a number is not a whole number of at least 1, or `width` does not divide among the heads.
+        UnknownNameError: there is no such fusion.
+    """
+
+    fusion: str = "gated_cross_attention"
+    width: int = 64
+    latents: int = 4
+    layers: int = 1
+    heads: int = 4
+    state_dim: int = 128
+
+    def __post_init__(self) -> None:
+        from .fusion import FUSIONS
+
+        if self.fusion not in FUSIONS:
+            raise unknown_name("Fusion", self.fusion, FUSIONS)
+        for field in ("width", "latents", "layers", "heads", "state_dim"):
+            value = getattr(self, field)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"`{field}` must be a whole number of at least 1; got {value!r}.")
+        if self.width % (2 * self.heads):
+            raise ConfigError(
+                f"`width` must be a multiple of 2 * heads = {2 * self.heads}; got {self.width}. "
+                f"Try {2 * self.heads * max(1, round(self.width / (2 * self.heads)))}."
+            )
+
+    @classmethod
+    def preset(cls, name: str, **changes: Any) -> Self:
+        """A size by name ("laptop", "base", "large"), with changes.
+
+        Raises:
+            UnknownNameError: there is no such preset.
+        """
+        if name not in PRESETS:
+            raise unknown_name("Preset", name, PRESETS)
+        return cls(**(PRESETS[name] | changes))
+
+    def to_json(self) -> dict[str, Any]:
+        """This configuration as plain JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ConfigError: an unknown key or a value out of its range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in data:
+            if key not in known:
+                raise ConfigError(f'"{key}" is not a setting of PerceptionConfig; {did_you_mean(key, known)}')
+        return cls(**data)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "laptop": {"width": 64, "latents": 4, "layers": 1, "heads": 4, "state_dim": 128},
+    "base": {"width": 128, "latents": 8, "layers": 2, "heads": 4, "state_dim": 256},
+    "large": {"width": 256, "latents": 16, "layers": 4, "heads": 8, "state_dim": 512},
+}

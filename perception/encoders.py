@@ -1,0 +1,48 @@
+"""Which encoder reads which kind of sense.
+
+An encoder is an `nn.Module` made as `Encoder(kind, width)`; its forward takes a batch of clean (finite, placeholder
+where absent) readings and returns a `TokenGroup`. Encoders never see whether a sense is absent.
+"""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from .audio import AudioEncoder
+from .errors import SpecError
+from .grid import GridEncoder
+from .spec import Camera, Grid, Instruction, Kind, Microphone, Vector
+from .text import InstructionEncoder
+from .vector import VectorEncoder
+from .vision import CameraEncoder
+
+EncoderFactory = Callable[..., nn.Module]
+
+ENCODERS: dict[type[Kind], EncoderFactory] = {
+    Camera: CameraEncoder,
+    Grid: GridEncoder,
+    Instruction: InstructionEncoder,
+    Microphone: AudioEncoder,
+    Vector: VectorEncoder,
+}
+"""Kind -> encoder class. `register_encoder` adds a user's own."""
+
+
+def register_encoder(kind: type[Kind], encoder: EncoderFactory) -> None:
+    """Makes `Perception` read every modality of class `kind` with `encoder(kind, width)`."""
+    ENCODERS[kind] = encoder
+
+
+def build_encoder(name: str, kind: Kind, width: int) -> nn.Module:
+    """Builds the encoder of one modality.
+
+    Raises:
+        SpecError: no encoder is registered for this kind.
+    """
+    for ancestor in type(kind).__mro__:
+        if ancestor in ENCODERS:
+            return ENCODERS[ancestor](kind, width)
+    raise SpecError(
+        f'Modality "{name}" is a {type(kind).__name__}, which has no encoder; '
+        f"call register_encoder({type(kind).__name__}, YourEncoder) first."
+    )

@@ -1,0 +1,200 @@
+"""The perception module: a dict of readings in, one state embedding out, whatever is missing.
+
+Raw input is made ready by `prepare` (perception/prepare.py); encoders turn each sense into tokens; a fusion turns
+tokens into the state. Absence is decided in one place, `_clean`, before any network sees the readings, and enters
+the fusion only as token masks.
+
+b batch, m modalities, s state width, n tokens, l latents
+"""
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from .config import PerceptionConfig
+from .encoders import build_encoder
+from .errors import ObservationError, did_you_mean
+from .fusion import FUSIONS
+from .modules import NamedModules
+from .prepare import prepare
+from .spec import LENGTH_SUFFIX, PRESENT, Microphone, Spec
+from .tokenizer import Tokenizer
+from .tokens import TokenGroup
+
+
+class State(NamedTuple):
+    """What an agent perceives."""
+
+    embedding: Float[Tensor, "b s"]
+    gates: dict[str, Float[Tensor, " b"]]
+    """How far each modality was let in: 0..1, mean over latents, heads and layers; exactly 0 where it is absent."""
+    present: Bool[Tensor, "b m"]
+    """Which modalities were used, in alphabetical order: present, in the dict, and finite."""
+    non_finite: Bool[Tensor, "b m"]
+    """Which modalities were said to be present but rejected, because their content holds NaN or inf."""
+    attention: dict[str, Float[Tensor, "b l n"]] | None = None
+    """Filled by `explain`: where each latent looked, mean over heads, last layer; {} for a fusion without any."""
+
+
+class Perception(nn.Module):
+    """Fuses camera frames, sound, instructions and any other senses into one state embedding.
+
+    Args:
+        spec: the senses.
+        config: sizes and the fusion's name; the preset "laptop" by default.
+
+    Example:
+        perception = Perception(Spec(camera=Camera(64, 64), instruction=Instruction(48, 1024)))
+        obs = perception.prepare({"camera": frame, "instruction": "go to the red ball"})
+        state = perception(obs)  # state.embedding, state.gates["camera"]
+    """
+
+    def __init__(self, spec: Spec, config: PerceptionConfig | None = None) -> None:
+        super().__init__()
+        self.spec = spec
+        self.config = config or PerceptionConfig()
+        width = self.config.width
+        self.encoders = NamedModules({name: build_encoder(name, kind, width) for name, kind in spec.items()})
+        self.fusion = FUSIONS[self.config.fusion](
+            spec.names,
+            width=width,
+            latents=self.config.latents,
+            layers=self.config.layers,
+            heads=self.config.heads,
+            state_dim=self.config.state_dim,
+        )
+
+    @classmethod
+    def from_space(
+        cls, space: Any, config: PerceptionConfig | None = None, *, sample_rate_hz: int | None = None
+    ) -> Self:
+        """A perception for an environment's observation space; see `Spec.from_space`."""
+        return cls(Spec.from_space(space, sample_rate_hz=sample_rate_hz), config)
+
+    @property
+    def device(self) -> torch.device:
+        """The device of the weights."""
+        return next(self.parameters()).device
+
+    def prepare(
+        self,
+        raw: Mapping[str, Any],
+        device: torch.device | str | None = None,
+        *,
+        tokenizer: Tokenizer | None = None,
+    ) -> dict[str, Tensor]:
+        """Makes raw readings ready for the network: see `perception.prepare.prepare`."""
+        return prepare(self.spec, raw, device or self.device, tokenizer=tokenizer)
+
+    def forward(self, obs: Mapping[str, Tensor]) -> State:
+        """Perceives a batch.
+
+        Args:
+            obs: readings by modality, batch first, shaped and typed as the spec says; floats are welcome anywhere
+                (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
+                modality that is not in the dict is absent for the whole batch.
+
+        Raises:
+            ObservationError: an unknown key, a wrong shape or type, or nothing to take the batch size from.
+        """
+        return self._perceive(obs)._replace(attention=None)
+
+    def explain(self, obs: Mapping[str, Tensor]) -> State:
+        """The state of the same forward computation, with `attention`: by modality, (b, l, n), 0 where absent.
+
+        Token i of a camera or grid is the patch `divmod(i, columns)` of `perception.encoders[name].grid_shape`.
+        """
+        return self._perceive(obs)
+
+    def _perceive(self, obs: Mapping[str, Tensor]) -> State:
+        clean, present, non_finite = self._clean(obs)
+        groups: dict[str, TokenGroup] = {}
+        for i, (name, encoder) in enumerate(self.encoders.items()):
+            if isinstance(self.spec[name], Microphone):
+                group = encoder(clean[name], clean.get(name + LENGTH_SUFFIX))
+            else:
+                group = encoder(clean[name])
+            groups[name] = group.only_where(present[:, i])
+        fused = self.fusion(groups)
+        return State(fused.embedding, fused.gates, present, non_finite, fused.attention)
+
+    def _clean(
+        self, obs: Mapping[str, Tensor]
+    ) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
+        """Replaces everything that is absent or not finite by zeros, with `where`: 0 * NaN would still be NaN."""
+        batch, device = self._check(obs)
+        said = obs.get(PRESENT)
+        said = torch.ones(batch, len(self.spec), device=device) if said is None else said
+        clean: dict[str, Tensor] = {}
+        present, non_finite = [], []
+        for i, (name, kind) in enumerate(self.spec.items()):
+            if name not in obs:
+                dtype = torch.float32 if kind.dtype.__name__.startswith("float") else torch.uint8
+                clean[name] = torch.zeros(batch, *kind.shape, dtype=dtype, device=device)
+                here = torch.zeros(batch, dtype=torch.bool, device=device)
+                present.append(here)
+                non_finite.append(here)
+                continue
+            content, here = obs[name], said[:, i] > 0.5
+            if content.is_floating_point():
+                finite = torch.isfinite(content).flatten(1).all(dim=1)
+                non_finite.append(here & ~finite)
+                here = here & finite
+            else:
+                non_finite.append(torch.zeros_like(here))
+            present.append(here)
+            clean[name] = torch.where(here.view(-1, *[1] * len(kind.shape)), content, 0)
+            length = obs.get(name + LENGTH_SUFFIX)
+            if length is not None:
+                clean[name + LENGTH_SUFFIX] = length.long()
+        return clean, torch.stack(present, dim=1), torch.stack(non_finite, dim=1)
+
+    def _check(self, obs: Mapping[str, Tensor]) -> tuple[int, torch.device]:
+        """Checks keys, types and shapes, and returns the batch size and device; no look at any value."""
+        if not obs:
+            raise ObservationError(
+                f'An observation needs a sense or "{PRESENT}" to know its batch size; got an empty dict. '
+                "Use Perception.prepare, which fills in placeholders."
+            )
+        expected = {name: kind.shape for name, kind in self.spec.items()} | {PRESENT: (len(self.spec),)}
+        expected |= {name + LENGTH_SUFFIX: () for name, kind in self.spec.items() if isinstance(kind, Microphone)}
+        batch: int | None = None
+        for key, value in obs.items():
+            if key not in expected:
+                raise ObservationError(f'The observation has an unknown key "{key}"; {did_you_mean(key, expected)}')
+            if not isinstance(value, Tensor):
+                raise ObservationError(
+                    f'"{key}" must be a tensor; got {type(value).__name__}. Perception.prepare makes tensors.'
+                )
+            if value.is_complex() or tuple(value.shape[1:]) != expected[key] or value.ndim == 0:
+                raise ObservationError(
+                    f'"{key}" must be real numbers of shape (batch, {", ".join(map(str, expected[key]))}); '
+                    f"got {value.dtype} of shape {tuple(value.shape)}. Check the spec, or use Perception.prepare."
+                )
+            if batch is not None and len(value) != batch:
+                raise ObservationError(
+                    f'All parts of an observation must have one batch size; got {len(value)} in "{key}" after {batch}.'
+                )
+            batch = len(value)
+        return batch or 0, next(iter(obs.values())).device
+
+    def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
+        """Writes config.json and model.safetensors; see `perception.pretrained`."""
+        from .pretrained import save_pretrained
+
+        save_pretrained(self, directory)
+
+    @classmethod
+    def from_pretrained(cls, directory: str | os.PathLike[str]) -> Self:
+        """Reads what `save_pretrained` wrote, strictly and without running code from the files.
+
+        Raises:
+            CheckpointError: a file is missing, damaged, of another version, or does not fit.
+        """
+        from .pretrained import load_pretrained
+
+        return load_pretrained(cls, directory)

@@ -1,0 +1,106 @@
+"""Sound features in torch, on the device: log-mel bands, and what differs between channels.
+
+Pure functions of waveforms and a frozen set of matrices; no learned weights. Log-mel alone forgets phase, and with it
+where a sound comes from: level, phase and time differences of each pair of channels are kept beside it.
+
+b batch, c channels, p pairs of channels, t samples, f frames, k frequency bins, m mel bands, u lags
+"""
+
+import itertools
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+WINDOW_S = 0.025
+HOP_S = 0.010
+LARGEST_DELAY_S = 0.0008
+"""A little more than sound needs from ear to ear around a head."""
+
+
+def mel_filters(sample_rate_hz: int, fft_size: int, bands: int) -> Float[Tensor, "k m"]:
+    """Triangular filters of equal area on Slaney's mel scale: linear to 1 kHz, logarithmic above.
+
+    Source: Slaney 1998, Auditory Toolbox (Interval technical report 1998-010), mfcc.m.
+    """
+    linear_hz, knee_hz, ratio = 200.0 / 3.0, 1000.0, math.log(6.4) / 27.0
+
+    def to_mel(frequency_hz: float) -> float:
+        if frequency_hz < knee_hz:
+            return frequency_hz / linear_hz
+        return knee_hz / linear_hz + math.log(frequency_hz / knee_hz) / ratio
+
+    mels = torch.linspace(0.0, to_mel(sample_rate_hz / 2), bands + 2, dtype=torch.float64)
+    edges_hz = torch.where(
+        mels < knee_hz / linear_hz, mels * linear_hz, knee_hz * torch.exp(ratio * (mels - knee_hz / linear_hz))
+    )
+    bins_hz = torch.linspace(0.0, sample_rate_hz / 2, fft_size // 2 + 1, dtype=torch.float64)
+    low, centre, high = edges_hz[:-2], edges_hz[1:-1], edges_hz[2:]
+    rising = (bins_hz[:, None] - low) / (centre - low)
+    falling = (high - bins_hz[:, None]) / (high - centre)
+    triangles = torch.minimum(rising, falling).clamp(min=0.0)
+    return (triangles * (2.0 / (high - low))).float()
+
+
+class SoundFeatures(nn.Module):
+    """Waveforms to frames of features, `hop` samples apart, each centred on its frame's time.
+
+    A frame holds the log-mel bands of every channel and, for each pair of channels, the level difference, the cosine
+    and sine of the phase difference in each band, and the correlation at each delay up to `LARGEST_DELAY_S`.
+    Everything is bounded: bands by their floor, the rest by construction.
+    """
+
+    window: Tensor
+    mel: Tensor
+    delays: Tensor
+
+    def __init__(self, channels: int, sample_rate_hz: int, bands: int, floor: float = 1e-8) -> None:
+        super().__init__()
+        self.floor = floor
+        self.window_size = 2 * max(8, round(WINDOW_S * sample_rate_hz / 2))
+        self.hop = max(1, round(HOP_S * sample_rate_hz))
+        self.pairs = list(itertools.combinations(range(channels), 2))
+        largest = math.ceil(LARGEST_DELAY_S * sample_rate_hz)
+        lags = torch.arange(-largest, largest + 1)
+        bins = torch.arange(self.window_size // 2 + 1)
+        angle = 2.0 * math.pi / self.window_size * bins[:, None] * lags
+        self.register_buffer("window", torch.hann_window(self.window_size), persistent=False)
+        self.register_buffer("mel", mel_filters(sample_rate_hz, self.window_size, bands), persistent=False)
+        delays = torch.cat([torch.cos(angle), -torch.sin(angle)]) / len(bins)
+        self.register_buffer("delays", delays, persistent=False)  # (2 k) u
+        self.size = channels * bands + len(self.pairs) * (3 * bands + len(lags))
+
+    def frames_of(self, samples: int) -> int:
+        """How many frames a recording of that many samples gives."""
+        return 1 + samples // self.hop
+
+    def spectrum(self, waveform: Float[Tensor, "b c t"]) -> tuple[Float[Tensor, "b c f k"], Float[Tensor, "b c f k"]]:
+        """Real and imaginary part of the short-time Fourier transform, zeros beyond both ends."""
+        half = self.window_size // 2
+        frames = nn.functional.pad(waveform, (half, half)).unfold(-1, self.window_size, self.hop)  # b c f window
+        bins = torch.view_as_real(torch.fft.rfft(frames * self.window))
+        return bins[..., 0], bins[..., 1]
+
+    def log_mel(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b c f m"]:
+        """Log10 of the power in each mel band, not below log10 of `floor`."""
+        real, imaginary = self.spectrum(waveform)
+        return torch.log10(((real.square() + imaginary.square()) @ self.mel).clamp(min=self.floor))
+
+    def forward(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b f size"]:
+        """All features, roughly within -2..2."""
+        real, imaginary = self.spectrum(waveform)
+        power = (real.square() + imaginary.square()) @ self.mel  # b c f m
+        level = torch.log10(power.clamp(min=self.floor))
+        features = [(level.transpose(1, 2).flatten(2) + 3.0) / 3.0]  # b f (c m)
+        for first, second in self.pairs:
+            features.append((level[:, first] - level[:, second]).clamp(-2.0, 2.0))
+            # the cross spectrum, X Y*: its angle is the phase by which the first channel leads
+            cross_real = real[:, first] * real[:, second] + imaginary[:, first] * imaginary[:, second]  # b f k
+            cross_imaginary = imaginary[:, first] * real[:, second] - real[:, first] * imaginary[:, second]
+            shared = torch.sqrt(power[:, first] * power[:, second] + self.floor**2)  # b f m
+            features += [(cross_real @ self.mel) / shared, (cross_imaginary @ self.mel) / shared]
+            strength = torch.rsqrt(cross_real.square() + cross_imaginary.square() + self.floor**2)
+            whitened = torch.cat([cross_real * strength, cross_imaginary * strength], dim=-1)  # b f (2 k)
+            features.append(2.0 * (whitened @ self.delays))  # b f u: generalised cross-correlation, phase transform
+        return torch.cat(features, dim=-1)

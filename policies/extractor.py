@@ -1,0 +1,109 @@
+"""`Perception` as the features extractor of stable-baselines3 and sb3-contrib policies.
+
+SB3 hands an extractor floats: frames moved to (3, height, width) and perhaps divided by 255, token ids and masks as
+floats. This class undoes that and passes on what the spec describes. It learns nothing of its own.
+
+b batch, s state width
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import torch
+from gymnasium import spaces
+from jaxtyping import Float
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
+from torch import Tensor, nn
+
+from ..perception.config import PerceptionConfig
+from ..perception.errors import SpecError
+from ..perception.perception import Perception, State
+from ..perception.spec import PRESENT, Spec
+
+
+class PerceptionExtractor(CombinedExtractor):
+    """Features extractor for PPO, SAC, DQN and RecurrentPPO with Dict observations.
+
+    `policy_kwargs=dict(features_extractor_class=PerceptionExtractor, features_extractor_kwargs=dict(spec=env_spec))`
+
+    It inherits from SB3's `CombinedExtractor` for one reason: SB3 tells that class, and no other, whether it divides
+    frames by 255 (`normalized_image`). None of its networks are built.
+
+    Args:
+        observation_space: the space as SB3 sees it, with frames moved or not.
+        spec: the senses; inferred from the space where that is possible (a space cannot tell a sound's rate).
+        config: a `PerceptionConfig`, its JSON values, or a preset's name.
+        normalized_image: False where SB3 divides frames by 255 (its default), True where `normalize_images=False`;
+            SB3 sets it by itself.
+
+    Raises:
+        SpecError: the spec does not belong to the space.
+    """
+
+    def __init__(
+        self,
+        observation_space: spaces.Dict,
+        spec: Spec | None = None,
+        config: PerceptionConfig | Mapping[str, Any] | str | None = None,
+        normalized_image: bool = False,
+    ) -> None:
+        if isinstance(config, str):
+            config = PerceptionConfig.preset(config)
+        elif config is not None and not isinstance(config, PerceptionConfig):
+            config = PerceptionConfig.from_json(config)
+        config = config or PerceptionConfig()
+        BaseFeaturesExtractor.__init__(self, observation_space, config.state_dim)
+        spec = spec or Spec.from_space(observation_space)
+        self.moved, self.scaled = _changes_by_sb3(spec, observation_space, divides=not normalized_image)
+        self.perception = Perception(spec, config)
+
+    def apply(self, fn: Callable[[nn.Module], None]) -> Self:
+        """As in torch, except that SB3's orthogonal initialisation passes by.
+
+        SB3 would overwrite every linear layer of the perception, also of a pretrained one, and shut its gates halfway.
+        """
+        if getattr(fn, "func", None) is BasePolicy.init_weights:
+            return self
+        return super().apply(fn)
+
+    def forward(self, observations: Mapping[str, Tensor]) -> Float[Tensor, "b s"]:
+        """The state embedding of a batch that SB3 has preprocessed."""
+        return self.perceive(observations).embedding
+
+    def perceive(self, observations: Mapping[str, Tensor]) -> State:
+        """The whole state of a batch that SB3 has preprocessed: embedding, gates, presence."""
+        return self.perception(self.restore(observations))
+
+    def restore(self, observations: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The observation as the spec describes it: frames (height, width, 3) in 0..255."""
+        restored = dict(observations)
+        for name in self.moved:
+            restored[name] = restored[name].movedim(1, -1)
+        for name in self.scaled:
+            if restored[name].is_floating_point():
+                restored[name] = torch.round(restored[name] * 255.0)
+        return restored
+
+
+def _changes_by_sb3(spec: Spec, space: spaces.Dict, *, divides: bool) -> tuple[list[str], list[str]]:
+    """Names of the modalities whose channels SB3 moved to the front, and of those that it divides by 255."""
+    if set(space.spaces) - {PRESENT} != set(spec.names):
+        raise SpecError(
+            f"The spec's modalities must be the observation space's keys; got {', '.join(spec.names)} "
+            f"for {', '.join(sorted(set(space.spaces) - {PRESENT}))}. Pass the environment's own spec (env.senses)."
+        )
+    moved, scaled = [], []
+    for name, kind in spec.items():
+        box = space[name]
+        if box.shape != kind.shape:
+            if len(kind.shape) != 3 or box.shape != (kind.shape[2], *kind.shape[:2]):
+                raise SpecError(
+                    f'"{name}" is {kind.shape} in the spec, but {box.shape} in the observation space. '
+                    "Pass the environment's own spec (env.senses)."
+                )
+            moved.append(name)
+        if divides and is_image_space(box):
+            scaled.append(name)
+    return moved, scaled
