@@ -1,0 +1,1 @@
+"""Known environments in the contract's form, one file per family."""
