@@ -1,0 +1,68 @@
+# Two commands: `make train` watches an agent learn, `make test` runs the tests. Both make .venv and install into it
+# first, and again only when pyproject.toml or constraints.txt has changed. `make help` lists the rest.
+
+PYTHON ?= python3
+VENV ?= .venv
+ARGS ?=
+WORKERS ?= 2
+
+RUN := "$(VENV)/bin/python"
+PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+PYTEST := $(RUN) -P -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal
+TRAIN := train --env BabyAI-GoToRedBallGrey-v0 --trainer sb3 --out runs/red-ball
+EXTRAS ?= test
+
+.DEFAULT_GOAL := help
+.PHONY: help train test check format nightly clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make train    train an agent to follow instructions in BabyAI; more options with ARGS="--seed 1"'
+	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
+	@echo 'make check    lint, format and type check, changing nothing'
+	@echo 'make format   sort imports, mend what can be mended, format'
+	@echo 'make nightly  run the long campaigns: every test, 5,000 examples a property'
+	@echo 'make clean    delete .venv and caches; runs/ stays'
+	@echo 'PYTHON=python3.12 chooses the Python that makes .venv; it must be 3.11 or newer.'
+
+train: $(VENV)/.installed
+	$(info senseweave $(TRAIN) $(ARGS))
+	@"$(VENV)/bin/senseweave" $(TRAIN) $(ARGS)
+
+test: $(VENV)/.installed-$(EXTRAS)
+	$(info pytest with $(WORKERS) workers, 300 examples a property $(ARGS))
+	@$(PYTEST) --hypothesis-profile ci $(ARGS)
+
+check: $(VENV)/.installed-$(EXTRAS)
+	@echo 'ruff check, ruff format --check, basedpyright'
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m ruff format --quiet --check .
+	@$(RUN) -m basedpyright --level error
+
+format: $(VENV)/.installed-$(EXTRAS)
+	@$(RUN) -m ruff check --quiet --fix .
+	@$(RUN) -m ruff format .
+
+nightly: $(VENV)/.installed-$(EXTRAS)
+	$(info pytest with $(WORKERS) workers, every test, 5000 examples a property $(ARGS))
+	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 $(ARGS)
+
+clean:
+	@rm -rf "$(VENV)" build dist senseweave.egg-info .pytest_cache .hypothesis .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo 'senseweave needs Python 3.11 or newer; name one: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 2; }
+	@echo 'making $(VENV)'
+	@$(PYTHON) -m venv "$(VENV)"
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo 'installing senseweave into $(VENV); the first time takes some minutes'
+	@$(PIP_INSTALL) --editable .
+	@touch "$@"
+
+$(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo 'installing senseweave[$(EXTRAS)] into $(VENV); the first time takes some minutes'
+	@$(PIP_INSTALL) --editable ".[$(EXTRAS)]"
+	@touch "$(VENV)/.installed" "$@"

@@ -1,0 +1,44 @@
+"""Executes the shapes in senseweave's signatures while the tests run; never part of the package.
+
+jaxtyping's import hook decorates every function of the package. `arrays_only` then hands beartype just the parameters
+that are arrays: what else a caller can get wrong is refused by the package itself, in a sentence that tests read, and a
+type checker that spoke first would hide it.
+"""
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jaxtyping
+from beartype import beartype
+
+CHECKED_PACKAGES = ("senseweave.perception", "senseweave.envs", "senseweave.policies", "senseweave.agent")
+SWITCH = "SENSEWEAVE_SHAPE_CHECKS"
+"""`0` in this environment variable leaves the package as users get it; torch.compile needs that."""
+
+
+def _holds_an_array(annotation: Any) -> bool:
+    if inspect.isclass(annotation) and issubclass(annotation, jaxtyping.AbstractArray):
+        return True
+    return any(_holds_an_array(part) for part in typing.get_args(annotation))
+
+
+def arrays_only(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Checks the parameters and results of `function` whose annotation names an array's shape, and no others."""
+    annotations = function.__annotations__
+    arrays = {name: annotation for name, annotation in annotations.items() if _holds_an_array(annotation)}
+    if not arrays:
+        return function
+    function.__annotations__ = arrays
+    return beartype(function)
+
+
+def are_wanted(environment: Mapping[str, str]) -> bool:
+    """Whether the environment leaves the checks switched on."""
+    return environment.get(SWITCH, "1") != "0"
+
+
+def install() -> None:
+    """Puts the hook in place; only modules that are imported afterwards are checked."""
+    jaxtyping.install_import_hook(list(CHECKED_PACKAGES), "shape_checks.arrays_only")
