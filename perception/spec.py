@@ -46,7 +46,9 @@ class Kind:
 
     def to_json(self) -> dict[str, Any]:
         """This kind as plain JSON values."""
-        return {"kind": type(self).__name__, **dataclasses.asdict(self)}
+        fields = dataclasses.asdict(self)
+        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
+        return {"kind": type(self).__name__, **plain}
 
 
 def _require_positive(kind: Kind, *fields: str) -> None:
