@@ -1,0 +1,1 @@
+"""What a person runs: the command line, training, evaluation, and the run directories that they share."""

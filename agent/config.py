@@ -1,0 +1,188 @@
+"""What a person asks for: one frozen dataclass per command, checked when it is made, and plain JSON on disk.
+
+Defaults run on a laptop. Nothing heavy is imported here: the command line builds these before torch is loaded, so
+names that live with the networks (fusions, presets, environments) are checked a moment later, where they are used.
+"""
+
+import dataclasses
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from ..perception.errors import ConfigError, did_you_mean, unknown_name
+
+TRAINERS = ("sb3",)
+"""What `--trainer` chooses from."""
+
+MEMORIES = ("none", "gru")
+"""What `--memory` chooses from."""
+
+LARGEST_SEED = 2**31 - 1
+
+
+def require_whole(field: str, value: Any, low: int, high: int | None = None) -> None:
+    """Checks a whole number in low..high.
+
+    Raises:
+        ConfigError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
+        rule = f"of at least {low}" if high is None else f"in {low}..{high}"
+        raise ConfigError(f"`{field}` must be a whole number {rule}; got {value!r}.")
+
+
+def require_device(device: Any) -> None:
+    """Checks that a device is auto, cpu, cuda or cuda:N; whether it is there is seen when it is used.
+
+    Raises:
+        ConfigError: it is something else.
+    """
+    if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ConfigError(f'`device` must be "auto", "cpu", "cuda" or "cuda:N"; got {device!r}.')
+
+
+def _require_text(field: str, value: Any) -> None:
+    if not isinstance(value, str) or not value:
+        raise ConfigError(f"`{field}` must be a name; got {value!r}.")
+
+
+class _JsonSettings:
+    """Reading and writing settings as JSON, for the dataclasses below."""
+
+    def to_json(self) -> dict[str, Any]:
+        """These settings as plain JSON values."""
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Reads what `to_json` wrote.
+
+        Raises:
+            ConfigError: an unknown key, or a value out of its range.
+        """
+        if not isinstance(data, Mapping):
+            raise ConfigError(f"{cls.__name__} must be a JSON object; got {data!r:.60}.")
+        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
+        for key in data:
+            if key not in known:
+                raise ConfigError(f'"{key}" is not a setting of {cls.__name__}; {did_you_mean(key, known)}')
+        return cls(**data)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainConfig(_JsonSettings):
+    """One training run.
+
+    Args:
+        env: the environment's id, as `senseweave envs` lists it.
+        env_options: options of that environment, {"view": "camera"}, say.
+        steps: environment steps in all; the last rollout is always finished, so a few more are taken.
+        num_envs: environments that step side by side.
+        seed: of everything that is random; training never uses the held-out seeds from 1,000,000,000 up.
+        device: "auto" (CUDA when it is there), "cpu", "cuda" or "cuda:N".
+        fusion: how the senses are woven together; None takes the default.
+        preset: size of the network; None takes the default.
+        memory: "none", or "gru" for a recurrent policy.
+        trainer: who runs the learning algorithm.
+        learning_rate: at the start, falling to 0; None takes the trainer's own.
+        perception: a folder of `Perception.save_pretrained` to start from.
+        checkpoint_every: steps between checkpoints.
+        keep_checkpoints: how many of the newest stay.
+        evaluation_episodes: held-out episodes after training; 0 leaves the evaluation out.
+        video: whether to write video.mp4 after training.
+
+    Raises:
+        ConfigError: a value is out of its range, or two of them contradict each other.
+        UnknownNameError: an unknown trainer or memory.
+    """
+
+    env: str = "BabyAI-GoToRedBallGrey-v0"
+    env_options: dict[str, Any] = dataclasses.field(default_factory=dict)
+    steps: int = 300_000
+    num_envs: int = 16
+    seed: int = 0
+    device: str = "auto"
+    fusion: str | None = None
+    preset: str | None = None
+    memory: str = "none"
+    trainer: str = "sb3"
+    learning_rate: float | None = None
+    perception: str | None = None
+    checkpoint_every: int = 50_000
+    keep_checkpoints: int = 2
+    evaluation_episodes: int = 512
+    video: bool = True
+
+    def __post_init__(self) -> None:
+        _require_text("env", self.env)
+        if not isinstance(self.env_options, dict):
+            raise ConfigError(f"`env_options` must map names to values; got {self.env_options!r}.")
+        require_whole("steps", self.steps, 1)
+        require_whole("num_envs", self.num_envs, 1, 4096)
+        require_whole("seed", self.seed, 0, LARGEST_SEED)
+        require_whole("checkpoint_every", self.checkpoint_every, 1)
+        require_whole("keep_checkpoints", self.keep_checkpoints, 1)
+        require_whole("evaluation_episodes", self.evaluation_episodes, 0, 1_000_000)
+        require_device(self.device)
+        if self.memory not in MEMORIES:
+            raise unknown_name("Memory", str(self.memory), MEMORIES)
+        if self.trainer not in TRAINERS:
+            raise unknown_name("Trainer", str(self.trainer), TRAINERS)
+        rate = self.learning_rate
+        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1):
+            raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
+        if self.perception is not None and (self.fusion is not None or self.preset is not None):
+            raise ConfigError(
+                "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateConfig(_JsonSettings):
+    """One evaluation of a trained run, also what `explain` starts from.
+
+    Args:
+        run: the run directory.
+        env: another environment than the run was trained in; None takes the run's own.
+        env_options: options of that environment; None takes the run's own.
+        episodes: held-out episodes, each from its own seed.
+        seed: which set of held-out seeds: episode i starts from 1,000,000,000 + 1,000,000 * seed + i.
+        greedy: whether `success_rate` and `mean_return` are those of the greedy policy instead of the sampled one.
+        without: senses that are taken away.
+        num_envs: episodes that run side by side; it changes the speed only.
+        device: as in `TrainConfig`.
+        video: a file to write a video to.
+
+    Raises:
+        ConfigError: a value is out of its range.
+    """
+
+    run: str
+    env: str | None = None
+    env_options: dict[str, Any] | None = None
+    episodes: int = 512
+    seed: int = 0
+    greedy: bool = False
+    without: tuple[str, ...] = ()
+    num_envs: int = 32
+    device: str = "auto"
+    video: str | None = None
+
+    def __post_init__(self) -> None:
+        _require_text("run", self.run)
+        if self.env is not None:
+            _require_text("env", self.env)
+        require_whole("episodes", self.episodes, 1, 1_000_000)
+        require_whole("seed", self.seed, 0, 1000)
+        require_whole("num_envs", self.num_envs, 1, 4096)
+        require_device(self.device)
+        object.__setattr__(self, "without", tuple(self.without))
+        if self.video is not None and Path(self.video).suffix.lower() not in (".mp4", ".mkv", ".mov"):
+            raise ConfigError(f"`video` must end in .mp4, .mkv or .mov; got {self.video!r}.")
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number for JSON, which has neither NaN nor infinity."""
+    return None if value is None or not math.isfinite(value) else value

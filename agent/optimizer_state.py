@@ -1,0 +1,59 @@
+"""A torch optimiser's state as plain tensors and plain JSON, checked in full before anything is put back."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.optim import Optimizer
+
+from ..perception.errors import CheckpointError
+
+
+def to_parts(optimizer: Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
+    """The tensors, named "<number of the parameter>.<name>", and the settings of each parameter group."""
+    state = optimizer.state_dict()
+    tensors: dict[str, Tensor] = {
+        f"{number}.{name}": value for number, values in state["state"].items() for name, value in values.items()
+    }
+    return tensors, [dict(group) for group in state["param_groups"]]
+
+
+def from_parts(optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """Turns what `to_parts` gave into a state dict for `optimizer.load_state_dict`; the optimiser stays as it is.
+
+    Raises:
+        CheckpointError: parameters, shapes or settings are not those of this optimiser.
+    """
+    own_groups = optimizer.state_dict()["param_groups"]
+    fits = (
+        isinstance(groups, list)
+        and all(isinstance(group, dict) for group in groups)
+        and [(group.keys(), group["params"]) for group in own_groups]
+        == [(group.keys(), group.get("params")) for group in groups]
+    )
+    if not fits:
+        raise CheckpointError("The optimiser's settings are of another optimiser; resume with the release that saved.")
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, name = key.partition(".")
+        if not number.isdigit() or int(number) >= len(parameters) or not name:
+            raise CheckpointError(f'The optimiser\'s state has the unknown part "{key}"; restore an older checkpoint.')
+        if tensor.dim() and tensor.shape != parameters[int(number)].shape:
+            raise CheckpointError(
+                f"The optimiser's {key} has shape {tuple(tensor.shape)}, not "
+                f"{tuple(parameters[int(number)].shape)}; it belongs to another network."
+            )
+        state.setdefault(int(number), {})[name] = tensor
+    names = {frozenset(values) for values in state.values()}
+    if len(names) > 1:  # a parameter that never had a gradient has no state; the others have the same parts
+        raise CheckpointError("The optimiser's state lacks some parts; restore an older checkpoint.")
+    settings = [{key: _as_tuple(value) for key, value in group.items()} for group in groups]
+    for group, own in zip(settings, own_groups, strict=True):
+        group["params"] = own["params"]
+    return {"state": state, "param_groups": settings}
+
+
+def _as_tuple(value: Any) -> Any:
+    """JSON has no tuples; Adam's betas are one."""
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,116 @@
+"""JSON files that notice damage, and folders that appear whole or not at all.
+
+perception/files.py does the same for single files and tensors. Nothing here knows what a run is.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ..perception.errors import CheckpointError
+from ..perception.files import read_json, sync_folder, write_atomically
+
+_MENDS = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space or raise your quota",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "choose a folder that you may write to",
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turns an `OSError` of the block into one sentence about `path`.
+
+    Raises:
+        CheckpointError: the block could not write.
+    """
+    try:
+        yield
+    except OSError as error:
+        mend = _MENDS.get(error.errno or 0, "check the disk, or choose another folder")
+        raise CheckpointError(f"{path} could not be written ({error.strerror or error}); {mend}.") from error
+
+
+def _seal(content: dict[str, Any]) -> str:
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(plain.encode()).hexdigest()
+
+
+def write_sealed(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON object with the SHA-256 of its own content, atomically and durably.
+
+    Raises:
+        CheckpointError: the file cannot be written; what was there is still whole.
+    """
+    sealed = {"sha256": _seal(content)} | content
+    write_atomically(path, json.dumps(sealed, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def read_sealed(path: Path, format_name: str, version: int) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote, without the seal.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, edited, or of another format or version.
+    """
+    content = _read_object(path)
+    found = content.get("format"), content.get("version")
+    if found != (format_name, version):
+        raise CheckpointError(
+            f"{path} must say format {format_name}, version {version}; got {found[0]!r}, {found[1]!r}. "
+            "Use the senseweave release that wrote it."
+        )
+    seal = content.pop("sha256", None)
+    try:
+        is_whole = seal == _seal(content)
+    except ValueError:  # NaN or inf, which we never write
+        is_whole = False
+    if not is_whole:
+        raise CheckpointError(
+            f"{path} does not match its own checksum, so it was damaged or edited; restore it or train again."
+        )
+    return content
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        return read_json(path)
+    except RecursionError as error:
+        raise CheckpointError(f"{path} is nested too deeply to be ours; restore it or train again.") from error
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes.
+
+    Raises:
+        CheckpointError: the file cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); was saving finished?") from error
+
+
+def publish_folder(temporary: Path, final: Path) -> None:
+    """Gives a finished temporary folder its name, so that `final` is there whole or not at all, also after a crash.
+
+    Raises:
+        CheckpointError: the folder cannot be renamed.
+    """
+    with writing(final):
+        sync_folder(temporary)
+        os.replace(temporary, final)
+        sync_folder(final.parent)
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder that no one needs any more; failing to is no reason to stop."""
+    shutil.rmtree(folder, ignore_errors=True)
