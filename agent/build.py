@@ -1,0 +1,182 @@
+"""Configuration in, stable-baselines3 objects out: vector environments, models to train, policies to run.
+
+The one file of agent/ that knows how SB3's parts are put together. It trains nothing and saves nothing.
+"""
+
+import contextlib
+import dataclasses
+import math
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import gymnasium
+import torch
+from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
+from stable_baselines3 import PPO
+from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
+
+from ..envs import make
+from ..perception.config import PerceptionConfig
+from ..perception.errors import CheckpointError, ConfigError
+from ..perception.files import load_strictly
+from ..perception.perception import Perception, State
+from ..perception.spec import Spec
+from ..policies.presets import PPOPreset, ppo_settings, recurrent_ppo_settings
+from .config import TrainConfig
+from .rundir import RunDirectory
+
+Model = PPO | RecurrentPPO
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvFacts:
+    """What a run needs to know about its environment."""
+
+    senses: Spec
+    action_names: tuple[str, ...]
+    step_s: float
+
+    @classmethod
+    def of(cls, env: gymnasium.Env[Any, Any]) -> "EnvFacts":
+        """Reads the attributes that every environment of ours has."""
+        return cls(*(env.get_wrapper_attr(name) for name in ("senses", "action_names", "step_s")))
+
+
+def choose_device(name: str) -> torch.device:
+    """Turns "auto" into CUDA where it is there, and the CPU elsewhere.
+
+    Raises:
+        ConfigError: a CUDA device is asked for that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f'`device` "{name}" is not here: torch sees {torch.cuda.device_count()} CUDA devices. '
+            'Take "auto", and run `senseweave doctor`.'
+        )
+    return device
+
+
+def make_vector_env(env_id: str, options: dict[str, Any], num_envs: int) -> tuple[VecEnv, EnvFacts]:
+    """Environments side by side in this process, with episode statistics.
+
+    Raises:
+        UnknownNameError: no such environment.
+        MissingExtraError: its extra is not installed.
+        ConfigError: an option is unknown or out of its range.
+    """
+    first = make(env_id, **options)
+    facts = EnvFacts.of(first)
+    waiting = [first]
+    vector = DummyVecEnv([lambda: waiting.pop() if waiting else make(env_id, **options)] * num_envs)
+    return VecMonitor(vector), facts
+
+
+def resolve_algorithm(config: TrainConfig) -> PPOPreset:
+    """The learning algorithm's settings, with rollouts and minibatches that suit short runs and many environments."""
+    preset = PPOPreset()
+    n_steps = max(2, min(preset.n_steps, math.ceil(config.steps / config.num_envs)))
+    rollout = n_steps * config.num_envs
+    minibatches = max(1, rollout // preset.batch_size)
+    learning_rate = preset.learning_rate if config.learning_rate is None else config.learning_rate
+    return dataclasses.replace(
+        preset, n_steps=n_steps, batch_size=math.ceil(rollout / minibatches), learning_rate=learning_rate
+    )
+
+
+def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionConfig, Perception | None]:
+    """The network's size and fusion, and the pretrained weights to start from, if any.
+
+    Raises:
+        UnknownNameError: an unknown fusion or preset.
+        CheckpointError: the pretrained weights are damaged, or were made for other senses.
+    """
+    if config.perception is None:
+        changes = {} if config.fusion is None else {"fusion": config.fusion}
+        return PerceptionConfig.preset(config.preset or "laptop", **changes), None
+    pretrained = Perception.from_pretrained(Path(config.perception))
+    if pretrained.spec != senses:
+        raise CheckpointError(
+            f"{config.perception} was trained for {pretrained.spec}, but the environment senses {senses}; "
+            "choose other --env-option values, or train without --perception."
+        )
+    return pretrained.config, pretrained
+
+
+def build_model(
+    config: TrainConfig,
+    algorithm: PPOPreset,
+    perception: PerceptionConfig,
+    senses: Spec,
+    vector: VecEnv,
+    device: torch.device,
+) -> Model:
+    """A model that is ready to learn, with random weights."""
+    common = {"seed": config.seed, "device": device}
+    if config.memory == "gru":
+        settings = recurrent_ppo_settings(senses, perception, algorithm)
+        return RecurrentPPO("MultiInputLstmPolicy", vector, **settings, **common)
+    return PPO("MultiInputPolicy", vector, **ppo_settings(senses, perception, algorithm), **common)
+
+
+def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
+    """The run's newest policy, for an environment like the one it was trained in.
+
+    Returns:
+        The policy, ready to predict, and the steps that it was trained for.
+
+    Raises:
+        ConfigError: the environment has other senses or actions.
+        CheckpointError: the weights are missing, damaged, or do not fit.
+    """
+    facts, config = EnvFacts.of(env), run.config
+    if facts.senses != config.spec:
+        raise ConfigError(
+            f"The environment senses {facts.senses}, but {run.path} was trained with {config.spec}; "
+            "choose another --env or other --env-option values."
+        )
+    if tuple(facts.action_names) != config.action_names:
+        raise ConfigError(
+            f"The environment's actions are {', '.join(facts.action_names)}, but {run.path} was trained with "
+            f"{', '.join(config.action_names)}; choose another --env."
+        )
+    tensors, steps = run.load_policy()
+    is_recurrent = config.train.memory == "gru"
+    settings = recurrent_ppo_settings if is_recurrent else ppo_settings
+    policy_class = RecurrentMultiInputActorCriticPolicy if is_recurrent else MultiInputActorCriticPolicy
+    policy = policy_class(
+        cast(gymnasium.spaces.Dict, env.observation_space),
+        env.action_space,
+        lambda _: 0.0,
+        **settings(config.spec, config.perception)["policy_kwargs"],
+    )
+    load_strictly(policy, tensors, run.path / "policy.safetensors")
+    policy.set_training_mode(False)
+    return policy.to(device), steps
+
+
+@contextlib.contextmanager
+def watch_states(policy: ActorCriticPolicy, on_state: Callable[[State], object]) -> Iterator[None]:
+    """Calls `on_state` with the `State` of every forward call that the policy makes in the block."""
+
+    def tell(_module: object, _inputs: object, state: Any) -> None:
+        on_state(state)
+
+    hook = perception_of(policy).register_forward_hook(tell)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def perception_of(policy: ActorCriticPolicy) -> Perception:
+    """The perception module inside a policy."""
+    perception = policy.features_extractor.perception
+    if not isinstance(perception, Perception):
+        raise TypeError(f"The policy's extractor has no Perception; got {type(perception).__name__}.")
+    return perception

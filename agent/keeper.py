@@ -1,0 +1,159 @@
+"""Watches a training run of stable-baselines3: progress, metrics, checkpoints, and the wish to stop.
+
+What a checkpoint holds is decided here, in `Keeper.save`, and put back in `restore` and at the first rollout.
+"""
+
+import time
+from collections import deque
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from sb3_contrib import RecurrentPPO
+from sb3_contrib.common.recurrent.type_aliases import RNNStates
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv
+
+from ..perception.errors import CheckpointError, ConfigError
+from ..perception.files import load_strictly
+from . import optimizer_state, random_state
+from .build import Model
+from .checkpoint import Checkpoint
+from .progress import Progress
+from .rundir import RunDirectory
+from .stop import StopRequest
+
+LARGEST_TRAINING_SEED = 999_000_000
+"""Training draws its seeds below, evaluation from 1,000,000,000 up."""
+
+
+class Keeper(BaseCallback):
+    """Watches a training run: progress, metrics, checkpoints, and the wish to stop."""
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        vector: VecEnv,
+        start: Checkpoint | None,
+        stop: StopRequest,
+        progress: Progress,
+    ) -> None:
+        super().__init__()
+        self._run, self._vector, self._start, self._stop, self._progress = run, vector, start, stop, progress
+        state = start.state if start else {}
+        self.steps: int = start.steps if start else 0
+        self.episodes: int = state.get("episodes", 0)
+        self._steps_before, self._seconds_before = self.steps, float(state.get("seconds", 0.0))
+        self._began = time.monotonic()
+        self._is_first_rollout, self._was_broken_off = True, False
+        self._entropy = run.config.algorithm["ent_coef"]
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, earlier parts of the run included."""
+        return self._seconds_before + time.monotonic() - self._began
+
+    @property
+    def steps_per_second(self) -> float:
+        """Speed since this process began to train."""
+        return (self.steps - self._steps_before) / max(time.monotonic() - self._began, 1e-9)
+
+    def _on_rollout_start(self) -> None:
+        every = self._run.config.train.checkpoint_every
+        is_due = self.model.num_timesteps // every > self.steps // every
+        self.steps = self.model.num_timesteps
+        if is_due:
+            self.save()
+        if is_due or self._is_first_rollout:
+            _start_environments(cast(Model, self.model), self._vector, self._run.config.train.seed, self.steps)
+        if self._is_first_rollout and self._start is not None:
+            random_state.restore(self._start.state["random"], self._start.random)
+        self._is_first_rollout = False
+
+    def _on_step(self) -> bool:
+        self.episodes += int(np.count_nonzero(self.locals["dones"]))
+        success, returns = self.model.ep_success_buffer, self.model.ep_info_buffer
+        if success:
+            note = f"success {safe_mean(success):.2f}"
+        else:
+            note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""
+        self._progress.advance(self._vector.num_envs, note)
+        self._was_broken_off = self._stop.is_set
+        return not self._was_broken_off
+
+    def _on_rollout_end(self) -> None:
+        remaining = max(0.0, 1.0 - self.model.num_timesteps / self._run.config.train.steps)
+        cast(Model, self.model).ent_coef = self._entropy * remaining
+        elapsed = time.monotonic() - self._began
+        for name, value in {
+            "seconds": self.seconds,
+            "steps_per_second": (self.model.num_timesteps - self._steps_before) / max(elapsed, 1e-9),
+            "episodes": self.episodes,
+        }.items():
+            self.logger.record(f"senseweave/{name}", value)
+
+    def save(self) -> None:
+        """Writes a checkpoint of the moment between two rollouts; a rollout that was broken off is forgotten.
+
+        Raises:
+            ConfigError: the weights are not finite any more.
+            CheckpointError: it cannot be written.
+        """
+        if self._was_broken_off:
+            self.model.num_timesteps = self.steps
+        self.steps = self.model.num_timesteps
+        policy = self.model.policy.state_dict()
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in policy.values()):
+            raise ConfigError(
+                f"Training diverged before step {self.steps:,}: some weights are not finite. Train again with a lower "
+                "--learning-rate."
+            )
+        optimizer, groups = optimizer_state.to_parts(self.model.policy.optimizer)
+        plain, tensors = random_state.capture()
+        state = {
+            "optimizer": groups,
+            "random": plain,
+            "updates": self.model._n_updates,
+            "episodes": self.episodes,
+            "seconds": self.seconds,
+            "recent": [{key: float(info[key]) for key in "rl"} for info in self.model.ep_info_buffer or []],
+            "recent_success": [float(value) for value in self.model.ep_success_buffer or []],
+        }
+        self._run.save_checkpoint(Checkpoint(self.steps, policy, optimizer, tensors, state))
+
+
+def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
+    """Puts everything back but the random states, which follow when the first rollout starts.
+
+    Raises:
+        CheckpointError: the checkpoint does not fit; the model is as it was.
+    """
+    state = checkpoint.state
+    try:
+        updates, groups = int(state["updates"]), state["optimizer"]
+        recent = [{"r": float(info["r"]), "l": float(info["l"])} for info in state["recent"]]
+        recent_success = [float(value) for value in state["recent_success"]]
+        float(state["seconds"]), int(state["episodes"]), state["random"]["numpy"], state["random"]["python"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(
+            f"The newest checkpoint in {source} lacks {error}; remove it to go on from the one before."
+        ) from error
+    optimizer = optimizer_state.from_parts(model.policy.optimizer, checkpoint.optimizer, groups)
+    load_strictly(model.policy, checkpoint.policy, source)
+    model.policy.optimizer.load_state_dict(optimizer)
+    model.num_timesteps, model._n_updates = checkpoint.steps, updates
+    model.ep_info_buffer = deque(recent, maxlen=model._stats_window_size)
+    model.ep_success_buffer = deque(recent_success, maxlen=model._stats_window_size)
+
+
+def _start_environments(model: Model, vector: VecEnv, seed: int, steps: int) -> None:
+    """Starts every environment anew, from seeds that depend on the run's seed and step alone."""
+    first = int(np.random.SeedSequence([seed, steps]).generate_state(1)[0]) % LARGEST_TRAINING_SEED
+    vector.seed(first)
+    model._last_obs = vector.reset()  # type: ignore[assignment]
+    model._last_episode_starts = np.ones(vector.num_envs, dtype=bool)
+    if isinstance(model, RecurrentPPO):
+        states = cast(RNNStates, model._last_lstm_states)
+        model._last_lstm_states = RNNStates(*(tuple(map(torch.zeros_like, pair)) for pair in states))

@@ -1,0 +1,74 @@
+"""What a person sees while something runs: messages, and a progress line on standard error.
+
+On a terminal the line is a bar that redraws itself; in a log file it is a new line now and then. Standard output is
+never touched: it belongs to results.
+"""
+
+import sys
+import time
+from typing import Self
+
+from tqdm import tqdm
+
+LOG_EVERY_S = 15.0
+
+
+def tell(message: str) -> None:
+    """Writes one message to standard error, above a progress bar where there is one."""
+    tqdm.write(message, file=sys.stderr)
+
+
+def duration(seconds: float) -> str:
+    """A length of time for people: "42 s", "3 min 05 s", "2 h 07 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+class Progress:
+    """How far something is, how fast it goes and when it will be done.
+
+    Args:
+        total: units of work in all.
+        unit: their name, in the plural.
+        done: units that were done earlier (a resumed run); they do not count for the speed.
+    """
+
+    def __init__(self, total: int, unit: str, done: int = 0) -> None:
+        self.total, self.unit, self.done = total, unit, done
+        self._start, self._done_at_start = time.monotonic(), done
+        self._told = self._start
+        layout = "{percentage:3.0f}% {bar:20} {n:,}/{total:,} " + unit + "{postfix}  {rate_fmt}  {remaining} left"
+        is_terminal = sys.stderr.isatty()
+        self._bar = (
+            tqdm(total=total, initial=done, file=sys.stderr, bar_format=layout, unit="", mininterval=0.2, leave=True)
+            if is_terminal
+            else None
+        )
+
+    def advance(self, units: int, note: str = "") -> None:
+        """Adds finished units; `note` is shown beside them."""
+        self.done += units
+        if self._bar is not None:
+            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(min(self.done, self.total) - self._bar.n)
+        elif time.monotonic() - self._told >= LOG_EVERY_S:
+            self._told = time.monotonic()
+            self._log(note)
+
+    def _log(self, note: str) -> None:
+        seconds = time.monotonic() - self._start
+        rate = (self.done - self._done_at_start) / max(seconds, 1e-9)
+        left = duration(max(0, self.total - self.done) / rate) if rate > 0 else "unknown time"
+        share = 100 * self.done / self.total
+        tell(f"{share:3.0f}%  {self.done:,}/{self.total:,} {self.unit}  {note}  {rate:,.0f}/s  {left} left")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,157 @@
+"""`senseweave train`: a policy learns in an environment, with stable-baselines3, and leaves a run directory.
+
+Checkpoints are taken between rollouts, and at each of them the environments start anew from a seed made of (seed,
+steps). So a run that resumes from a periodic checkpoint goes on exactly as the run that never stopped would have.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv
+
+from ..perception.errors import ConfigError
+from ..perception.files import load_strictly
+from ..policies.presets import PPOPreset
+from . import build
+from .checkpoint import Checkpoint, folders
+from .config import TrainConfig, finite_or_none
+from .evaluate import evaluate_policy
+from .keeper import Keeper, restore
+from .metrics import open_logger
+from .progress import Progress, duration, tell
+from .rundir import RunConfig, RunDirectory, require_free
+from .stop import StopRequest
+from .video import try_to_record
+
+
+def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
+    """Trains from the start.
+
+    Args:
+        config: what to train.
+        out: the run directory, new or empty.
+
+    Returns:
+        What `train --json` prints.
+
+    Raises:
+        SenseweaveError: something that the caller can mend; nothing was written then, or the run can resume.
+    """
+    require_free(Path(out))
+    device = build.choose_device(config.device)
+    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs)
+    try:
+        perception, pretrained = build.resolve_perception(config, facts.senses)
+        algorithm = build.resolve_algorithm(config)
+        model = build.build_model(config, algorithm, perception, facts.senses, vector, device)
+        if pretrained is not None:
+            load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
+        run = RunDirectory.create(
+            out,
+            RunConfig.describe(
+                config, dataclasses.asdict(algorithm), facts.senses, perception, facts.step_s, facts.action_names
+            ),
+        )
+        return _learn(run, model, vector, None)
+    finally:
+        vector.close()
+
+
+def resume(path: str | os.PathLike[str], **changes: Any) -> dict[str, Any]:
+    """Goes on from a run's newest checkpoint.
+
+    Args:
+        path: the run directory.
+        **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
+            `video`, `checkpoint_every`, `keep_checkpoints`.
+
+    Returns:
+        What `train --json` prints.
+
+    Raises:
+        CheckpointError: the run is damaged, or belongs to another release.
+        ConfigError: a change is out of its range, or the environment has changed.
+    """
+    run = RunDirectory.open(path)
+    checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
+    config = dataclasses.replace(run.config.train, **changes)
+    done = checkpoint.steps if checkpoint else 0
+    if "steps" in changes and config.steps < done:
+        raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
+    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs)
+    try:
+        if facts.senses != run.config.spec:
+            raise ConfigError(
+                f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
+                "resume with the release that started it."
+            )
+        model = build.build_model(
+            config,
+            PPOPreset(**run.config.algorithm),
+            run.config.perception,
+            facts.senses,
+            vector,
+            build.choose_device(config.device),
+        )
+        if checkpoint is not None:
+            restore(model, checkpoint, run.path)
+        if config != run.config.train:
+            run = run.with_config(dataclasses.replace(run.config, train=config))
+        tell(f"Resuming {run.path} at step {done:,} of {config.steps:,}.")
+        return _learn(run, model, vector, checkpoint)
+    finally:
+        vector.close()
+
+
+def _learn(run: RunDirectory, model: build.Model, vector: VecEnv, start: Checkpoint | None) -> dict[str, Any]:
+    config = run.config.train
+    done = start.steps if start else 0
+    message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
+    with run.held(), StopRequest(message) as stop:
+        logger = open_logger(run.path, done)
+        model.set_logger(logger)
+        with Progress(config.steps, "steps", done) as progress:
+            keeper = Keeper(run, vector, start, stop, progress)
+            if done < config.steps:
+                model.learn(config.steps - done, callback=keeper, reset_num_timesteps=False)
+                keeper.save()
+        logger.close()
+    return _report(run, model, keeper, stop.is_set)
+
+
+def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped: bool) -> dict[str, Any]:
+    config = run.config.train
+    tell(f"Trained for {keeper.steps:,} steps in {duration(keeper.seconds)}; the policy is in {run.path}.")
+    result: dict[str, Any] = {
+        "env": config.env,
+        "run": str(run.path),
+        "steps": keeper.steps,
+        "seconds": round(keeper.seconds, 3),
+        "steps_per_second": round(keeper.steps_per_second, 1),
+        "episodes": keeper.episodes,
+        "success_rate": None,
+        "mean_return": None,
+        "training_success_rate": finite_or_none(float(safe_mean(model.ep_success_buffer or []))),
+        "was_interrupted": was_stopped,
+        "evaluation": None,
+        "video": None,
+    }
+    if was_stopped:
+        tell(f"Go on with: senseweave train --resume {run.path}")
+        return result
+    try:
+        if config.evaluation_episodes:
+            evaluation = evaluate_policy(
+                model.policy, config.env, config.env_options, episodes=config.evaluation_episodes
+            )
+            result |= {"evaluation": evaluation}
+            result |= {key: evaluation[key] for key in ("success_rate", "mean_return", "greedy_success_rate")}
+        if config.video:
+            result["video"] = try_to_record(model.policy, config.env, config.env_options, run.path / "video.mp4")
+    except KeyboardInterrupt:
+        tell(f"Training is complete, but its evaluation was stopped. Run it with: senseweave evaluate {run.path}")
+        result["was_interrupted"] = True
+    return result
