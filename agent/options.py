@@ -1,0 +1,213 @@
+"""The command line's words: commands, options, help. Nothing heavy is imported here.
+
+Plain argparse: it imports in 20 ms where tyro takes 200, has `--sample | --greedy` and `--out | --resume` as they
+are, and lets us end a mistake in one sentence of our own.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from ..perception.errors import ConfigError, did_you_mean
+from .config import MEMORIES, TRAINERS, EvaluateConfig, TrainConfig
+
+FUSION_NAMES = ("gated_cross_attention", "concat", "gated_sum")
+PRESET_NAMES = ("laptop", "base", "large")
+"""For the help alone; what counts are `FUSIONS` and `PerceptionConfig.preset`, and a test compares them."""
+
+DESCRIPTION = """\
+Trains agents that see, hear and are told what to do, and shows which of their senses they use.
+
+  senseweave train                                  learn to go to a red ball (some minutes on a laptop)
+  senseweave evaluate runs/NAME                     how well it does on episodes that it never saw
+  senseweave explain runs/NAME                      which senses it uses
+  senseweave envs BabyAI GoTo                       environments to train in
+  senseweave doctor                                 what works on this machine, and how to mend the rest
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises a `ConfigError` of one sentence where argparse would print its usage and leave."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.commands: dict[str, Parser] = {}
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parses, and names the command's own options where one is misspelt."""
+        options, unknown = self.parse_known_args(words)
+        if unknown:
+            word = unknown[0].partition("=")[0]
+            if not word.startswith("-"):
+                raise ConfigError(f'"{word}" is one word too many; see: senseweave {options.command} --help.')
+            known = self.commands[options.command].option_words()
+            raise ConfigError(f'`{options.command}` has no option "{word}"; {did_you_mean(word, known)}')
+        return options
+
+    def error(self, message: str) -> NoReturn:
+        option, _, problem = message.removeprefix("argument ").partition(": ")
+        if option == "COMMAND" and "'" in problem:
+            name = problem.split("'")[1]
+            raise ConfigError(f'There is no command "{name}"; {did_you_mean(name, COMMANDS)}')
+        if problem.startswith("not allowed with argument "):
+            problem = f"cannot be given together with {problem.removeprefix('not allowed with argument ')}"
+        told = f"`{option}` {problem}" if option.startswith("-") else f"{message[:1].upper()}{message[1:]}"
+        raise ConfigError(f"{told}; see: {self.prog} --help.")
+
+    def option_words(self) -> list[str]:
+        """Every option of this parser."""
+        return [word for action in self._actions for word in action.option_strings]
+
+
+def whole_number(text: str) -> int:
+    """Reads 300000, 300_000 or 3e5."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+        if number != int(number):
+            raise ValueError
+        return int(number)
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
+
+
+def decimal_number(text: str) -> float:
+    """Reads 0.001 or 1e-3."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
+
+
+def key_value(text: str) -> tuple[str, Any]:
+    """Reads key=value, where the value is JSON (12, true, 0.5) or else a plain text."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be key=value; got {text!r}")
+    try:
+        return key, json.loads(value)
+    except ValueError:
+        return key, value
+
+
+def build_parser() -> Parser:
+    """The whole command line."""
+    parser = Parser(prog="senseweave", description=DESCRIPTION)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+    for name, (add_options, summary, example) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, description=summary, epilog=f"example:\n  {example}")
+        add_options(command)
+        parser.commands[name] = command
+        command.add_argument("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
+        command.add_argument("--traceback", action="store_true", help="show where in the code a fault arose")
+    return parser
+
+
+def _train(parser: argparse.ArgumentParser) -> None:
+    d = TrainConfig()
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--out", metavar="DIR", help="run directory to make (default: runs/ENV-TIME)")
+    where.add_argument("--resume", metavar="DIR", help="go on from this run's newest checkpoint, with its settings")
+    task = parser.add_argument_group("what to learn")
+    task.add_argument("--env", metavar="ID", help=f"see `senseweave envs` (default: {d.env})")
+    _env_option(task)
+    task.add_argument("--steps", type=whole_number, metavar="N", help=f"steps to take in all (default: {d.steps:,})")
+    task.add_argument(
+        "--num-envs", type=whole_number, metavar="N", help=f"environments side by side (default: {d.num_envs})"
+    )
+    task.add_argument("--seed", type=whole_number, metavar="S", help=f"of everything random (default: {d.seed})")
+    how = parser.add_argument_group("how to learn")
+    how.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto, CUDA if it is there)")
+    how.add_argument("--fusion", metavar="NAME", help=f"{', '.join(FUSION_NAMES)} (default: {FUSION_NAMES[0]})")
+    how.add_argument("--preset", metavar="NAME", help=f"network size: {', '.join(PRESET_NAMES)} (default: laptop)")
+    how.add_argument(
+        "--memory",
+        metavar="NAME",
+        help=f"{', '.join(MEMORIES)} (default: {d.memory}); with --trainer sb3, gru means sb3-contrib's LSTM policy",
+    )
+    how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS)} (default: {d.trainer})")
+    how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="at the start; it falls to 0")
+    how.add_argument("--perception", metavar="DIR", help="start from Perception.save_pretrained weights")
+    keep = parser.add_argument_group("what to keep")
+    keep.add_argument(
+        "--checkpoint-every", type=whole_number, metavar="N", help=f"steps between (default: {d.checkpoint_every:,})"
+    )
+    keep.add_argument(
+        "--keep-checkpoints", type=whole_number, metavar="N", help=f"newest to keep (default: {d.keep_checkpoints})"
+    )
+    keep.add_argument(
+        "--evaluation-episodes",
+        type=whole_number,
+        metavar="N",
+        help=f"held-out episodes at the end; 0 for none (default: {d.evaluation_episodes})",
+    )
+    keep.add_argument("--no-video", dest="video", action="store_false", default=None, help="write no video.mp4")
+
+
+def _evaluate(parser: argparse.ArgumentParser, video: bool = True) -> None:
+    d = EvaluateConfig(run="-")
+    parser.add_argument("run", metavar="DIR", help="run directory that train made")
+    parser.add_argument("--env", metavar="ID", help="another environment with the same senses and actions")
+    _env_option(parser)
+    parser.add_argument("--episodes", type=whole_number, metavar="N", help=f"held-out episodes (default: {d.episodes})")
+    parser.add_argument(
+        "--seed", type=whole_number, metavar="S", help="which set of held-out seeds, 0 to 1000 (default: 0)"
+    )
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--sample", dest="greedy", action="store_false", help="judge sampled actions (default)")
+    way.add_argument("--greedy", dest="greedy", action="store_true", help="judge the most probable actions")
+    parser.add_argument("--without", nargs="+", metavar="SENSE", help="take senses away: --without instruction")
+    parser.add_argument("--num-envs", type=whole_number, metavar="N", help=f"episodes at once (default: {d.num_envs})")
+    parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.set_defaults(greedy=None)
+    if video:
+        parser.add_argument("--video", metavar="FILE", help="also write the first episodes as a video, .mp4")
+
+
+def _explain(parser: argparse.ArgumentParser) -> None:
+    _evaluate(parser, video=False)
+    parser.add_argument("--bot", action="store_true", help="compare lengths with BabyAI's bot (BabyAI levels only)")
+
+
+def _envs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("words", nargs="*", metavar="WORD", help="list only ids that contain each of these")
+
+
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    """It needs no options of its own."""
+
+
+def _env_option(parser: Any) -> None:
+    parser.add_argument(
+        "--env-option",
+        type=key_value,
+        action="append",
+        metavar="KEY=VALUE",
+        help="an option of the environment, such as view=camera; may be repeated",
+    )
+
+
+COMMANDS: dict[str, tuple[Any, str, str]] = {
+    "train": (
+        _train,
+        "Train an agent, and leave a run directory with the policy, its curves and a video.",
+        "senseweave train --env BabyAI-GoToLocal-v0 --steps 1e6 --out runs/local",
+    ),
+    "evaluate": (
+        _evaluate,
+        "Measure a trained agent on episodes that it never saw, sampled and greedy.",
+        "senseweave evaluate runs/local --episodes 1000 --without instruction",
+    ),
+    "explain": (
+        _explain,
+        "Show which senses a trained agent uses: gates, and results with each sense taken away.",
+        "senseweave explain runs/local --bot",
+    ),
+    "envs": (_envs, "List environments, their senses, and what has to be installed.", "senseweave envs BabyAI GoTo"),
+    "doctor": (_doctor, "Look at this machine: what works, and how to mend the rest.", "senseweave doctor"),
+}
+"""Name -> (adds its options, one sentence, an example)."""
