@@ -7,7 +7,7 @@ ARGS ?=
 WORKERS ?= 2
 
 RUN := "$(VENV)/bin/python"
-PIP_INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --no-input -c constraints.txt
+PIP_INSTALL := $(RUN) -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 PYTEST := $(RUN) -P -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal
 TRAIN := train --env BabyAI-GoToRedBallGrey-v0 --trainer sb3 --out runs/red-ball
 EXTRAS ?= test

@@ -1,0 +1,43 @@
+"""CONTRIBUTING.md: its examples run, in the order in which they stand, and the files it names exist."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from senseweave.perception import encoders, fusion
+from senseweave.perception import spec as spec_module
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
+NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)/[\w/]*\.py)`", TEXT)))
+
+
+@pytest.fixture
+def registries():
+    """Takes back what an example registers, so that no other test meets it."""
+    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS)
+    before = [dict(names) for names in registered]
+    yield
+    for names, kept in zip(registered, before, strict=True):
+        names.clear()
+        names.update(kept)
+
+
+def test_the_examples_run_and_give_a_state(registries):
+    examples = FENCED.findall(TEXT)
+    assert len(examples) == 3
+    names = {"__name__": "contributing"}
+    for example in examples:
+        exec(compile(example, "CONTRIBUTING.md", "exec"), names)
+        assert names["state"].embedding.shape == (1, names["perception"].config.state_dim)
+
+
+def test_it_says_which_five_files_to_read_first():
+    assert len(re.findall(r"^\d\. `[\w/]+\.py`", TEXT, re.MULTILINE)) == 5
+
+
+@pytest.mark.parametrize("name", NAMED_FILES)
+def test_a_file_that_it_names_exists(name):
+    assert (ROOT / name).is_file()
