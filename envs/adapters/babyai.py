@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, MissingExtraError, unknown_name
 from ...perception.spec import Camera, Grid, Kind, Spec, Vector
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from .construct import construct
 
 View = Literal["grid", "camera"]
 
@@ -56,12 +57,8 @@ def make_babyai(
     import_minigrid()
     if env_id not in gym.registry:
         raise unknown_name("The environment", env_id, babyai_ids())
-    try:
-        env = gym.make(env_id, disable_env_checker=True, **kwargs)
-    except TypeError as error:
-        if "unexpected keyword argument" not in str(error):
-            raise
-        raise ConfigError(f'"{env_id}" does not take an option that was given ({error}); remove it.') from error
+    own_options = {"view", "compass", "max_tokens", "tile_size"}
+    env = construct(env_id, kwargs, own_options)
     return BabyAISenses(env, view=view, compass=compass, max_tokens=max_tokens, tile_size=tile_size)
 
 

@@ -283,7 +283,8 @@ def test_the_adapter_costs_little_over_minigrid() -> None:
         ("BabyAI-GoTo-v0", {"tile_size": 8.0}, ConfigError, "whole number"),
         ("BabyAI-GoTo-v0", {"max_tokens": 0}, SpecError, "`max_tokens` of Instruction"),
         ("BabyAI-GoTo-v0", {"view": "camera", "agent_view_size": 3, "tile_size": 4}, SpecError, "at least 16 x 16"),
-        ("BabyAI-GoTo-v0", {"colour": 1}, ConfigError, "'colour'.*remove it"),
+        ("BabyAI-GoTo-v0", {"colour": 1}, ConfigError, 'the option "colour".*compass.*max_steps'),
+        ("BabyAI-GoTo-v0", {"titel_size": 1}, ConfigError, 'did you mean "tile_size"'),
     ],
 )
 def test_bad_input_is_refused_in_one_sentence(env_id: str, options: dict, error: type, words: str) -> None:
