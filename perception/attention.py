@@ -62,11 +62,13 @@ class CrossAttentionHeads(nn.Module):
         """
         b, l, h, e = query.shape
         tokens, available = group.tokens, group.available
-        folded = torch.matmul(query.transpose(1, 2), self.key / math.sqrt(e))  # b h l d
-        scores = torch.bmm(folded.reshape(b, h * l, -1), tokens.transpose(1, 2))  # b (h l) n
-        weights = masked_softmax(scores, group.mask)
-        pooled = torch.bmm(weights.to(tokens.dtype), tokens).view(b, h, l, -1)  # b h l d
-        value = torch.matmul(pooled, self.value).transpose(1, 2)  # b l h e
+        by_head = query.permute(2, 0, 1, 3).reshape(h, b * l, e)
+        folded = torch.bmm(by_head, self.key / math.sqrt(e)).view(h, b, l, -1)
+        folded = folded.transpose(0, 1).reshape(b, h * l, -1)
+        weights = masked_softmax(torch.bmm(folded, tokens.transpose(1, 2)), group.mask)  # b (h l) n
+        pooled = torch.bmm(weights.to(tokens.dtype), tokens).view(b, h, l, -1)
+        pooled = pooled.transpose(0, 1).reshape(h, b * l, -1)
+        value = torch.bmm(pooled, self.value).view(h, b, l, e).permute(1, 2, 0, 3)  # b l h e
         gates = torch.sigmoid(self.gate_query(latents) + (value * self.gate_value).sum(dim=-1))  # b l h
         gates = torch.where(available[:, None, None], gates, 0.0)
         contribution = torch.where(available[:, None, None, None], gates[..., None] * value, 0.0)

@@ -57,6 +57,9 @@ class Perception(nn.Module):
         super().__init__()
         self.spec = spec
         self.config = config or PerceptionConfig()
+        # torch.compile cannot look into a kind, which builds a space to know its shape
+        self._shapes = {name: tuple(kind.shape) for name, kind in spec.items()}
+        self._dtypes = {name: torch.from_numpy(kind.placeholder()).dtype for name, kind in spec.items()}
         width = self.config.width
         self.encoders = NamedModules({name: build_encoder(name, kind, width) for name, kind in spec.items()})
         self.fusion = FUSIONS[self.config.fusion](
@@ -131,10 +134,9 @@ class Perception(nn.Module):
         said = torch.ones(batch, len(self.spec), device=device) if said is None else said
         clean: dict[str, Tensor] = {}
         present, non_finite = [], []
-        for i, (name, kind) in enumerate(self.spec.items()):
+        for i, name in enumerate(self.spec):
             if name not in obs:
-                dtype = torch.float32 if kind.dtype.__name__.startswith("float") else torch.uint8
-                clean[name] = torch.zeros(batch, *kind.shape, dtype=dtype, device=device)
+                clean[name] = torch.zeros(batch, *self._shapes[name], dtype=self._dtypes[name], device=device)
                 here = torch.zeros(batch, dtype=torch.bool, device=device)
                 present.append(here)
                 non_finite.append(here)
@@ -147,7 +149,7 @@ class Perception(nn.Module):
             else:
                 non_finite.append(torch.zeros_like(here))
             present.append(here)
-            clean[name] = torch.where(here.view(-1, *[1] * len(kind.shape)), content, 0)
+            clean[name] = torch.where(here.view(-1, *[1] * len(self._shapes[name])), content, 0)
             length = obs.get(name + LENGTH_SUFFIX)
             if length is not None:
                 clean[name + LENGTH_SUFFIX] = length.long()
@@ -160,7 +162,7 @@ class Perception(nn.Module):
                 f'An observation needs a sense or "{PRESENT}" to know its batch size; got an empty dict. '
                 "Use Perception.prepare, which fills in placeholders."
             )
-        expected = {name: kind.shape for name, kind in self.spec.items()} | {PRESENT: (len(self.spec),)}
+        expected = self._shapes | {PRESENT: (len(self.spec),)}
         expected |= {name + LENGTH_SUFFIX: () for name, kind in self.spec.items() if isinstance(kind, Microphone)}
         batch: int | None = None
         for key, value in obs.items():

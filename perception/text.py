@@ -33,6 +33,6 @@ class InstructionEncoder(nn.Module):
         ids = ids.long().clamp(0, self.highest)
         words = self.embed(ids)  # b n d
         before = functional.pad(words, (0, 0, 1, 0))[:, :-1]
-        tokens = self.norm(words + self.bind * words * before + self.position)
+        tokens = self.norm(torch.addcmul(self.position, words, 1.0 + self.bind * before))
         mask = (ids != 0) | (torch.arange(ids.shape[1], device=ids.device) == 0)
         return TokenGroup(tokens, mask)

@@ -72,6 +72,7 @@ def policy_settings(spec: Spec, config: PerceptionConfig | None = None) -> dict[
         "features_extractor_class": PerceptionExtractor,
         "features_extractor_kwargs": {"spec": spec, "config": config or PerceptionConfig()},
         "normalize_images": False,
+        "optimizer_kwargs": {"eps": 1e-5, "fused": True},  # one kernel for all weights: many small tensors are slow
     }
 
 
