@@ -17,6 +17,9 @@ from torch.nn import functional
 from .modules import NamedModules
 from .tokens import TokenGroup
 
+SHARPNESS = 4.0
+"""Scale of the first keys: untrained heads look at a few tokens each, not at an even mixture of all."""
+
 Gates = dict[str, Float[Tensor, "b l h"]]
 Maps = dict[str, Float[Tensor, "b h l n"]]
 
@@ -31,24 +34,37 @@ def masked_softmax(scores: Float[Tensor, "b q n"], mask: Bool[Tensor, "b n"]) ->
     return scores.masked_fill(~attended[:, None, :], -math.inf).softmax(dim=-1)
 
 
+def masked_mean(group: TokenGroup) -> Float[Tensor, "b d"]:
+    """The mean of the tokens that count; 0 where none does."""
+    weights = group.mask.to(group.tokens.dtype)
+    weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1.0)
+    return torch.bmm(weights[:, None], group.tokens)[:, 0]
+
+
 class CrossAttentionHeads(nn.Module):
     """Keys and values of one modality, and its gate.
 
     Latents are few and tokens many, so the key matrix is applied to the queries and the value matrix to the pooled
-    tokens: the same attention as with projected keys and values, at a fraction of the multiplications.
+    tokens: the same attention as with projected keys and values, at a fraction of the multiplications. What is taken
+    in is how the attended tokens differ from the mean token: most of a view is the same from step to step, and a
+    policy would first learn from that sameness, which tells it nothing.
     """
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         head_width = width // heads
-        self.key = nn.Parameter(torch.randn(heads, head_width, width) / math.sqrt(width))
+        self.key = nn.Parameter(torch.randn(heads, head_width, width) * SHARPNESS / math.sqrt(width))
         self.value = nn.Parameter(torch.randn(heads, width, head_width) / math.sqrt(width))
         self.gate_query = nn.Linear(width, heads)
         self.gate_value = nn.Parameter(torch.randn(heads, head_width) / math.sqrt(width))
         nn.init.constant_(self.gate_query.bias, 1.0)  # mostly open at the start, so that every sense is heard
 
     def forward(
-        self, query: Float[Tensor, "b l h e"], latents: Float[Tensor, "b l d"], group: TokenGroup
+        self,
+        query: Float[Tensor, "b l h e"],
+        latents: Float[Tensor, "b l d"],
+        group: TokenGroup,
+        mean: Float[Tensor, "b d"],
     ) -> tuple[Float[Tensor, "b l h e"], Float[Tensor, "b l h"], Float[Tensor, "b h l n"]]:
         """Attends to the group's tokens.
 
@@ -56,6 +72,7 @@ class CrossAttentionHeads(nn.Module):
             query: the latents' queries.
             latents: the normalised latents themselves, for the gate.
             group: the tokens of this modality.
+            mean: their mean.
 
         Returns:
             The gated contribution, the gates and the attention weights; all exactly 0 where the modality is absent.
@@ -66,8 +83,8 @@ class CrossAttentionHeads(nn.Module):
         folded = torch.bmm(by_head, self.key / math.sqrt(e)).view(h, b, l, -1)
         folded = folded.transpose(0, 1).reshape(b, h * l, -1)
         weights = masked_softmax(torch.bmm(folded, tokens.transpose(1, 2)), group.mask)  # b (h l) n
-        pooled = torch.bmm(weights.to(tokens.dtype), tokens).view(b, h, l, -1)
-        pooled = pooled.transpose(0, 1).reshape(h, b * l, -1)
+        pooled = torch.bmm(weights.to(tokens.dtype), tokens) - mean[:, None]
+        pooled = pooled.view(b, h, l, -1).transpose(0, 1).reshape(h, b * l, -1)
         value = torch.bmm(pooled, self.value).view(h, b, l, e).permute(1, 2, 0, 3)  # b l h e
         gates = torch.sigmoid(self.gate_query(latents) + (value * self.gate_value).sum(dim=-1))  # b l h
         gates = torch.where(available[:, None, None], gates, 0.0)
@@ -99,9 +116,17 @@ class GatedCrossAttention(nn.Module):
         self.mix = SelfAttention(width, heads)
 
     def forward(
-        self, latents: Float[Tensor, "b l d"], groups: Mapping[str, TokenGroup]
+        self,
+        latents: Float[Tensor, "b l d"],
+        groups: Mapping[str, TokenGroup],
+        means: Mapping[str, Float[Tensor, "b d"]],
     ) -> tuple[Float[Tensor, "b l d"], Gates, Maps]:
         """Lets the modalities into the latents.
+
+        Args:
+            latents: what is known so far.
+            groups: the tokens of each modality.
+            means: their means.
 
         Returns:
             The new latents, and by modality the gates and the attention weights.
@@ -110,7 +135,7 @@ class GatedCrossAttention(nn.Module):
         query = self.query(normed).unflatten(-1, (self.heads, -1))  # b l h e
         contributions, gates, maps = [], {}, {}
         for name, heads in self.modalities.items():
-            contribution, gates[name], maps[name] = heads(query, normed, groups[name])
+            contribution, gates[name], maps[name] = heads(query, normed, groups[name], means[name])
             contributions.append(contribution)
         attended = torch.stack(contributions).sum(dim=0).flatten(2)  # b l d
         openness = self.openness(groups, gates)  # b l 1

@@ -25,7 +25,7 @@ class GridEncoder(nn.Module):
         self.categories = nn.Linear(sum(kind.sizes), width, bias=False)
         self.row = nn.Parameter(torch.randn(kind.height, 1, width) * 0.3)
         self.column = nn.Parameter(torch.randn(1, kind.width, width) * 0.3)
-        self.mix = nn.Sequential(nn.GELU(), nn.Linear(width, width))
+        self.mix = nn.Sequential(nn.ReLU(), nn.Linear(width, width))
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.categories.weight, std=0.5)
         offsets = torch.tensor([0, *kind.sizes[:-1]]).cumsum(0)

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import GatedCrossAttention
+from ..attention import GatedCrossAttention, masked_mean
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, Fusion
@@ -25,24 +25,27 @@ class GatedCrossAttentionFusion(Fusion):
         self, names: Sequence[str], *, width: int, latents: int, layers: int, heads: int, state_dim: int
     ) -> None:
         super().__init__(names, width=width, latents=latents, layers=layers, heads=heads, state_dim=state_dim)
-        self.latents = nn.Parameter(torch.randn(latents, width) * 0.5)
+        self.latents = nn.Parameter(torch.randn(latents, width) * 0.02)
         self.primers = NamedModules({name: Primer(width, latents) for name in names})
         self.blocks = nn.ModuleList(GatedCrossAttention(names, width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
         self.readout = nn.Linear(latents * width, state_dim)
+        with torch.no_grad():
+            self.readout.weight.mul_(0.4)  # a small first state: policies start undecided and stay so while they explore
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         first = next(iter(groups.values())).tokens
         latents = self.latents.to(first.dtype).expand(len(first), -1, -1)  # b l d
-        opened = {name: [] for name in self.names}  # each b l, or b l h
+        means = {name: masked_mean(group) for name, group in groups.items()}
+        opened: dict[str, list[Tensor]] = {name: [] for name in self.names}  # each b l
         primed = latents
         for name, primer in self.primers.items():
-            contribution, gate = primer(latents, groups[name])
+            contribution, gate = primer(latents, groups[name], means[name])
             primed = primed + contribution
             opened[name].append(gate)
         latents = primed
         for block in self.blocks:
-            latents, gates, maps = block(latents, groups)
+            latents, gates, maps = block(latents, groups, means)
             for name, gate in gates.items():
                 opened[name].append(gate.mean(dim=-1))
         embedding = self.readout(self.norm(latents).flatten(1))
@@ -60,18 +63,11 @@ class Primer(nn.Module):
         nn.init.constant_(self.gate.bias, 1.0)
 
     def forward(
-        self, latents: Float[Tensor, "b l d"], group: TokenGroup
+        self, latents: Float[Tensor, "b l d"], group: TokenGroup, mean: Float[Tensor, "b d"]
     ) -> tuple[Float[Tensor, "b l d"], Float[Tensor, "b l"]]:
         """Returns the gated contribution to each latent and the gates, both exactly 0 where the modality is absent."""
-        mean = masked_mean(group)  # b d
         impression = self.impression(mean).unflatten(-1, latents.shape[1:])  # b l d
         available = group.available[:, None]
         gate = torch.where(available, torch.sigmoid(self.gate(mean)), 0.0)  # b l
         return torch.where(available[..., None], gate[..., None] * impression, 0.0), gate
 
-
-def masked_mean(group: TokenGroup) -> Float[Tensor, "b d"]:
-    """The mean of the tokens that count; 0 where none does."""
-    weights = group.mask.to(group.tokens.dtype)
-    weights = weights / weights.sum(dim=1, keepdim=True).clamp(min=1.0)
-    return torch.bmm(weights[:, None], group.tokens)[:, 0]

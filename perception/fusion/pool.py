@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import masked_softmax
+from ..attention import SHARPNESS, masked_softmax
 from ..tokens import TokenGroup
 
 
@@ -21,8 +21,8 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int, queries: int) -> None:
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(queries, width) / math.sqrt(width))
-        self.combine = nn.Sequential(nn.Linear(queries * width, width), nn.GELU())
+        self.queries = nn.Parameter(torch.randn(queries, width) * SHARPNESS / math.sqrt(width))
+        self.combine = nn.Sequential(nn.Linear(queries * width, width), nn.LayerNorm(width), nn.GELU())
 
     def forward(self, group: TokenGroup) -> tuple[Float[Tensor, "b d"], Float[Tensor, "b q n"]]:
         """Returns the vector and the weights, both exactly 0 where the modality is absent."""
