@@ -125,9 +125,7 @@ class Perception(nn.Module):
         fused = self.fusion(groups)
         return State(fused.embedding, fused.gates, present, non_finite, fused.attention)
 
-    def _clean(
-        self, obs: Mapping[str, Tensor]
-    ) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
+    def _clean(self, obs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
         """Replaces everything that is absent or not finite by zeros, with `where`: 0 * NaN would still be NaN."""
         batch, device = self._check(obs)
         said = obs.get(PRESENT)
