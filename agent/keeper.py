@@ -3,6 +3,7 @@
 What a checkpoint holds is decided here, in `Keeper.save`, and put back in `restore` and at the first rollout.
 """
 
+import math
 import time
 from collections import deque
 from pathlib import Path
@@ -69,6 +70,8 @@ class Keeper(BaseCallback):
         if is_due or self._is_first_rollout:
             _start_environments(cast(Model, self.model), self._vector, self._run.config.train.seed, self.steps)
         if self._is_first_rollout and self._start is not None:
+            for name, value in self._start.state["metrics"].items():
+                self.logger.record(name, value)
             random_state.restore(self._start.state["random"], self._start.random)
         self._is_first_rollout = False
 
@@ -112,8 +115,10 @@ class Keeper(BaseCallback):
             )
         optimizer, groups = optimizer_state.to_parts(self.model.policy.optimizer)
         plain, tensors = random_state.capture()
+        waiting = {name: float(value) for name, value in self.logger.name_to_value.items() if name.startswith("train/")}
         state = {
             "optimizer": groups,
+            "metrics": {name: value for name, value in waiting.items() if math.isfinite(value)},
             "random": plain,
             "updates": self.model._n_updates,
             "episodes": self.episodes,
@@ -135,7 +140,7 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
         updates, groups = int(state["updates"]), state["optimizer"]
         recent = [{"r": float(info["r"]), "l": float(info["l"])} for info in state["recent"]]
         recent_success = [float(value) for value in state["recent_success"]]
-        float(state["seconds"]), int(state["episodes"]), state["random"]["numpy"], state["random"]["python"]
+        float(state["seconds"]), int(state["episodes"]), dict(state["metrics"]), dict(state["random"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"The newest checkpoint in {source} lacks {error}; remove it to go on from the one before."

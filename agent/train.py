@@ -4,6 +4,7 @@ Checkpoints are taken between rollouts, and at each of them the environments sta
 steps). So a run that resumes from a periodic checkpoint goes on exactly as the run that never stopped would have.
 """
 
+import contextlib
 import dataclasses
 import os
 from pathlib import Path
@@ -110,15 +111,17 @@ def _learn(run: RunDirectory, model: build.Model, vector: VecEnv, start: Checkpo
     config = run.config.train
     done = start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
-    with run.held(), StopRequest(message) as stop:
-        logger = open_logger(run.path, done)
+    with (
+        run.held(),
+        StopRequest(message) as stop,
+        contextlib.closing(open_logger(run.path, done)) as logger,
+        Progress(config.steps, "steps", done) as progress,
+    ):
         model.set_logger(logger)
-        with Progress(config.steps, "steps", done) as progress:
-            keeper = Keeper(run, vector, start, stop, progress)
-            if done < config.steps:
-                model.learn(config.steps - done, callback=keeper, reset_num_timesteps=False)
-                keeper.save()
-        logger.close()
+        keeper = Keeper(run, vector, start, stop, progress)
+        if done < config.steps:
+            model.learn(config.steps - done, callback=keeper, reset_num_timesteps=False)
+            keeper.save()
     return _report(run, model, keeper, stop.is_set)
 
 
