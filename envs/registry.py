@@ -115,7 +115,7 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     minigrid_names = _option_names(BabyAISenses.__init__)
     adapt_names = _option_names(adapt)
     all_names = minigrid_names | adapt_names
-    env = construct(env_id, {name: options[name] for name in options if name not in all_names}, all_names)
+    env = construct(env_id, {name: options[name] for name in options if name not in all_names}, adapt_names)
     adapting = {name: options[name] for name in options if name in all_names}
     allowed, wrap = (minigrid_names, BabyAISenses) if is_minigrid(env) else (adapt_names, adapt)
     for name in adapting:

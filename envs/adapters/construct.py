@@ -33,9 +33,9 @@ def construct(env_id: str, options: dict[str, Any], other_options: Collection[st
             raise
         allowed = sorted({*other_options, "render_mode", "max_episode_steps", *_parameters(env_id)})
         near = difflib.get_close_matches(found[1], allowed, n=1)
-        meant = f'did you mean "{near[0]}"? ' if near else ""
+        meant = f'did you mean "{near[0]}", or another of' if near else "choose of"
         raise ConfigError(
-            f'"{env_id}" does not take the option "{found[1]}"; {meant}Choose of: {", ".join(allowed)}.'
+            f'"{env_id}" does not take the option "{found[1]}"; {meant}: {", ".join(allowed)}.'
         ) from error
 
 

@@ -205,4 +205,5 @@ def _step_s(env: gym.Env[Any, Any], given: float | None) -> float:
         if env.has_wrapper_attr(name) and isinstance(env.get_wrapper_attr(name), (int, float)):
             return float(env.get_wrapper_attr(name))
     frames_per_s = env.metadata.get("render_fps")
-    return 1 / frames_per_s if frames_per_s else DEFAULT_STEP_S
+    frames = env.get_wrapper_attr("frame_skip") if env.has_wrapper_attr("frame_skip") else 1
+    return frames / frames_per_s if frames_per_s and isinstance(frames, int) else DEFAULT_STEP_S

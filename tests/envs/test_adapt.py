@@ -311,6 +311,7 @@ def test_observations_share_no_memory_with_the_environment_or_each_other() -> No
 def test_names_and_duration_of_actions_come_from_the_environment_or_the_caller() -> None:
     class Named(Scripted):
         metadata = {"render_fps": 20}
+        frame_skip = 1
 
         def get_action_meanings(self) -> list[str]:
             return ["NOOP", "FIRE", "UP"]
@@ -318,6 +319,9 @@ def test_names_and_duration_of_actions_come_from_the_environment_or_the_caller()
     env = adapt(Named(RGB))
     assert env.get_wrapper_attr("action_names") == ("noop", "fire", "up")
     assert env.get_wrapper_attr("step_s") == 0.05
+    skipping = Named(RGB)
+    skipping.frame_skip = 4
+    assert adapt(skipping).get_wrapper_attr("step_s") == 0.2
     env = adapt(Named(RGB), action_names=["a", "b", "c"], step_s=0.5)
     assert env.get_wrapper_attr("action_names") == ("a", "b", "c")
     assert env.get_wrapper_attr("step_s") == 0.5

@@ -255,23 +255,26 @@ def test_it_renders_as_an_array() -> None:
     assert isinstance(frame, np.ndarray) and frame.dtype == np.uint8 and frame.ndim == 3
 
 
-def test_the_adapter_costs_little_over_minigrid() -> None:
-    """Relative, best of several rounds, with a wide margin: 1.5 % was measured for the grid, 13 % for the camera."""
+def test_the_adapter_costs_little() -> None:
+    """Relative, best of several rounds, with wide margins: 1.015 and 0.29 were measured on an idle machine."""
+    from minigrid.wrappers import RGBImgPartialObsWrapper
+
     envs = {
         "minigrid": minigrid_env("BabyAI-GoToObj-v0"),
         "grid": make_babyai("BabyAI-GoToObj-v0"),
+        "minigrid's camera": RGBImgPartialObsWrapper(minigrid_env("BabyAI-GoToObj-v0")),
         "camera": make_babyai("BabyAI-GoToObj-v0", view="camera"),
     }
     best = dict.fromkeys(envs, float("inf"))
     for _ in range(6):
         for name, env in envs.items():
             env.reset(seed=0)
-            started = time.perf_counter()
+            started = time.process_time()
             for _ in range(60):
                 env.step(0)
-            best[name] = min(best[name], time.perf_counter() - started)
-    assert best["grid"] < 1.5 * best["minigrid"]
-    assert best["camera"] < 2.0 * best["minigrid"]
+            best[name] = min(best[name], time.process_time() - started)
+    assert best["grid"] < 2 * best["minigrid"]
+    assert best["camera"] < best["minigrid's camera"]
 
 
 @pytest.mark.parametrize(
