@@ -35,9 +35,11 @@ test: $(VENV)/.installed-$(EXTRAS)
 
 check: $(VENV)/.installed-$(EXTRAS)
 	@echo 'ruff check, ruff format --check, basedpyright'
-	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m ruff format --quiet --check .
-	@$(RUN) -m basedpyright --level error
+	@status=0; \
+	$(RUN) -m ruff check --quiet . || status=1; \
+	$(RUN) -m ruff format --quiet --check . || status=1; \
+	$(RUN) -m basedpyright --level error || status=1; \
+	exit $$status
 
 format: $(VENV)/.installed-$(EXTRAS)
 	@$(RUN) -m ruff check --quiet --fix .

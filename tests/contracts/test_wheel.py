@@ -10,7 +10,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import zipfile
 from pathlib import Path
 
@@ -122,24 +121,3 @@ def test_the_source_distribution_builds_the_same_wheel(source, wheel, tmp_path):
     _run(*pip, "--wheel-dir", tmp_path, unpacked, cwd=tmp_path)
     rebuilt = next(tmp_path.glob("senseweave-*.whl"))
     assert set(zipfile.ZipFile(rebuilt).namelist()) == set(zipfile.ZipFile(wheel).namelist())
-
-
-def test_every_direct_dependency_is_pinned_by_the_constraints():
-    pins = {_normal(line.split("==")[0]) for line in _constraints() if not line.startswith("#")}
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = {extra: needs for extra, needs in project["optional-dependencies"].items() if extra != "rllib"}
-    needed = [*project["dependencies"], *(need for needs in extras.values() for need in needs)]
-    assert {_normal(need.split(">")[0].split("[")[0]) for need in needed} - pins == set()
-
-
-def test_the_constraints_hold_names_and_versions_alone():
-    for line in _constraints():
-        assert line.startswith("#") or (line.count("==") == 1 and not set(line) & set(" ;@+/<>~")), line
-
-
-def _constraints() -> list[str]:
-    return [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line]
-
-
-def _normal(name: str) -> str:
-    return name.strip().lower().replace("_", "-").replace(".", "-")
