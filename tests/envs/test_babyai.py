@@ -188,6 +188,14 @@ def test_running_out_of_time_is_no_success() -> None:
     assert infos[-1]["is_success"] is False
 
 
+def test_a_success_does_not_count_for_the_next_episode() -> None:
+    env = make_babyai("BabyAI-GoToLocal-v0", max_episode_steps=60)
+    assert expert_episode(env, seed=1)[-1]["is_success"] is True
+    env.reset(seed=0)
+    infos = [env.step(6)[4] for _ in range(60)]
+    assert infos[-1]["is_success"] is False
+
+
 def test_a_negative_reward_is_no_success() -> None:
     env = make_babyai("MiniGrid-Dynamic-Obstacles-Random-5x5-v0")
     outcomes = set()
