@@ -1,0 +1,97 @@
+"""A script, not a test: checks the absence contract on compiled perceptions, in a process without the shape hook.
+
+    python tests/contracts/compiled_absence.py FUSION BACKEND DTYPE COMPILED...
+
+COMPILED names what is compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
+"missing" (a key left out of the dict, on top of either), "maps" (`explain`). It prints faults, one a line, and exits
+with 1 if there are any; a sensor that drops out through `present` must not compile anything again.
+"""
+
+import contextlib
+import dataclasses
+import pathlib
+import random
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import torch  # noqa: E402
+import torch._dynamo.config  # noqa: E402
+
+from absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, violations  # noqa: E402
+from senseweave.perception.spec import PRESENT  # noqa: E402
+
+SENSES = ("audio", "camera", "instruction")
+CASES = 12
+
+
+def some_cases() -> list[Case]:
+    """Cases that differ in masks, contents and placeholders; types stay, for those do mean another graph."""
+    numbers = random.Random(0)
+    return [
+        Case(
+            senses=SENSES,
+            weights=0,
+            content=3 * numbers.randrange(2**29),  # a multiple of 3: `present` keeps its type
+            mask=[numbers.getrandbits(3 * ROWS), 0, 2 ** (3 * ROWS) - 1][0 if i > 2 else i],
+            placeholders=tuple(numbers.choice(PLACEHOLDERS) for _ in SENSES),
+            as_floats=False,
+            broken=bool(i % 2),
+            without=0,
+            mate=numbers.randrange(ROWS),
+        )
+        for i in range(CASES)
+    ]
+
+
+def faults_of(fusion: str, backend: str, dtype: str, parts: set[str]) -> list[str]:
+    """Compiles what `parts` names and returns what breaks."""
+    perception = perception_of(fusion, SENSES, 0)
+    compiled = torch.compile(perception, backend=backend, fullgraph=True)
+    explained = torch.compile(perception.explain, backend=backend, fullgraph=True)
+    gradients = "gradients" in parts
+
+    def under(function):
+        def call(obs):
+            gradient = contextlib.nullcontext() if gradients else torch.no_grad()
+            with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"), gradient:
+                return function(obs)
+
+        return call
+
+    perceive, explain = under(compiled), under(explained)
+    faults, cases = [], some_cases()
+    told = {"gradients": gradients, "missing_keys": False, "alone": False}
+    faults += violations(cases[0], perception, perceive, **told)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for case in cases[1:]:
+            faults += violations(case, perception, perceive, **told)
+    faults += eager_faults(perceive, under(perception), dtype)
+    if "missing" in parts:
+        for case in cases[:4]:
+            case = dataclasses.replace(case, without=0b001, mask=0b110_011_101_110)
+            faults += violations(case, perception, perceive, **told | {"missing_keys": True})
+    if "maps" in parts:
+        for case in cases[:4]:
+            faults += violations(case, perception, perceive, explain, **told)
+    return faults
+
+
+def eager_faults(compiled, eager, dtype: str) -> list[str]:
+    """Compiled and eager agree to rounding, also for content that is here and absurd."""
+    obs = readings(SENSES, 5)
+    obs["audio"][0] = 1e30
+    obs["audio"][1] = -1e30
+    obs[PRESENT] = torch.ones(ROWS, len(SENSES), dtype=torch.bool)
+    one, other = compiled(obs).embedding.float(), eager(obs).embedding.float()
+    tolerance = 1e-3 if dtype == "float32" else 0.2
+    if not torch.isfinite(one).all() or not torch.allclose(one, other, rtol=tolerance, atol=tolerance):
+        return [f"compiled and eager differ by {(one - other).abs().max().item()}"]
+    return []
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    found = faults_of(*sys.argv[1:4], parts=set(sys.argv[4:]))
+    print("\n".join(found))
+    sys.exit(bool(found))
