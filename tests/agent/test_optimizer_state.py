@@ -32,9 +32,7 @@ def test_an_optimiser_goes_on_exactly_after_a_round_trip_through_tensors_and_jso
     tensors = {name: tensor.clone() for name, tensor in tensors.items()}
     twin, twin_optimizer = stepped(seed=1)
     twin.load_state_dict(network.state_dict())
-    twin_optimizer.load_state_dict(
-        optimizer_state.from_parts(twin_optimizer, tensors, json.loads(json.dumps(groups)))
-    )
+    twin_optimizer.load_state_dict(optimizer_state.from_parts(twin_optimizer, tensors, json.loads(json.dumps(groups))))
     expected, got = take_a_step(network, optimizer), take_a_step(twin, twin_optimizer)
     assert all(torch.equal(a, b) for a, b in zip(expected, got, strict=True))
 
