@@ -9,7 +9,9 @@ WORKERS ?= 2
 RUN := "$(VENV)/bin/python"
 PIP_INSTALL := $(RUN) -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 PYTEST := $(RUN) -P -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal
-TRAIN := train --env BabyAI-GoToRedBallGrey-v0 --trainer sb3 --out runs/red-ball
+# The first folder that is free: runs/red-ball, runs/red-ball-2, ...
+OUT ?= $(shell out=runs/red-ball; n=1; while [ -e $$out ]; do n=$$((n + 1)); out=runs/red-ball-$$n; done; echo $$out)
+TRAIN = train --env BabyAI-GoToRedBallGrey-v0 --trainer sb3 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
