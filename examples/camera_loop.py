@@ -7,6 +7,7 @@ import sys
 
 import cv2
 import torch
+
 from senseweave.perception import Camera, Instruction, Microphone, Perception, Spec
 
 
@@ -20,7 +21,9 @@ def main(source: str = "0", instruction: str = "go to the red ball", most_frames
         lost = 0 if ok else lost + 1
         if lost > 3:
             break
-        picture = cv2.cvtColor(cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB) if ok else None
+        picture = None
+        if ok:
+            picture = cv2.cvtColor(cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA), cv2.COLOR_BGR2RGB)
         obs = perception.prepare({"camera": picture, "audio": None, "instruction": instruction})
         with torch.inference_mode():
             state = perception(obs)

@@ -7,9 +7,10 @@ import sys
 
 import torch
 from minigrid.utils.baby_ai_bot import BabyAIBot
+from torch import nn
+
 from senseweave.envs import make
 from senseweave.perception import Perception
-from torch import nn
 
 
 def demonstrations(level: str, episodes: int) -> tuple[list[dict], list[int]]:

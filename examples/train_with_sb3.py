@@ -5,10 +5,11 @@ python examples/train_with_sb3.py [STEPS]
 
 import sys
 
-from senseweave.envs import make
-from senseweave.policies.presets import ppo_settings
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+
+from senseweave.envs import make
+from senseweave.policies.presets import ppo_settings
 
 
 def main(steps: int = 160_000) -> None:

@@ -19,6 +19,10 @@ class GridEncoder(nn.Module):
     Source: Hui et al. 2020 (BabyAI 1.1, arXiv 2007.12770), section 3.
     """
 
+    highest: Tensor
+    channel: Tensor
+    category: Tensor
+
     def __init__(self, kind: Grid, width: int) -> None:
         super().__init__()
         self.grid_shape = (kind.height, kind.width)

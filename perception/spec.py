@@ -6,7 +6,7 @@ gymnasium only, so that environments can import it cheaply.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -55,9 +55,7 @@ def _require_positive(kind: Kind, *fields: str) -> None:
     for field in fields:
         value = getattr(kind, field)
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise SpecError(
-                f"`{field}` of {type(kind).__name__} must be a whole number of at least 1; got {value!r}."
-            )
+            raise SpecError(f"`{field}` of {type(kind).__name__} must be a whole number of at least 1; got {value!r}.")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +134,12 @@ class Grid(Kind):
 
     def __post_init__(self) -> None:
         _require_positive(self, "height", "width")
-        object.__setattr__(self, "sizes", tuple(int(size) for size in self.sizes))
-        if not self.sizes or any(not 1 <= size <= 256 for size in self.sizes):
-            raise SpecError(f"`sizes` of Grid must hold a number of 1 to 256 for each channel; got {self.sizes!r}.")
+        sizes = tuple(self.sizes) if isinstance(self.sizes, Iterable) else ()
+        if not sizes or not all(isinstance(size, (int, np.integer)) and 1 <= size <= 256 for size in sizes):
+            raise SpecError(
+                f"`sizes` of Grid must hold a whole number of 1 to 256 for each channel; got {self.sizes!r}."
+            )
+        object.__setattr__(self, "sizes", tuple(int(size) for size in sizes))
 
     def space(self) -> spaces.Box:
         high = np.broadcast_to(np.asarray(self.sizes, np.int64) - 1, (self.height, self.width, len(self.sizes)))
@@ -245,6 +246,8 @@ class Spec(Mapping[str, Kind]):
         Raises:
             SpecError: an unknown kind or field; a user's own kind must be imported (registered) first.
         """
+        if not isinstance(data, Mapping):
+            raise SpecError(f"A spec in JSON must be an object of modalities; got {data!r}.")
         return cls(**{name: _kind_from_json(name, fields) for name, fields in data.items()})
 
     @classmethod
@@ -281,10 +284,10 @@ class Spec(Mapping[str, Kind]):
         return spec
 
 
-def _kind_from_json(name: str, fields: Mapping[str, Any]) -> Kind:
-    values = dict(fields)
+def _kind_from_json(name: str, fields: Any) -> Kind:
+    values = dict(fields) if isinstance(fields, Mapping) else {}
     kind_name = values.pop("kind", None)
-    if kind_name not in KINDS:
+    if not isinstance(kind_name, str) or kind_name not in KINDS:
         raise SpecError(
             f'Modality "{name}" is of an unknown kind {kind_name!r}; {did_you_mean(str(kind_name), KINDS)} '
             "A kind of your own must be imported before."
@@ -329,5 +332,3 @@ def _kind_from_picture(name: str, box: spaces.Box, tell: str) -> Kind:
     if not (box.high == box.high[:1, :1]).all():
         raise SpecError(f'"{name}" has limits that differ from cell to cell{tell}')
     return Grid(box.shape[0], box.shape[1], tuple(int(high) + 1 for high in box.high[0, 0]))
-
-

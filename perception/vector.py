@@ -20,5 +20,5 @@ class VectorEncoder(nn.Module):
 
     def forward(self, numbers: Num[Tensor, "b size"]) -> TokenGroup:
         """Encodes finite numbers."""
-        numbers = numbers.to(self.embed[0].weight.dtype)
+        numbers = numbers.to(next(self.parameters()).dtype)
         return TokenGroup.of(self.embed(torch.asinh(numbers))[:, None])

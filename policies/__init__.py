@@ -1,0 +1,1 @@
+"""What turns a state into actions: features extractors, and settings that work. Import the module that you need."""

@@ -31,7 +31,7 @@ class GatedCrossAttentionFusion(Fusion):
         self.norm = nn.LayerNorm(width)
         self.readout = nn.Linear(latents * width, state_dim)
         with torch.no_grad():
-            self.readout.weight.mul_(0.4)  # a small first state: policies start undecided and stay so while they explore
+            self.readout.weight.mul_(0.4)  # a small first state: policies stay undecided while they explore
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         first = next(iter(groups.values())).tokens
@@ -43,7 +43,7 @@ class GatedCrossAttentionFusion(Fusion):
             contribution, gate = primer(latents, groups[name], means[name])
             primed = primed + contribution
             opened[name].append(gate)
-        latents = primed
+        latents, maps = primed, {}
         for block in self.blocks:
             latents, gates, maps = block(latents, groups, means)
             for name, gate in gates.items():
@@ -70,4 +70,3 @@ class Primer(nn.Module):
         available = group.available[:, None]
         gate = torch.where(available, torch.sigmoid(self.gate(mean)), 0.0)  # b l
         return torch.where(available[..., None], gate[..., None] * impression, 0.0), gate
-

@@ -147,6 +147,11 @@ def test_a_spec_prints_as_it_is_written():
         ({"camera": {"kind": "Camera", "height": 64, "width": "64"}}, ["`width`", "'64'"]),
         ({"camera": {"kind": "Camera", "height": 64, "width": None}}, ["`width`", "None"]),
         ({}, ["at least one modality"]),
+        ([], ["object of modalities", "[]"]),
+        ({"camera": 3}, ['"camera"', "None"]),
+        ({"camera": {"kind": []}}, ['"camera"', "[]"]),
+        ({"view": {"kind": "Grid", "height": 7, "width": 7, "sizes": None}}, ["`sizes`", "None"]),
+        ({"view": {"kind": "Grid", "height": 7, "width": 7, "sizes": "abc"}}, ["`sizes`", "'abc'"]),
     ],
 )
 def test_damaged_json_is_refused_in_a_sentence_that_names_the_place(data, says):
@@ -177,6 +182,7 @@ def test_damaged_json_is_refused_in_a_sentence_that_names_the_place(data, says):
         (lambda: Vector(0), ["`size`", "Vector", "0"]),
         (lambda: Grid(7, 0, (3,)), ["`width`", "Grid", "0"]),
         (lambda: Grid(7, 7, ()), ["`sizes`", "()"]),
+        (lambda: Grid(7, 7, (3.5,)), ["`sizes`", "whole number", "3.5"]),
         (lambda: Grid(7, 7, (3, 0)), ["`sizes`", "1 to 256", "(3, 0)"]),
         (lambda: Grid(7, 7, (257,)), ["`sizes`", "257"]),
         (lambda: Spec(), ["at least one modality", "Spec(camera=Camera(64, 64))"]),
