@@ -1,0 +1,89 @@
+"""Every benchmark's `--quick` run ends, prints its table, and leaves the files that it promises."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from senseweave.perception import FUSIONS
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+def _run(script, *arguments):
+    command = [sys.executable, str(BENCHMARKS / script), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+
+
+def test_perception_speed_prints_its_tables_and_json():
+    done = _run("perception_speed.py", "--quick", "--json")
+    assert done.returncode == 0, done.stderr
+    assert '"base" on cpu' in done.stdout
+    assert '"laptop", eager' in done.stdout
+    report = json.loads(done.stdout.splitlines()[-1])
+    contenders = {row["contender"]: row for row in report["base"] if row["device"] == "cpu"}
+    assert {"senseweave", "nn.MultiheadAttention"} <= set(contenders)
+    assert contenders["senseweave"]["train_ratio_cpu"] == 1.0
+    assert all(row["train_ms"] > row["forward_1_ms"] > 0 for row in contenders.values())
+    assert {row["fusion"] for row in report["laptop"]} == set(FUSIONS)
+    for row in report["laptop"]:
+        assert set(row["shares"]) == {"audio", "camera", "instruction", "fusion"}
+        assert all(0 < share < 1 for share in row["shares"].values())
+
+
+def test_babyai_sb3_writes_rows_and_prints_its_table(tmp_path):
+    done = _run("babyai_sb3.py", "--quick", "--json", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    assert "frames to 95%" in done.stdout
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert [summary["model"] for summary in report["models"]] == ["senseweave", "plain", "combined"]
+    for summary in report["models"]:
+        assert summary["frames"] == [512]
+        assert all(0 <= rate <= 1 for rate in summary["sampled_success"] + summary["greedy_success"])
+        with (tmp_path / "out" / f"{summary['model']}-seed0.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["frames"] for row in rows] == ["512"]
+        assert float(rows[-1]["ent_coef"]) == 0.0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_babyai_sb3_keeps_its_rows_when_it_is_interrupted_and_stops_its_runs(tmp_path):
+    rows = tmp_path / "combined-seed0.csv"
+    arguments = ["--models", "combined", "--seeds", "0", "--frames", "10000000", "--num-envs", "2"]
+    command = [sys.executable, str(BENCHMARKS / "babyai_sb3.py"), *arguments, "--out", str(tmp_path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        patience = time.monotonic() + 60
+        while not (rows.exists() and len(rows.read_text().splitlines()) >= 3) and time.monotonic() < patience:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "combined" in out
+    assert "Traceback" not in err
+    written = rows.read_text()
+    assert len(written.splitlines()) >= 3
+    time.sleep(1.0)
+    assert rows.read_text() == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--level", "BabyAI-GoToRedBal-v0"], "did you mean"),
+        (["--frames", "0"], "at least 1"),
+        (["--seeds", "1", "1"], "different"),
+        (["--models", "nothing"], "invalid choice"),
+    ],
+)
+def test_babyai_sb3_refuses_bad_arguments_in_one_sentence(arguments, told, tmp_path):
+    done = _run("babyai_sb3.py", *arguments, "--out", str(tmp_path / "out"))
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
