@@ -150,7 +150,7 @@ class Perception(nn.Module):
             clean[name] = torch.where(here.view(-1, *[1] * len(self._shapes[name])), content, 0)
             length = obs.get(name + LENGTH_SUFFIX)
             if length is not None:
-                clean[name + LENGTH_SUFFIX] = length.long()
+                clean[name + LENGTH_SUFFIX] = length.long().clamp(min=0)
         return clean, torch.stack(present, dim=1), torch.stack(non_finite, dim=1)
 
     def _check(self, obs: Mapping[str, Tensor]) -> tuple[int, torch.device]:

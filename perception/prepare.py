@@ -32,7 +32,7 @@ def prepare(
         tokenizer: for strings; the one shipped with the package by default.
 
     Returns:
-        Every modality, `present` (b, modalities) and each microphone's length (b,), batch first.
+        Every modality, `present` (b, modalities) and each microphone's length (b,), batch first; never memory of `raw`.
 
     Raises:
         ObservationError: an unknown key, a wrong shape or type, different batch sizes.
@@ -58,17 +58,18 @@ def prepare(
     b = _batch_size(spec, raw, readings)
     present = torch.ones(b, len(spec), dtype=torch.bool)
     if raw.get(PRESENT) is not None:
-        present = (torch.as_tensor(raw[PRESENT]) > 0.5).reshape(b, len(spec)).cpu()
+        present = (_mask(spec, raw[PRESENT]) > 0.5).reshape(b, len(spec)).cpu()
     prepared: dict[str, Tensor] = {}
     for i, (name, kind) in enumerate(spec.items()):
         if name not in readings:
-            readings[name] = torch.from_numpy(kind.placeholder()).expand(b, *kind.shape)
+            readings[name] = torch.from_numpy(np.stack([kind.placeholder()] * b))
             present[:, i] = False
-        prepared[name] = readings[name].to(device)
+        prepared[name] = readings[name].to(device, copy=isinstance(raw.get(name), Tensor))
         if isinstance(kind, Microphone):
-            said = raw.get(name + LENGTH_SUFFIX)
-            length = lengths.get(name, torch.full((b,), kind.samples)) if said is None else torch.as_tensor(said)
-            prepared[name + LENGTH_SUFFIX] = length.reshape(b).long().to(device)
+            length = lengths.get(name, torch.full((b,), kind.samples))
+            if raw.get(name + LENGTH_SUFFIX) is not None:
+                length = _length(name + LENGTH_SUFFIX, kind, raw[name + LENGTH_SUFFIX], b)
+            prepared[name + LENGTH_SUFFIX] = length.to(device)
     prepared[PRESENT] = present.to(device)
     return prepared
 
@@ -90,12 +91,11 @@ def _tokens(name: str, kind: Instruction, value: Any, tokenizer: Tokenizer | Non
 
 def _reading(name: str, kind: Kind, value: Any) -> Tensor:
     """One reading or a batch as a tensor with a batch axis, its type checked, its shape checked but for sound."""
-    try:
-        tensor = value if isinstance(value, Tensor) else torch.as_tensor(np.asarray(value))
-    except (TypeError, ValueError, RuntimeError):
+    tensor = _tensor(value)
+    if tensor is None:
         raise ObservationError(
             f'"{name}" must be {_described(kind)}; got {type(value).__name__}. Pass a numpy array or a tensor.'
-        ) from None
+        )
     wanted = np.dtype(kind.dtype)
     if wanted == np.uint8:
         fits = tensor.dtype == torch.uint8
@@ -124,6 +124,17 @@ def _reading(name: str, kind: Kind, value: Any) -> Tensor:
     return tensor if len(shape) == rank + 1 else tensor[None]
 
 
+def _tensor(value: Any) -> Tensor | None:
+    """The value itself if it is a tensor, or a copy of it as one, whatever its memory layout; None if it cannot be."""
+    if isinstance(value, Tensor):
+        return value
+    try:
+        array = np.array(np.asarray(value), order="C")
+        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    except (TypeError, ValueError, RuntimeError):
+        return None
+
+
 def _described(kind: Kind) -> str:
     return f"{np.dtype(kind.dtype).name} of shape {kind.shape}"
 
@@ -138,14 +149,29 @@ def _fit_sound(name: str, kind: Microphone, sound: Tensor) -> tuple[Tensor, Tens
 def _batch_size(spec: Spec, raw: Mapping[str, Any], readings: Mapping[str, Tensor]) -> int:
     sizes = {name: len(reading) for name, reading in readings.items()}
     if raw.get(PRESENT) is not None:
-        mask = torch.as_tensor(raw[PRESENT])
-        if mask.ndim not in (1, 2) or mask.shape[-1] != len(spec):
-            raise ObservationError(
-                f'"{PRESENT}" must have {len(spec)} entries, one for each of {", ".join(spec.names)}; '
-                f"got shape {tuple(mask.shape)}."
-            )
+        mask = _mask(spec, raw[PRESENT])
         sizes[PRESENT] = len(mask) if mask.ndim == 2 else 1
     if len(set(sizes.values())) > 1:
         told = ", ".join(f"{size} of {name}" for name, size in sizes.items())
         raise ObservationError(f"All parts of an observation must have one batch size; got {told}.")
     return next(iter(sizes.values()), 1)
+
+
+def _mask(spec: Spec, value: Any) -> Tensor:
+    mask = _tensor(value)
+    if mask is None or mask.is_complex() or mask.ndim not in (1, 2) or mask.shape[-1] != len(spec):
+        told = type(value).__name__ if mask is None else f"{mask.dtype} of shape {tuple(mask.shape)}"
+        raise ObservationError(
+            f'"{PRESENT}" must have {len(spec)} entries of 0 or 1, one for each of {", ".join(spec.names)}; got {told}.'
+        )
+    return mask
+
+
+def _length(key: str, kind: Microphone, value: Any, b: int) -> Tensor:
+    length = _tensor(value)
+    whole = length is not None and not (length.is_floating_point() or length.is_complex())
+    if length is None or not whole or length.numel() != b or length.min() < 0 or length.max() > kind.samples:
+        raise ObservationError(
+            f'"{key}" must be {b} whole numbers within 0..{kind.samples}, one for each recording; got {value!r:.80}.'
+        )
+    return length.reshape(b).long().clone()
