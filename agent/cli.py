@@ -23,6 +23,7 @@ from .options import build_parser
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 CHANGES_WHEN_RESUMING = (
+    "env",
     "steps",
     "device",
     "evaluation_episodes",

@@ -10,12 +10,11 @@ import numpy as np
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..envs import make
-from ..perception.errors import ConfigError
 from . import build
 from .config import EvaluateConfig, finite_or_none
 from .episodes import Episodes, held_out_seed, require_senses, run_episodes
 from .progress import Progress
-from .rundir import RunDirectory
+from .rundir import RunDirectory, require_named_env
 from .video import try_to_record
 
 
@@ -23,14 +22,11 @@ def choose_env(run: RunDirectory, config: EvaluateConfig) -> tuple[str, dict[str
     """The environment to evaluate in, and its options: the run's own unless told otherwise.
 
     Raises:
-        ConfigError: the run's environment is a user's own; no file of ours names code to import.
+        ConfigError: the run's environment is a user's own and was not named.
     """
     trained = run.config.train
     env_id = config.env or trained.env
-    if config.env is None and ":" in trained.env:
-        raise ConfigError(
-            f'`env` must be named again for an environment of your own; add --env "{trained.env}" if you trust it.'
-        )
+    require_named_env(run, config.env)
     is_own = env_id == trained.env
     options = config.env_options if config.env_options is not None else (trained.env_options if is_own else {})
     return env_id, options

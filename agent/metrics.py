@@ -92,7 +92,7 @@ class _Events(TensorBoardOutputFormat):
     """SB3's TensorBoard output, which hides events of later steps that a crash left."""
 
     def __init__(self, folder: Path, steps: int) -> None:
-        self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps or None)
+        self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1 if steps else None)
         self._is_closed = False
 
 

@@ -14,7 +14,8 @@ from jaxtyping import Float, UInt8
 from ..perception.errors import MissingExtraError
 from ..perception.spec import PRESENT, Camera, Grid, Microphone, Spec
 
-Picture = UInt8[np.ndarray, "height width 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""height width 3, RGB."""
 
 PANEL_PX = 320
 MARGIN_PX = 20
@@ -153,7 +154,7 @@ def _sound_picture(sound: Float[np.ndarray, "channels samples"]) -> Picture:
 
 def _draw_caption(canvas: Picture, instruction: str | None) -> None:
     """The instruction in at most two lines, as large as fits."""
-    text = " ".join((instruction or "").split())[:1000]
+    text = " ".join(_printable(instruction or "").split())[:1000]
     width = canvas.shape[1] - 2 * MARGIN_PX
     for size in (24, 20, 17):
         lines = _wrap(text, width, size)
@@ -191,8 +192,13 @@ def _draw_gate(canvas: Picture, name: str, gate: float, is_here: bool, top: int,
     _write(canvas, f"{gate:.2f}" if is_here else "absent", right + 14, top + 18, INK if is_here else FAINT, 16)
 
 
+def _printable(text: str) -> str:
+    """The text without control characters and lone surrogates, on which OpenCV 5 ends the process."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def _write(canvas: Picture, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int) -> None:
-    cv2 = import_cv2()
+    cv2, text = import_cv2(), _printable(text)
     if hasattr(cv2, "FontFace"):  # OpenCV 5 draws any script
         cv2.putText(canvas, text, (x, baseline), colour, _font(), size, 400)
     else:

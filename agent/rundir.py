@@ -238,6 +238,19 @@ class RunDirectory:
         return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell)
 
 
+def require_named_env(run: RunDirectory, env: str | None) -> None:
+    """Checks that a user's own environment is named by the user, and not by the file alone: files import nothing.
+
+    Raises:
+        ConfigError: the run's environment is of a user's own package, and `env` is None.
+    """
+    trained = run.config.train.env
+    if env is None and ":" in trained:
+        raise ConfigError(
+            f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'
+        )
+
+
 def _seal_of(metadata: dict[str, str]) -> str:
     return hashlib.sha256(f"{metadata.get('run')} {metadata.get('steps')}".encode()).hexdigest()
 

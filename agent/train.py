@@ -23,7 +23,7 @@ from .evaluate import evaluate_policy
 from .keeper import Keeper, restore
 from .metrics import open_logger
 from .progress import Progress, duration, tell
-from .rundir import RunConfig, RunDirectory, require_free
+from .rundir import RunConfig, RunDirectory, require_free, require_named_env
 from .stop import StopRequest
 from .video import try_to_record
 
@@ -61,11 +61,13 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         vector.close()
 
 
-def resume(path: str | os.PathLike[str], **changes: Any) -> dict[str, Any]:
+def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: Any) -> dict[str, Any]:
     """Goes on from a run's newest checkpoint.
 
     Args:
         path: the run directory.
+        env: the run's own environment; needed where that is a user's own (`package:Id`), as no file of ours names
+            code to import.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
             `video`, `checkpoint_every`, `keep_checkpoints`.
 
@@ -77,6 +79,11 @@ def resume(path: str | os.PathLike[str], **changes: Any) -> dict[str, Any]:
         ConfigError: a change is out of its range, or the environment has changed.
     """
     run = RunDirectory.open(path)
+    require_named_env(run, env)
+    if env is not None and env != run.config.train.env:
+        raise ConfigError(
+            f"`env` cannot change when a run resumes: {run.path} is of {run.config.train.env}; got {env}."
+        )
     checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
     config = dataclasses.replace(run.config.train, **changes)
     done = checkpoint.steps if checkpoint else 0

@@ -37,15 +37,18 @@ def try_to_record(
     path: Path,
     **how: Any,
 ) -> str | None:
-    """Like `record`, but a missing library or a full disk is told and not raised.
+    """Like `record`, but whatever goes wrong (a missing library, a full disk, a renderer's fault) is only told.
 
     Returns:
         The file's name, or None where there is no video.
     """
     try:
         record(policy, env_id, options, path, **how)
-    except (SenseweaveError, OSError) as error:
+    except SenseweaveError as error:
         tell(f"There is no video: {error}")
+        return None
+    except Exception as error:  # drawing runs an environment's own code, which may raise anything
+        tell(f"There is no video, because drawing it failed: {type(error).__name__}: {error}")
         return None
     return str(path)
 
