@@ -34,8 +34,8 @@ class PerceptionConfig:
     def __post_init__(self) -> None:
         from .fusion import FUSIONS
 
-        if self.fusion not in FUSIONS:
-            raise unknown_name("Fusion", self.fusion, FUSIONS)
+        if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
+            raise unknown_name("Fusion", str(self.fusion), FUSIONS)
         for field in ("width", "latents", "layers", "heads", "state_dim"):
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:

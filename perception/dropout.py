@@ -46,7 +46,7 @@ class ModalityDropout(nn.Module):
         for name, rate in {**by_name, "all_absent": all_absent}.items():
             if not 0.0 <= rate <= 1.0:
                 raise ConfigError(f'The dropout rate of "{name}" must lie within 0..1; got {rate}.')
-        if mean_steps < 1.0:
+        if not mean_steps >= 1.0:  # not a number either
             raise ConfigError(f"`mean_steps` must be at least 1 step; got {mean_steps}.")
         self.all_absent = all_absent
         self.mean_steps = mean_steps
@@ -70,18 +70,19 @@ class ModalityDropout(nn.Module):
         """A mask over time in which each sense dies for `mean_steps` steps on average, `rates` of the time in all.
 
         Each sense follows a two-state Markov chain that starts in its stationary distribution; blackouts of
-        everything follow one as well, with the rate `all_absent`.
+        everything follow one as well, with the rate `all_absent`. A step at least lies between two outages, so a rate
+        above mean_steps / (mean_steps + 1) makes them last longer.
         """
         rates = torch.cat([self.rates, self.rates.new_tensor([self.all_absent])])
-        ends = 1.0 / self.mean_steps
+        # a chain is out for rates of its time when starts * (1 - rates) = ends * rates
+        ends = ((1.0 - rates) / rates.clamp(min=1e-6)).clamp(max=1.0 / self.mean_steps)
         starts = (ends * rates / (1.0 - rates).clamp(min=1e-6)).clamp(max=1.0)
-        ends_by_sense = torch.where(rates < 1.0, ends, 0.0)
         out = self._uniform(batch, len(rates)) < rates  # b (m + 1)
         rows = []
         for _ in range(steps):
             rows.append(~(out[:, :-1] | out[:, -1:]))
             draw = self._uniform(batch, len(rates))
-            out = torch.where(out, draw >= ends_by_sense, draw < starts)
+            out = torch.where(out, draw >= ends, draw < starts)
         return torch.stack(rows)
 
     def _uniform(self, *shape: int) -> Tensor:
