@@ -65,7 +65,7 @@ def load_pretrained(cls: type[AnyPerception], directory: str | os.PathLike[str])
     if not isinstance(description.get("spec"), dict) or not isinstance(description.get("config"), dict):
         raise CheckpointError(f"{folder / 'config.json'} lacks its spec or config; restore it or save again.")
     tensors, metadata = read_tensors(folder / "model.safetensors")
-    if json.loads(metadata.get("description", "null")) != description:
+    if _parsed(metadata.get("description")) != description:
         raise CheckpointError(f"config.json and model.safetensors in {folder} are of different saves; save again.")
     identity = description.get("tokenizer")
     if identity is not None and identity != default_tokenizer().identity:
@@ -76,3 +76,11 @@ def load_pretrained(cls: type[AnyPerception], directory: str | os.PathLike[str])
     perception = cls(Spec.from_json(description["spec"]), PerceptionConfig.from_json(description["config"]))
     load_strictly(perception, tensors, folder / "model.safetensors")
     return perception
+
+
+def _parsed(description: str | None) -> Any:
+    """The description in the weights' metadata, which no checksum covers; None if it is none."""
+    try:
+        return json.loads(description or "null")
+    except (ValueError, RecursionError):
+        return None
