@@ -24,14 +24,20 @@ Gates = dict[str, Float[Tensor, "b l h"]]
 Maps = dict[str, Float[Tensor, "b h l n"]]
 
 
-def masked_softmax(scores: Float[Tensor, "b q n"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b q n"]:
-    """Softmax over the tokens that count.
+def mask_bias(mask: Bool[Tensor, "b n"], dtype: torch.dtype) -> Float[Tensor, "b 1 n"]:
+    """What makes a softmax of scores one over the tokens that count, when it is added: 0 or -inf.
 
     A sample without any such token attends to all of its (finite, meaningless) tokens: that keeps the softmax and its
-    gradient free of NaN, and the caller drops the result with `torch.where`.
+    gradient free of NaN, and the caller drops the result.
     """
     attended = mask | ~mask.any(dim=1, keepdim=True)
-    return scores.masked_fill(~attended[:, None, :], -math.inf).softmax(dim=-1)
+    bias = torch.zeros(attended.shape, dtype=dtype, device=attended.device)
+    return bias.masked_fill(~attended, -math.inf)[:, None]
+
+
+def masked_softmax(scores: Float[Tensor, "b q n"], mask: Bool[Tensor, "b n"]) -> Float[Tensor, "b q n"]:
+    """Softmax over the tokens that count; see `mask_bias` for samples that have none."""
+    return (scores + mask_bias(mask, scores.dtype)).softmax(dim=-1)
 
 
 def masked_mean(group: TokenGroup) -> Float[Tensor, "b d"]:
@@ -82,15 +88,17 @@ class CrossAttentionHeads(nn.Module):
         by_head = query.permute(2, 0, 1, 3).reshape(h, b * l, e)
         folded = torch.bmm(by_head, self.key / math.sqrt(e)).view(h, b, l, -1)
         folded = folded.transpose(0, 1).reshape(b, h * l, -1)
-        weights = masked_softmax(torch.bmm(folded, tokens.transpose(1, 2)), group.mask)  # b (h l) n
-        pooled = torch.bmm(weights.to(tokens.dtype), tokens) - mean[:, None]
+        scores = torch.baddbmm(mask_bias(group.mask, folded.dtype), folded, tokens.transpose(1, 2))
+        weights = scores.softmax(dim=-1)  # b (h l) n
+        pooled = torch.baddbmm(mean[:, None], weights.to(tokens.dtype), tokens, beta=-1.0)
         pooled = pooled.view(b, h, l, -1).transpose(0, 1).reshape(h, b * l, -1)
-        value = torch.bmm(pooled, self.value).view(h, b, l, e).permute(1, 2, 0, 3)  # b l h e
-        gates = torch.sigmoid(self.gate_query(latents) + (value * self.gate_value).sum(dim=-1))  # b l h
+        value = torch.bmm(pooled, self.value)  # h (b l) e
+        felt = torch.bmm(value, self.gate_value[..., None]).view(h, b * l).t()
+        gates = torch.sigmoid(self.gate_query(latents) + felt.view(b, l, h))
         gates = torch.where(available[:, None, None], gates, 0.0)
-        contribution = torch.where(available[:, None, None, None], gates[..., None] * value, 0.0)
-        maps = torch.where(available[:, None, None, None], weights.view(b, h, l, -1), 0.0)
-        return contribution, gates, maps
+        contribution = (gates.view(b * l, h).t()[..., None] * value).view(h, b, l, e)  # exactly 0 where the gate is
+        maps = torch.where(available[:, None, None, None], weights.detach().view(b, h, l, -1), 0.0)
+        return contribution.permute(1, 2, 0, 3), gates, maps
 
 
 class GatedCrossAttention(nn.Module):

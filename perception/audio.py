@@ -15,6 +15,9 @@ from .tokens import TokenGroup
 
 MAX_TOKENS = 64
 
+CHUNK_SAMPLES = 2**20
+"""On a CPU a batch is encoded in parts of about so many samples of sound, so that their spectra stay in the cache."""
+
 
 class AudioEncoder(nn.Module):
     """Two frames (20 ms) a token; more for recordings so long that they would give over 64 tokens.
@@ -40,6 +43,14 @@ class AudioEncoder(nn.Module):
             waveform: any number of samples, not only the kind's.
             length: how many leading samples are real, where a recording is shorter; later ones are ignored.
         """
+        rows = max(1, CHUNK_SAMPLES // max(1, waveform.shape[1] * waveform.shape[2]))
+        if len(waveform) <= rows or waveform.device.type != "cpu" or torch.compiler.is_compiling():
+            return self._encode(waveform, length)
+        lengths = [None] * math.ceil(len(waveform) / rows) if length is None else length.split(rows)
+        parts = [self._encode(*part) for part in zip(waveform.split(rows), lengths, strict=True)]
+        return TokenGroup(torch.cat([part.tokens for part in parts]), torch.cat([part.mask for part in parts]))
+
+    def _encode(self, waveform: Float[Tensor, "b c t"], length: Int[Tensor, " b"] | None) -> TokenGroup:
         with torch.autocast(waveform.device.type, enabled=False):
             waveform = waveform.to(self.features.window.dtype).clamp(-1.0, 1.0)
             if length is not None:

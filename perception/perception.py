@@ -141,13 +141,18 @@ class Perception(nn.Module):
                 continue
             content, here = obs[name], said[:, i] > 0.5
             if content.is_floating_point():
-                finite = torch.isfinite(content).flatten(1).all(dim=1)
+                # 0 * NaN and 0 * inf are NaN, and a sum is several times as fast as isfinite and all
+                finite = (content.detach() * 0.0).flatten(1).sum(dim=1) == 0.0
                 non_finite.append(here & ~finite)
                 here = here & finite
             else:
                 non_finite.append(torch.zeros_like(here))
             present.append(here)
-            clean[name] = torch.where(here.view(-1, *[1] * len(self._shapes[name])), content, 0)
+            row = here.view(-1, *[1] * len(self._shapes[name]))
+            if content.is_floating_point():
+                clean[name] = torch.where(row, content, 0.0)
+            else:
+                clean[name] = content * row.to(content.dtype)  # whole numbers hold no NaN, and this is much faster
             length = obs.get(name + LENGTH_SUFFIX)
             if length is not None:
                 clean[name + LENGTH_SUFFIX] = length.long().clamp(min=0)

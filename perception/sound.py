@@ -79,8 +79,8 @@ class SoundFeatures(nn.Module):
         """Real and imaginary part of the short-time Fourier transform, zeros beyond both ends."""
         half = self.window_size // 2
         frames = nn.functional.pad(waveform, (half, half)).unfold(-1, self.window_size, self.hop)  # b c f window
-        bins = torch.view_as_real(torch.fft.rfft(frames * self.window))
-        return bins[..., 0], bins[..., 1]
+        bins = torch.fft.rfft(frames * self.window)
+        return bins.real.contiguous(), bins.imag.contiguous()  # apart, as the two are read many times
 
     def log_mel(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b c f m"]:
         """Log10 of the power in each mel band, not below log10 of `floor`."""
@@ -90,17 +90,22 @@ class SoundFeatures(nn.Module):
     def forward(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b f size"]:
         """All features, roughly within -2..2."""
         real, imaginary = self.spectrum(waveform)
-        power = (real.square() + imaginary.square()) @ self.mel  # b c f m
+        power = torch.addcmul(real.square(), imaginary, imaginary) @ self.mel  # b c f m
         level = torch.log10(power.clamp(min=self.floor))
         features = [(level.transpose(1, 2).flatten(2) + 3.0) / 3.0]  # b f (c m)
+        k = real.shape[-1]
         for first, second in self.pairs:
             features.append((level[:, first] - level[:, second]).clamp(-2.0, 2.0))
             # the cross spectrum, X Y*: its angle is the phase by which the first channel leads
-            cross_real = real[:, first] * real[:, second] + imaginary[:, first] * imaginary[:, second]  # b f k
-            cross_imaginary = imaginary[:, first] * real[:, second] - real[:, first] * imaginary[:, second]
-            shared = torch.sqrt(power[:, first] * power[:, second] + self.floor**2)  # b f m
-            features += [(cross_real @ self.mel) / shared, (cross_imaginary @ self.mel) / shared]
-            strength = torch.rsqrt(cross_real.square() + cross_imaginary.square() + self.floor**2)
-            whitened = torch.cat([cross_real * strength, cross_imaginary * strength], dim=-1)  # b f (2 k)
-            features.append(2.0 * (whitened @ self.delays))  # b f u: generalised cross-correlation, phase transform
+            cross_real = torch.addcmul(real[:, first] * real[:, second], imaginary[:, first], imaginary[:, second])
+            cross_imaginary = torch.addcmul(
+                imaginary[:, first] * real[:, second], real[:, first], imaginary[:, second], value=-1.0
+            )  # b f k
+            shared = torch.rsqrt(power[:, first] * power[:, second] + self.floor**2)  # b f m
+            features += [(cross_real @ self.mel) * shared, (cross_imaginary @ self.mel) * shared]
+            strength = torch.addcmul(cross_real.square(), cross_imaginary, cross_imaginary)
+            strength = (strength + self.floor**2).rsqrt()
+            # generalised cross-correlation, phase transform
+            delays = (cross_real * strength) @ self.delays[:k] + (cross_imaginary * strength) @ self.delays[k:]
+            features.append(2.0 * delays)  # b f u
         return torch.cat(features, dim=-1)

@@ -42,10 +42,11 @@ class CameraEncoder(nn.Module):
 
     def forward(self, frames: Num[Tensor, "b height width 3"]) -> TokenGroup:
         """Encodes frames, uint8 or floats in 0..255; values beyond are cut off."""
-        pixels = frames.permute(0, 3, 1, 2).to(self.row.dtype)  # b c height width
-        if frames.is_floating_point():
-            pixels = pixels.clamp(0.0, 255.0)
-        pixels = nn.functional.pad(pixels * (2.0 / 255.0) - 1.0, self.padding)
+        pixels = frames.permute(0, 3, 1, 2)  # b c height width
+        pixels = pixels.clamp(0.0, 255.0) if frames.is_floating_point() else pixels.to(self.row.dtype)
+        pixels = pixels.to(self.row.dtype).mul_(2.0 / 255.0).sub_(1.0)  # in place: `pixels` is new, and large
+        if any(self.padding):
+            pixels = nn.functional.pad(pixels, self.padding)
         patches = self.stem(pixels).flatten(2).transpose(1, 2)  # b n d
         position = (self.row + self.column).flatten(0, 1)  # n d
         return TokenGroup.of(self.norm(patches + position))
