@@ -36,13 +36,12 @@ class Keeper(BaseCallback):
     def __init__(
         self,
         run: RunDirectory,
-        vector: VecEnv,
         start: Checkpoint | None,
         stop: StopRequest,
         progress: Progress,
     ) -> None:
         super().__init__()
-        self._run, self._vector, self._start, self._stop, self._progress = run, vector, start, stop, progress
+        self._run, self._start, self._stop, self._progress = run, start, stop, progress
         state = start.state if start else {}
         self.steps: int = start.steps if start else 0
         self.episodes: int = state.get("episodes", 0)
@@ -68,7 +67,7 @@ class Keeper(BaseCallback):
         if is_due:
             self.save()
         if is_due or self._is_first_rollout:
-            _start_environments(cast(Model, self.model), self._vector, self._run.config.train.seed, self.steps)
+            _start_environments(cast(Model, self.model), self._run.config.train.seed, self.steps)
         if self._is_first_rollout and self._start is not None:
             for name, value in self._start.state["metrics"].items():
                 self.logger.record(name, value)
@@ -82,7 +81,7 @@ class Keeper(BaseCallback):
             note = f"success {safe_mean(success):.2f}"
         else:
             note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""
-        self._progress.advance(self._vector.num_envs, note)
+        self._progress.advance(self.training_env.num_envs, note)
         self._was_broken_off = self._stop.is_set
         return not self._was_broken_off
 
@@ -153,9 +152,10 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
     model.ep_success_buffer = deque(recent_success, maxlen=model._stats_window_size)
 
 
-def _start_environments(model: Model, vector: VecEnv, seed: int, steps: int) -> None:
+def _start_environments(model: Model, seed: int, steps: int) -> None:
     """Starts every environment anew, from seeds that depend on the run's seed and step alone."""
     first = int(np.random.SeedSequence([seed, steps]).generate_state(1)[0]) % LARGEST_TRAINING_SEED
+    vector = cast(VecEnv, model.get_env())  # SB3 has wrapped it, to move the channels of frames, say
     vector.seed(first)
     model._last_obs = vector.reset()  # type: ignore[assignment]
     model._last_episode_starts = np.ones(vector.num_envs, dtype=bool)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from stable_baselines3.common.utils import safe_mean
-from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import ConfigError
 from ..perception.files import load_strictly
@@ -56,7 +55,7 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
                 config, dataclasses.asdict(algorithm), facts.senses, perception, facts.step_s, facts.action_names
             ),
         )
-        return _learn(run, model, vector, None)
+        return _learn(run, model, None)
     finally:
         vector.close()
 
@@ -109,12 +108,12 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         if config != run.config.train:
             run = run.with_config(dataclasses.replace(run.config, train=config))
         tell(f"Resuming {run.path} at step {done:,} of {config.steps:,}.")
-        return _learn(run, model, vector, checkpoint)
+        return _learn(run, model, checkpoint)
     finally:
         vector.close()
 
 
-def _learn(run: RunDirectory, model: build.Model, vector: VecEnv, start: Checkpoint | None) -> dict[str, Any]:
+def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> dict[str, Any]:
     config = run.config.train
     done = start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
@@ -125,7 +124,7 @@ def _learn(run: RunDirectory, model: build.Model, vector: VecEnv, start: Checkpo
         Progress(config.steps, "steps", done) as progress,
     ):
         model.set_logger(logger)
-        keeper = Keeper(run, vector, start, stop, progress)
+        keeper = Keeper(run, start, stop, progress)
         if done < config.steps:
             model.learn(config.steps - done, callback=keeper, reset_num_timesteps=False)
             keeper.save()

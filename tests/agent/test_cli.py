@@ -64,7 +64,7 @@ MISTAKES = [
     ("evaluate a --without", "`--without` expected at least one argument"),
     ("evaluate a --video film.gif", "`video` must end in .mp4, .mkv or .mov; got 'film.gif'."),
     ("explain /nowhere", 'The run directory "/nowhere" does not exist'),
-    ("envs NoSuchLevelAnywhere", 'No environment\'s id contains "NoSuchLevelAnywhere"'),
+    ("envs NoSuchLevelAnywhere", 'No listed environment\'s id contains "NoSuchLevelAnywhere"'),
     ("doctor now", '"now" is one word too many'),
 ]
 

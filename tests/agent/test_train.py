@@ -10,7 +10,9 @@ import torch
 from senseweave.agent import keeper
 from senseweave.agent.build import load_policy, perception_of
 from senseweave.agent.checkpoint import folders, load
+from senseweave.agent.config import EvaluateConfig
 from senseweave.agent.episodes import FIRST_HELD_OUT_SEED
+from senseweave.agent.evaluate import evaluate
 from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.train import resume, train
 from senseweave.envs import make
@@ -109,6 +111,21 @@ def test_a_recurrent_policy_trains_resumes_and_loads(tiny_config, tmp_path):
     env = make(config.env)
     policy, steps = load_policy(RunDirectory.open(tmp_path / "run"), env, torch.device("cpu"))
     assert steps == 512 and hasattr(policy, "lstm_actor")
+
+
+def test_frames_train_and_evaluate_though_stable_baselines_moves_their_channels(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, env_options={"view": "camera"}, steps=32, evaluation_episodes=1)
+    result = train(config, tmp_path / "run")
+    again = evaluate(EvaluateConfig(str(tmp_path / "run"), episodes=1, device="cpu"))
+    assert again["sampled_mean_length"] == result["evaluation"]["sampled_mean_length"]
+
+
+def test_an_environment_of_another_kind_trains_too(tiny_config, tmp_path):
+    config = dataclasses.replace(tiny_config, env="Pendulum-v1", steps=64)
+    result = train(config, tmp_path / "run")
+    assert result["success_rate"] is None and result["training_success_rate"] is None
+    names = make("Pendulum-v1").get_wrapper_attr("action_names")
+    assert RunDirectory.open(tmp_path / "run").config.action_names == names
 
 
 def test_training_starts_from_pretrained_perception_weights(tiny_config, tmp_path, monkeypatch):
