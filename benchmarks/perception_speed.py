@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from other_fusions import installed, sizes_of
+from other_fusions import OTHER_FUSIONS, installed, sizes_of
 from stopwatch import Job, Timing, take_turns
 from tables import machine, print_json, print_table, tell
 from torch import Tensor, nn
@@ -110,18 +110,20 @@ def leaf_groups(perception: Perception, obs: Mapping[str, Tensor]) -> dict[str, 
     return groups
 
 
-def base_contenders(device: str) -> tuple[dict[str, Perception], list[str]]:
-    """The preset "base", ours and with every other fusion in its place, and what is not installed."""
+def base_contenders(wanted: list[str], device: str) -> dict[str, Perception]:
+    """The preset "base", ours and with other fusions in its place."""
     config, spec = PerceptionConfig.preset("base"), senses(SECONDS_BASE)
     others, missing = installed()
+    for name in set(missing) & set(wanted):
+        tell(f'{name} is left out; it comes with: pip install "senseweave[bench]"')
     models = {}
-    for name in [OURS, *others]:
+    for name in [OURS, *(name for name in others if name in wanted)]:
         torch.manual_seed(0)
         models[name] = Perception(spec, config)
         if name in others:
             models[name].fusion = others[name](spec.names, **sizes_of(config))
         models[name].to(device)
-    return models, missing
+    return models
 
 
 def measure_base(options: argparse.Namespace, device: str, dtype: str, mode: str, threads: int) -> list[Row]:
@@ -129,9 +131,7 @@ def measure_base(options: argparse.Namespace, device: str, dtype: str, mode: str
     tell(f"base: {device} {dtype}, {mode}, {threads} thread{'s' * (threads > 1)}")
     torch.set_num_threads(threads)
     torch.compiler.reset()
-    models, missing = base_contenders(device)
-    for name in missing:
-        tell(f'{name} is left out; it comes with: pip install "senseweave[bench]"')
+    models = base_contenders(options.contenders, device)
     spec = senses(SECONDS_BASE)
     one, many = observation(spec, 1, device), observation(spec, options.batch, device)
     act, train, fuse = {}, {}, {}
@@ -265,6 +265,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, help="turns of each contender")
     parser.add_argument("--calls", type=int, default=20, help="calls a turn, for the forward of one sample")
     parser.add_argument("--compile", action="store_true", help="measure torch.compile as well; minutes of waiting")
+    parser.add_argument("--contenders", nargs="+", choices=list(OTHER_FUSIONS), default=list(OTHER_FUSIONS))
     parser.add_argument("--no-base", action="store_true", help="leave out the first table")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--quick", action="store_true", help=f"batch {QUICK_BATCH}, 2 rounds, 1 thread: a smoke test")
