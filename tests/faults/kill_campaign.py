@@ -58,12 +58,12 @@ def newest_step(run: Path) -> int:
     return int(folders(run / "checkpoints")[0].name.removeprefix("step-"))
 
 
-def wait_for(is_so: Callable[[], bool], process: "subprocess.Popen[str]", limit_s: float = 100.0) -> float:
-    """Waits until something is so, and returns how long that took."""
+def wait_for(is_so: Callable[[], bool], process: "subprocess.Popen[str]", told: Path, limit_s: float = 100.0) -> float:
+    """Waits until something is so, and returns how long that took; `told` is what the process says meanwhile."""
     began = time.monotonic()
     while not is_so():
-        assert process.poll() is None, f"the process ended by itself, with {process.returncode}"
-        assert time.monotonic() - began < limit_s, "nothing happened for too long"
+        assert process.poll() is None, f"the process ended by itself: {told.read_text()}"
+        assert time.monotonic() - began < limit_s, f"nothing happened for too long: {told.read_text()}"
         time.sleep(0.005)
     return time.monotonic() - began
 
@@ -79,16 +79,16 @@ def kill_training(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
     from senseweave.agent.checkpoint import load_newest
     from senseweave.agent.rundir import RunDirectory
 
-    generator, run = random.Random(seed), folder / "run"
+    generator, run, told = random.Random(seed), folder / "run", folder / "told.txt"
     quiet = ("--evaluation-episodes", "0", "--no-video", "--checkpoint-every", "1", "--device", "cpu")
     run_command("train", "--out", str(run), "--steps", "16", "--num-envs", "1", *quiet)
     words = ["-m", "senseweave.agent.cli", "train", "--resume", str(run), "--steps", "1e9"]
     steps, fallbacks, cut_short = [newest_step(run)], 0, 0
     for _ in range(kills):
-        with spawn(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-            wait_for(lambda: newest_step(run) > steps[-1], process)
+        with open(told, "w") as file, spawn(words, stdout=subprocess.DEVNULL, stderr=file) as process:
+            wait_for(lambda: newest_step(run) > steps[-1], process, told)
             step = newest_step(run)
-            period_s = wait_for(lambda step=step: newest_step(run) > step, process)
+            period_s = wait_for(lambda step=step: newest_step(run) > step, process, told)
             time.sleep(generator.uniform(0.0, 3 * period_s))
             assert process.poll() is None, "training ended by itself"
         cut_short += any((run / "checkpoints").glob(".*.partial"))
