@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from senseweave.agent import keeper
+from senseweave.agent import build, keeper
 from senseweave.agent.build import load_policy, perception_of
 from senseweave.agent.checkpoint import folders, load
 from senseweave.agent.config import EvaluateConfig
@@ -223,3 +223,17 @@ def test_nothing_is_written_when_the_folder_refuses(tiny_config, tmp_path):
         pytest.skip("needs a folder that refuses even root")
     with pytest.raises((CheckpointError, ConfigError), match="/proc"):
         train(dataclasses.replace(tiny_config, steps=128), "/proc/self/senseweave")
+
+
+@pytest.mark.parametrize(("preset", "said", "threads"), [("laptop", None, 1), ("laptop", "2", 2), ("base", None, 2)])
+def test_a_small_network_takes_one_thread_unless_told_otherwise(preset, said, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if said is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", said)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        build.settle_threads(PerceptionConfig.preset(preset))
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
