@@ -7,7 +7,16 @@ if TYPE_CHECKING:
     from .config import PerceptionConfig as PerceptionConfig
     from .dropout import ModalityDropout as ModalityDropout
     from .encoders import register_encoder as register_encoder
+    from .errors import CheckpointError as CheckpointError
+    from .errors import ConfigError as ConfigError
+    from .errors import MissingExtraError as MissingExtraError
+    from .errors import ObservationError as ObservationError
+    from .errors import SenseweaveError as SenseweaveError
+    from .errors import SpecError as SpecError
+    from .errors import TokenizerMismatchError as TokenizerMismatchError
+    from .errors import UnknownNameError as UnknownNameError
     from .fusion import FUSIONS as FUSIONS
+    from .fusion import Fused as Fused
     from .fusion import Fusion as Fusion
     from .perception import Perception as Perception
     from .perception import State as State
@@ -27,7 +36,17 @@ _HOMES = {
     "config": ("PerceptionConfig",),
     "dropout": ("ModalityDropout",),
     "encoders": ("register_encoder",),
-    "fusion": ("FUSIONS", "Fusion"),
+    "errors": (
+        "CheckpointError",
+        "ConfigError",
+        "MissingExtraError",
+        "ObservationError",
+        "SenseweaveError",
+        "SpecError",
+        "TokenizerMismatchError",
+        "UnknownNameError",
+    ),
+    "fusion": ("FUSIONS", "Fused", "Fusion"),
     "perception": ("Perception", "State"),
     "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
     "tokenizer": ("Tokenizer", "default_tokenizer"),

@@ -66,7 +66,7 @@ class AudioEncoder(nn.Module):
         else:
             mask = torch.ones(b, n, dtype=torch.bool, device=frames.device)
         frames = nn.functional.pad(frames, (0, 0, 0, n * self.frames_per_token - f))
-        tokens = self.embed(frames.reshape(b, n, -1))
+        tokens = self.embed(frames.reshape(b, n, -1).to(next(self.embed.parameters()).dtype))
         return TokenGroup(self.norm(tokens + self.time(n, tokens)), mask)
 
     def time(self, n: int, like: Tensor) -> Float[Tensor, "n d"]:

@@ -55,7 +55,7 @@ class PerceptionConfig:
         """
         if name not in PRESETS:
             raise unknown_name("Preset", name, PRESETS)
-        return cls(**(PRESETS[name] | changes))
+        return cls.from_json(PRESETS[name] | changes)
 
     def to_json(self) -> dict[str, Any]:
         """This configuration as plain JSON values."""

@@ -185,7 +185,9 @@ class Perception(nn.Module):
                     f'All parts of an observation must have one batch size; got {len(value)} in "{key}" after {batch}.'
                 )
             batch = len(value)
-        return batch or 0, next(iter(obs.values())).device
+        if not batch:
+            raise ObservationError("An observation must hold at least one sample; got a batch of 0.")
+        return batch, next(iter(obs.values())).device
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
         """Writes config.json and model.safetensors; see `perception.pretrained`."""

@@ -136,7 +136,8 @@ def _tensor(value: Any) -> Tensor | None:
 
 
 def _described(kind: Kind) -> str:
-    return f"{np.dtype(kind.dtype).name} of shape {kind.shape}"
+    described = f"{np.dtype(kind.dtype).name} of shape {kind.shape}"
+    return f"a string, a list of strings, or {described}" if isinstance(kind, Instruction) else described
 
 
 def _fit_sound(name: str, kind: Microphone, sound: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,8 @@ b batch, c channels, p pairs of channels, t samples, f frames, k frequency bins,
 
 import itertools
 import math
+from collections.abc import Callable
+from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -70,6 +72,16 @@ class SoundFeatures(nn.Module):
         delays = torch.cat([torch.cos(angle), -torch.sin(angle)]) / len(bins)
         self.register_buffer("delays", delays, persistent=False)  # (2 k) u
         self.size = channels * bands + len(self.pairs) * (3 * bands + len(lags))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """As in torch, but the matrices stay float32 in a half-precision model: a Fourier transform needs it."""
+        before = dict(self._buffers)
+        super()._apply(fn, recurse)
+        for name, buffer in self._buffers.items():
+            old = before[name]
+            if buffer is not None and old is not None and buffer.dtype in (torch.float16, torch.bfloat16):
+                self._buffers[name] = old.to(buffer.device)
+        return self
 
     def frames_of(self, samples: int) -> int:
         """How many frames a recording of that many samples gives."""

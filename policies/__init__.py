@@ -1,1 +1,30 @@
-"""What turns a state into actions: features extractors, and settings that work. Import the module that you need."""
+"""What turns a state into actions: features extractors, and settings that work. Names are imported on first use."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .extractor import PerceptionExtractor as PerceptionExtractor
+    from .presets import dqn_settings as dqn_settings
+    from .presets import policy_settings as policy_settings
+    from .presets import ppo_settings as ppo_settings
+    from .presets import recurrent_ppo_settings as recurrent_ppo_settings
+    from .presets import sac_settings as sac_settings
+
+_HOMES = {
+    "extractor": ("PerceptionExtractor",),
+    "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

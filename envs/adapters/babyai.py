@@ -125,6 +125,8 @@ class BabyAISenses(gym.Wrapper[Any, int, Any, int], RecordConstructorArgs):
         gym.Wrapper.__init__(self, env)
         if view not in ("grid", "camera"):
             raise ConfigError(f'`view` must be "grid" or "camera"; got {view!r}.')
+        if not isinstance(compass, bool):
+            raise ConfigError(f"`compass` must be true or false; got {compass!r}.")
         if isinstance(tile_size, bool) or not isinstance(tile_size, (int, np.integer)) or not 3 <= tile_size <= 128:
             raise ConfigError(f"`tile_size` must be a whole number of pixels in 3..128; got {tile_size!r}.")
         image = getattr(env.observation_space, "spaces", {}).get("image")

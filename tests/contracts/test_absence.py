@@ -52,7 +52,7 @@ def cases(draw: st.DrawFn) -> Case:
     )
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)  # 5,000 examples in a nightly run
 @every_type
 @every_fusion
 def test_the_absence_contract_holds(fusion, dtype):
@@ -65,7 +65,7 @@ def test_the_absence_contract_holds(fusion, dtype):
     holds()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(3600)  # 5,000 examples in a nightly run
 @every_type
 @every_fusion
 def test_tokens_that_do_not_count_do_not_matter(fusion, dtype):

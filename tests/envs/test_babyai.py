@@ -290,6 +290,7 @@ def test_the_adapter_costs_little() -> None:
     [
         ("BabyAI-GoToo-v0", {}, UnknownNameError, 'did you mean "BabyAI-GoTo-v0"'),
         ("BabyAI-GoTo-v0", {"view": "radar"}, ConfigError, '"grid" or "camera"; got \'radar\''),
+        ("BabyAI-GoTo-v0", {"compass": "no"}, ConfigError, "true or false"),
         ("BabyAI-GoTo-v0", {"tile_size": 0}, ConfigError, "3..128; got 0"),
         ("BabyAI-GoTo-v0", {"tile_size": 8.0}, ConfigError, "whole number"),
         ("BabyAI-GoTo-v0", {"max_tokens": 0}, SpecError, "`max_tokens` of Instruction"),
