@@ -30,6 +30,7 @@ def demonstrations(level: str, episodes: int) -> tuple[list[dict], list[int]]:
 
 def main(episodes: int = 400) -> None:
     """Trains on most of the demonstrations and prints the agreement with the bot on the rest."""
+    torch.manual_seed(0)
     level = "BabyAI-GoToLocal-v0"
     observations, actions = demonstrations(level, episodes)
     perception = Perception(make(level).get_wrapper_attr("senses"))
@@ -38,7 +39,7 @@ def main(episodes: int = 400) -> None:
     obs, target = perception.prepare(raw), torch.tensor(actions)
     train = int(0.9 * len(target))
     optimizer = torch.optim.Adam([*perception.parameters(), *policy.parameters()], lr=1e-3, fused=True)
-    for _ in range(5 * train // 128):
+    for _ in range(20 * train // 128):
         batch = torch.randint(train, (128,))
         logits = policy(perception({key: value[batch] for key, value in obs.items()}).embedding)
         loss = nn.functional.cross_entropy(logits, target[batch])

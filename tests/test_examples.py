@@ -22,9 +22,9 @@ def test_stable_baselines3_trains_with_our_extractor() -> None:
 
 
 def test_a_policy_in_plain_pytorch_learns_from_the_bot() -> None:
-    said = run("own_policy.py", "120")
+    said = run("own_policy.py", "400")
     agreement = int(said.split("in ")[1].split("%")[0])
-    assert agreement > 65, said  # always going forward agrees in 61 %
+    assert agreement > 70, said  # 84 when written; always going forward agrees in 61 %
 
 
 def test_the_camera_loop_carries_on_when_the_camera_is_gone(tmp_path: Path) -> None:
