@@ -1,0 +1,1 @@
+"""The agent's camera: tables baked once from geometry, and frames gathered from them."""
