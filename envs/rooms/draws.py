@@ -30,7 +30,10 @@ def mix(x: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
 
 def child_key(key: Int[Tensor, "*b"], number: int | Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
     """The key of the `number`-th branch under a key: hashes of different branches have nothing to do with each other."""
-    return mix(key + (number + 1) * _GOLDEN)
+    step = (number + 1) * _GOLDEN
+    if isinstance(step, int):
+        step = (step + 2**63) % 2**64 - 2**63  # wraps as a tensor's product does
+    return mix(key + step)
 
 
 def life_key(seed: Int[Tensor, " b"], index: Int[Tensor, " b"], episode: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
