@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
+from .codes import COLOURS, EMPTY_CODE, SIZES
+
 CARRIED = -1
 """In `object_cell`: the agent holds it."""
 GONE = -2
@@ -88,6 +90,13 @@ class RoomsState:
     def pose(self) -> Int[Tensor, " b"]:
         """agent_cell * 4 + heading: the row of every table that is baked per pose."""
         return self.agent_cell * 4 + self.heading
+
+    @property
+    def carried_code(self) -> Int[Tensor, " b"]:
+        """Code of what the agent holds, EMPTY_CODE where that is nothing."""
+        slot = self.carried.clamp(min=0)[:, None]
+        look = torch.add(self.object_colour.gather(1, slot), self.object_kind.gather(1, slot), alpha=len(COLOURS))
+        return torch.where(self.carried >= 0, look[:, 0] * SIZES[2], EMPTY_CODE)
 
     @property
     def bytes_per_environment(self) -> int:

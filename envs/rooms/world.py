@@ -1,0 +1,199 @@
+"""What an action does: minigrid's rules and BabyAI's verifiers, on a whole batch of rooms at once.
+
+Changes a `RoomsState` in place and says what came of it; it neither makes rooms (levels/) nor looks at them (view.py).
+There is no branch in it: what an action does depends on the cell ahead, on what the agent holds and on the action, so
+it is read from a table made beforehand; where a move leads depends on the pose, and is read from another.
+
+Source: minigrid 3, minigrid_env.py (`step`), core/world_object.py (`toggle`), envs/babyai/core/roomgrid_level.py and
+verifier.py. Boxes are empty; verifiers are not strict; there is no goal and no lava.
+
+b environments, c cells, m objects, p poses (4 * c)
+"""
+
+import dataclasses
+
+import torch
+from jaxtyping import Bool, Float32, Int
+from torch import Tensor
+
+from .codes import (
+    BALL,
+    BOX,
+    CLOSED,
+    COLOURS,
+    DOOR,
+    DROP,
+    EAST,
+    EMPTY,
+    EMPTY_CODE,
+    FLOOR,
+    FORWARD,
+    KEY,
+    LEFT,
+    LOCKED,
+    NORTH,
+    OPEN,
+    PICKUP,
+    RIGHT,
+    SOUTH,
+    TOGGLE,
+    WEST,
+    pack,
+)
+from .state import CARRIED, GO_TO, GONE, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
+
+HEADINGS = {EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0), NORTH: (0, -1)}
+"""Heading -> how a step that way changes (x, y)."""
+
+_NOTHING, _PICKS, _DROPS, _BREAKS, _OPENS = range(5)
+"""What an action did to things: nothing of note, took one, laid it down, opened a box (it is gone), opened a door."""
+_STAY, _TURN_LEFT, _TURN_RIGHT, _ADVANCE = range(4)
+_CODES = 144
+"""One more than the greatest code in a room, that of a grey box."""
+_EFFECT_STRIDES = (1, 8, 8 * _CODES // 3)
+"""Of the action, the code ahead and the code that is held in the table of effects; the latter is a multiple of 3."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What one step brought.
+
+    Attributes:
+        reward: 1 - 0.9 * step_count / max_steps where the mission was done, 0 elsewhere.
+        terminated: the mission was done, or a wrong object was faced.
+        truncated: the time is up.
+    """
+
+    reward: Float32[Tensor, " b"]
+    terminated: Bool[Tensor, " b"]
+    truncated: Bool[Tensor, " b"]
+
+
+def cells_ahead(height: int, width: int) -> Int[Tensor, " p"]:
+    """Pose -> the cell ahead; cell 0, which is a wall, where that would be outside."""
+    y, x, heading = torch.meshgrid(torch.arange(height), torch.arange(width), torch.arange(4), indexing="ij")
+    step = torch.tensor([HEADINGS[h] for h in range(4)])[heading]
+    x, y = x + step[..., 0], y + step[..., 1]
+    is_inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return torch.where(is_inside, y * width + x, 0).flatten()
+
+
+def _moves(ahead: Int[Tensor, " p"]) -> Int[Tensor, "p 4"]:
+    """Pose and move -> next pose."""
+    pose = torch.arange(len(ahead))
+    base, heading = pose // 4 * 4, pose % 4
+    advanced = torch.where(ahead > 0, ahead * 4 + heading, pose)
+    return torch.stack((pose, base + (heading - 1) % 4, base + (heading + 1) % 4, advanced), dim=-1)
+
+
+def _effect(held: int, code: int, action: int) -> tuple[int, int, int]:
+    """(code ahead afterwards, what happened to things, how the agent moves); codes as minigrid's objects behave."""
+    kind, colour, state = code // 18, code // 3 % 6, code % 3
+    is_door = kind == DOOR
+    if action == LEFT:
+        return code, _NOTHING, _TURN_LEFT
+    if action == RIGHT:
+        return code, _NOTHING, _TURN_RIGHT
+    if action == FORWARD and (kind in (EMPTY, FLOOR) or (is_door and state == OPEN)):
+        return code, _NOTHING, _ADVANCE
+    if action == PICKUP and kind in (KEY, BALL, BOX) and held == EMPTY_CODE:
+        return EMPTY_CODE, _PICKS, _STAY
+    if action == DROP and kind == EMPTY and held != EMPTY_CODE:
+        return held, _DROPS, _STAY
+    if action == TOGGLE and kind == BOX:
+        return EMPTY_CODE, _BREAKS, _STAY
+    if action == TOGGLE and is_door and state == OPEN:
+        return pack(DOOR, colour, CLOSED), _NOTHING, _STAY
+    if action == TOGGLE and is_door and (state != LOCKED or held == pack(KEY, colour)):
+        return pack(DOOR, colour, OPEN), _OPENS, _STAY
+    return code, _NOTHING, _STAY
+
+
+def _effects() -> Int[Tensor, " e"]:
+    """All effects, each packed into a number: move, 2 bits; event, 3 bits; code ahead."""
+    table = torch.zeros(_CODES * _EFFECT_STRIDES[2], dtype=torch.int64)
+    things = [pack(kind, colour) for kind in (KEY, BALL, BOX) for colour in range(len(COLOURS))]
+    for held in (EMPTY_CODE, *things):
+        for code in range(_CODES):
+            for action in range(8):
+                after, event, move = _effect(held, code, action)
+                index = action + _EFFECT_STRIDES[1] * code + _EFFECT_STRIDES[2] * held
+                table[index] = move + 4 * event + 32 * after
+    return table
+
+
+def _verdicts() -> Bool[Tensor, " v"]:
+    """Whether a mission is done, by (verb, event, the thing ended next to a second one), if the thing is a target."""
+    table = torch.zeros(4, 8, 2, dtype=torch.bool)
+    table[GO_TO] = True
+    table[PICK_UP, _PICKS] = True
+    table[OPEN_DOOR, _OPENS] = True
+    table[PUT_NEXT, _DROPS, 1] = True
+    return table.flatten()
+
+
+class World:
+    """The rules, for rooms of one size.
+
+    Args:
+        height: cells, the outer walls included.
+        width: cells.
+        device: where the states are.
+    """
+
+    def __init__(self, height: int, width: int, device: torch.device | str = "cpu") -> None:
+        self.height = height
+        self.width = width
+        ahead = cells_ahead(height, width)
+        is_beside = torch.zeros(2 * height * width + 8, dtype=torch.bool)
+        for gap in (1, width):
+            is_beside[[gap, -gap]] = True
+        self._ahead = ahead.to(device)
+        self._moves = _moves(ahead).flatten().to(device)
+        self._effects = _effects().to(device)
+        self._verdicts = _verdicts().to(device)
+        self._is_beside = is_beside.to(device)
+
+    def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> Outcome:
+        """Does one action in every room.
+
+        Args:
+            state: changed in place.
+            actions: 0..6, see codes.ACTIONS; not checked.
+        """
+        pose = torch.add(state.heading, state.agent_cell, alpha=4, out=state.previous_pose)
+        ahead = self._ahead.take(pose)[:, None]
+        held = torch.add(actions, state.carried_code, alpha=_EFFECT_STRIDES[2])[:, None]
+        code = state.cells.gather(1, ahead)
+        effect = self._effects.take(torch.add(held, code, alpha=_EFFECT_STRIDES[1]))
+        event = (effect >> 2) & 7
+        moved = self._moves.take(torch.add(effect[:, 0] & 3, pose, alpha=4))
+        faced = self._ahead.take(moved)[:, None]
+
+        # The thing that matters now is the one that is laid down, or else the one that is faced. It is looked for where
+        # things were before the action: BabyAI looks again only after a drop.
+        is_faced, slot = (state.object_cell == faced).to(torch.uint8).max(dim=1, keepdim=True)
+        carried = state.carried[:, None]
+        drops = event == _DROPS
+        slot = torch.where(drops, carried, slot)
+        is_there = is_faced.bool() | drops
+        is_beside = (
+            self._is_beside.take(state.object_cell - ahead).logical_and_(state.is_second).any(dim=1, keepdim=True)
+        )
+        is_target = state.is_target.gather(1, slot) & is_there
+        verdict = torch.add(event * 2, state.verb[:, None], alpha=16) + is_beside
+        success = (self._verdicts.take(verdict) & is_target)[:, 0]
+        failure = (state.is_wrong.gather(1, slot) & is_there & ~is_target)[:, 0]
+
+        picks = event == _PICKS
+        where = torch.where(drops, ahead, state.object_cell.gather(1, slot))
+        where = torch.where(event == _BREAKS, GONE, torch.where(picks, CARRIED, where))
+        state.object_cell.scatter_(1, slot, where)
+        state.carried.copy_(torch.where(picks, slot, torch.where(drops, -1, carried))[:, 0])
+        state.cells.scatter_(1, ahead, (effect >> 5).to(torch.uint8))
+        torch.bitwise_right_shift(moved, 2, out=state.agent_cell)
+        torch.bitwise_and(moved, 3, out=state.heading)
+        state.step_count += 1
+
+        left = 1 - 0.9 * (state.step_count.to(torch.float64) / state.max_steps)
+        return Outcome((left * success).to(torch.float32), success | failure, state.step_count >= state.max_steps)

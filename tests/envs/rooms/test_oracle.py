@@ -1,0 +1,61 @@
+"""Rooms against minigrid: the same episodes, the same actions, the same views, rewards and ends."""
+
+import pytest
+import torch
+
+import rooms_oracle
+
+LEVELS = {
+    "GoToRedBallGrey": ("successes", "pickups", "drops"),
+    "GoToRedBall": ("successes", "pickups", "drops"),
+    "GoToRedBallNoDists": ("successes",),
+    "GoToObj": ("successes",),
+    "GoToLocal": ("successes", "pickups", "drops", "boxes"),
+    "PickupLoc": ("successes", "pickups", "drops", "boxes"),
+    "PutNextLocal": ("successes", "pickups", "drops", "boxes"),
+    "OpenDoor": ("successes", "doors"),
+    "GoToDoor": ("successes", "doors"),
+    "UnlockLocal": ("successes", "pickups", "drops", "locks"),
+    "Unlock": ("successes", "pickups", "drops", "doors"),
+    "Open": ("successes", "pickups", "doors", "boxes"),
+    "Pickup": ("successes", "pickups", "drops", "doors", "boxes"),
+    "GoTo": ("successes", "pickups", "drops", "doors", "boxes"),
+}
+"""Level -> what must have happened at least three times, lest the comparison be idle."""
+MAZES = ("Open", "Pickup", "GoTo", "Unlock", "GoToDoor", "OpenDoor")
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_minigrid_says_the_same_after_every_step(level):
+    duel = rooms_oracle.Duel(level, rooms=10, limit=100)
+    assert duel.play(episodes=30) == []
+    assert all(duel.counts[event] >= 3 for event in LEVELS[level]), duel.counts
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("level", LEVELS)
+def test_minigrid_says_the_same_in_two_thousand_episodes(level):
+    duel = rooms_oracle.Duel(level, rooms=64, seed=10**6, limit=300)
+    assert duel.play(episodes=2000) == []
+    assert all(duel.counts[event] >= 100 for event in LEVELS[level]), duel.counts
+
+
+@pytest.mark.parametrize("rooms", [1, 16, 256])
+def test_a_room_lives_alike_in_a_batch_of_any_size(rooms):
+    env = rooms_oracle.make("PutNextLocal")
+    rows = []
+    for seed in range(rooms):
+        with rooms_oracle.quiet():
+            env.reset(seed=seed)
+        rows.append(rooms_oracle.copied(env, slots=10))
+    together, alone = rooms_oracle.stacked(rows), rows[rooms // 2].clone()
+    world, view = rooms_oracle.World(8, 8), rooms_oracle.SymbolicView(8, 8)
+    actions = torch.randint(7, (100, rooms), generator=torch.Generator().manual_seed(1))
+    for step in actions:
+        outcome = world.step(together, step)
+        lonely = world.step(alone, step[rooms // 2 : rooms // 2 + 1])
+        assert torch.equal(outcome.reward[rooms // 2], lonely.reward[0])
+        assert torch.equal(view(together)[rooms // 2], view(alone)[0])
+    row = together.rows(torch.tensor([rooms // 2]))
+    assert all(torch.equal(getattr(row, name), getattr(alone, name)) for name in row.names())
