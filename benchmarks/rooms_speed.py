@@ -1,6 +1,7 @@
 """Speed of the simulator beside minigrid, XLand-MiniGrid and ViZDoom, turn by turn in one run.
 
-    python benchmarks/rooms_speed.py                                       minigrid and, with pip install -e ".[vizdoom]", ViZDoom
+    pip install -e ".[vizdoom]"
+    python benchmarks/rooms_speed.py                                       beside minigrid and ViZDoom
     python benchmarks/rooms_speed.py --xminigrid-python ~/jax/bin/python   also XLand-MiniGrid, which needs JAX:
                                                                            pip install "jax[cpu]" xminigrid
     python benchmarks/rooms_speed.py --device cuda --num-envs 1024 4096 16384 65536
@@ -73,8 +74,12 @@ class Contender:
 
     def close(self) -> None:
         """Ends the process."""
-        self.process.kill()
-        self.process.communicate()
+        try:
+            self.process.stdin.close()  # it ends by itself when it has nothing left to read
+            self.process.wait(timeout=5)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
         self.folder.cleanup()
 
     def _answer(self) -> dict[str, Any]:
