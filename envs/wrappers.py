@@ -2,11 +2,12 @@
 
 Both set the sense's bit in `present` to 0 and put its placeholder in its place, so that nothing leaks; the spec, the
 world and its random numbers stay as they are. `OutageProcess` is the arithmetic alone, over any number of environments
-at once and without a random generator of its own, so that a batched simulator can use it too.
+at once and without a random generator of its own, in numpy or in torch, so that the batched simulator uses it too.
 """
 
+import copy
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import gymnasium as gym
 import numpy as np
@@ -16,7 +17,11 @@ from numpy.typing import NDArray
 from ..perception.errors import ConfigError, SpecError, did_you_mean
 from ..perception.spec import PRESENT, Spec
 
+if TYPE_CHECKING:
+    import torch
+
 Observation = dict[str, NDArray[Any]]
+Array = TypeVar("Array", NDArray[Any], "torch.Tensor")
 
 _OUTAGE_STREAM = 0x6F7574
 """Keeps the outages' random numbers apart from those of the world, which starts from the same seed."""
@@ -55,9 +60,9 @@ class OutageProcess:
         if mean_steps != "episode" and (isinstance(mean_steps, str) or not 1 <= mean_steps < float("inf")):
             raise ConfigError(f'`mean_steps` must be at least 1 step, or "episode"; got {mean_steps!r}.')
         self.chains = len(names) + 1
-        self.rate = np.array([*(by_name.get(name, 0.0) for name in names), all_at_once])
-        self.return_probability = np.zeros(self.chains)
-        self.failure_probability = np.zeros(self.chains)
+        self.rate: Any = np.array([*(by_name.get(name, 0.0) for name in names), all_at_once])
+        self.return_probability: Any = np.zeros(self.chains)
+        self.failure_probability: Any = np.zeros(self.chains)
         if mean_steps != "episode":
             self.return_probability = np.where(self.rate < 1, 1 / mean_steps, 0.0)
             here = np.where(self.rate < 1, 1 - self.rate, 1.0)
@@ -69,16 +74,25 @@ class OutageProcess:
                     f"{most / (1 - most):.3g} or more, or lower the rate."
                 )
 
-    def start(self, uniform: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def on(self, device: "torch.device | str") -> Self:
+        """The same process over torch tensors (float32, bool) on a device."""
+        import torch
+
+        moved = copy.copy(self)
+        for name in ("rate", "return_probability", "failure_probability"):
+            setattr(moved, name, torch.tensor(getattr(self, name), dtype=torch.float32, device=device))
+        return moved
+
+    def start(self, uniform: Array) -> Array:
         """Which chains are out at the first step: as at any other step, a fraction `rate` of them."""
         return uniform < self.rate
 
-    def advance(self, is_out: NDArray[np.bool_], uniform: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def advance(self, is_out: Array, uniform: Array) -> Array:
         """Which chains are out one step later, from which are out now."""
-        return np.where(is_out, uniform >= self.return_probability, uniform < self.failure_probability)
+        return (is_out & (uniform >= self.return_probability)) | (~is_out & (uniform < self.failure_probability))
 
     @staticmethod
-    def absent(is_out: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def absent(is_out: Array) -> Array:
         """Which senses are absent (..., senses): those whose own chain or whose common chain is out."""
         return is_out[..., :-1] | is_out[..., -1:]
 

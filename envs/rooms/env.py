@@ -1,0 +1,137 @@
+"""`RoomsEnv`: one room as a Gymnasium environment in numpy, for `gymnasium.make` and everything that wraps it.
+
+A batch of 1 of the same simulation that `RoomsVectorEnv` runs; nothing of the world is decided here.
+"""
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ...perception.errors import ConfigError
+from ...perception.spec import Spec
+from .codes import ACTIONS
+from .senses import STEP_S
+from .settings import choose_device, require_whole_number
+from .simulation import Simulation
+from .vector_env import refuse_reset_options, require_render_mode
+
+Observation = dict[str, NDArray[Any]]
+_LARGEST_SEED = 2**31 - 1
+
+
+class RoomsEnv(gymnasium.Env[Any, Any]):
+    """One room. With seed s it lives the life of environment 0 of a `RoomsVectorEnv` that was reset with seed s.
+
+    `info` holds, at every reset and step, `instruction` (the text) and `instruction_was_truncated` (of its tokens); at
+    the last step of an episode, and only there, `is_success`.
+
+    Args:
+        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        render_mode: None, or "rgb_array" for `render`.
+        device: "cpu", which is the faster for one room, "cuda", or "auto".
+        **options: those of `RoomsSettings` (senses, compass, spoken, outages, outage_steps, all_at_once, camera_size),
+            and the level's own (size, objects, split, max_steps, room_size, where it has them).
+
+    Attributes:
+        senses: the Spec of the observation.
+        action_names: left, right, forward, pickup, drop, toggle, done.
+        step_s: duration of a step.
+        instructions: every text that the level can give.
+
+    Raises:
+        UnknownNameError: there is no such level.
+        ConfigError: an option is unknown or out of its range, or the device is not here.
+        SpecError: an outage rate for a sense that is not there.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1 / STEP_S)}
+    action_names: tuple[str, ...] = ACTIONS
+    step_s: float = STEP_S
+    senses: Spec
+
+    def __init__(
+        self,
+        level: str = "Seek",
+        render_mode: str | None = None,
+        device: str | torch.device = "cpu",
+        **options: Any,
+    ) -> None:
+        self.render_mode = require_render_mode(render_mode)
+        self._device = choose_device(device)
+        self.simulation = Simulation(level, options, self._device)
+        self.senses = self.simulation.spec
+        self.instructions = self.simulation.level.missions
+        self.observation_space = self.senses.space()
+        self.action_space = gymnasium.spaces.Discrete(len(ACTIONS))
+        self._actions = torch.arange(len(ACTIONS), device=self._device)[:, None]
+        self._mission = 0
+        self._is_over = True
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode: the first of the life that `seed` names, or the next one of the present life.
+
+        Without a seed, and nothing begun, the life is of a random seed.
+
+        Raises:
+            ConfigError: the seed is no whole number of at least 0, or an option is given.
+        """
+        refuse_reset_options(options)
+        if seed is not None:
+            seed = require_whole_number("seed", seed, least=0)
+        super().reset(seed=seed)
+        if seed is None and self.simulation.has_begun:
+            self.simulation.begin_next(torch.zeros(1, dtype=torch.int64, device=self._device))
+        else:
+            seed = int(self.np_random.integers(_LARGEST_SEED)) if seed is None else seed
+            life = torch.tensor([[seed], [0], [0]], device=self._device)
+            self.simulation.begin(*life.unbind())
+        self._mission = int(self.simulation.state.mission)
+        self._is_over = False
+        return self._observe(), self._tell()
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Does one action, a whole number in 0..6.
+
+        Raises:
+            ConfigError: it is no such number, or the episode is over, or has not begun.
+        """
+        number = require_whole_number("action", action.item() if isinstance(action, np.ndarray) else action, least=0)
+        if number >= len(ACTIONS):
+            raise ConfigError(f"`action` must be in 0..{len(ACTIONS) - 1}; got {number}.")
+        if self._is_over:
+            raise ConfigError("The episode is over or has not begun; call reset() before the next step.")
+        outcome = self.simulation.act(self._actions[number])
+        terminated, truncated, reward = bool(outcome.terminated), bool(outcome.truncated), float(outcome.reward)
+        self._is_over = terminated or truncated
+        info = self._tell()
+        if self._is_over:
+            info["is_success"] = terminated and reward > 0
+        return self._observe(), reward, terminated, truncated, info
+
+    def render(self) -> NDArray[np.uint8] | None:
+        """A picture uint8 (height, width, 3) of the top view, what the agent sees and hears, and the instruction.
+
+        Returns:
+            The picture, or None without `render_mode="rgb_array"`.
+        """
+        if self.render_mode is None:
+            return None
+        from .picture import room_pictures
+
+        return next(iter(room_pictures(self.simulation)))
+
+    def expert_action(self) -> int:
+        """What a planner that knows the whole state would do now."""
+        return int(self.simulation.expert_actions())
+
+    def _observe(self) -> Observation:
+        return {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}
+
+    def _tell(self) -> dict[str, Any]:
+        was_truncated = self.simulation.senses.instruction_was_truncated[self._mission]
+        return {"instruction": self.instructions[self._mission], "instruction_was_truncated": was_truncated}

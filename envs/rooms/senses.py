@@ -1,0 +1,104 @@
+"""`RoomsSenses`: from the true state to the observation of the contract, one batch at a time.
+
+It chooses the senses and puts their tensors together; the camera, the ears and the symbolic view are made elsewhere.
+Every tensor that it returns is new: nothing of the state and nothing of an earlier observation.
+
+b environments
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ...perception.spec import PRESENT, Camera, Grid, Kind, Microphone, Spec, Vector
+from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from .codes import SIZES
+from .levels.level import Level
+from .settings import RoomsSettings
+from .state import RoomsState
+
+STEP_S = 0.1
+"""Duration of a step: what the ears hear in one window."""
+SAMPLE_RATE_HZ = 16_000
+VIEW_CELLS = 7
+
+Sense = Callable[[RoomsState], Tensor]
+
+
+class RoomsSenses:
+    """What an agent perceives of a batch of rooms.
+
+    Args:
+        level: for its size and its missions.
+        settings: which senses, and how large; read for this level.
+        device: where the states are.
+
+    Attributes:
+        spec: the senses that were chosen.
+        instruction_was_truncated: for each of the level's missions, whether its tokens lost their end.
+    """
+
+    def __init__(self, level: Level, settings: RoomsSettings, device: torch.device) -> None:
+        self.device = device
+        self._level = level
+        self._settings = settings
+        self._parts: dict[str, Sense] = {}
+        self.instruction_was_truncated = (False,) * len(level.missions)
+        makers = {
+            "audio": self._make_ears,
+            "camera": self._make_camera,
+            "compass": self._make_compass,
+            "grid": self._make_view,
+            "instruction": self._make_reader,
+        }
+        kinds: dict[str, Kind] = {}
+        for name in settings.senses:
+            kinds[name], self._parts[name] = makers[name]()
+        self.spec = Spec(**kinds)
+
+    def __call__(self, state: RoomsState) -> dict[str, Tensor]:
+        """The observation, by name; `present` is all ones."""
+        observation = {name: part(state) for name, part in self._parts.items()}
+        observation[PRESENT] = torch.ones(len(state), len(self.spec), dtype=torch.int8, device=self.device)
+        return observation
+
+    def _make_ears(self) -> tuple[Kind, Sense]:
+        from .sound.ears import RoomsEars
+
+        level = self._level
+        ears = RoomsEars(level.height, level.width, objects=level.objects, device=self.device)
+        kind = Microphone(2, round(STEP_S * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
+        if not self._settings.spoken:
+            return kind, ears
+        from .sound.speech import Speech
+
+        speech = Speech(level.missions, self.device)
+        return kind, lambda state: ears(state, speech.blocks(state))
+
+    def _make_camera(self) -> tuple[Kind, Sense]:
+        from .camera.camera import RoomsCamera
+
+        height, width = self._settings.height_and_width
+        level = self._level
+        camera = RoomsCamera(
+            level.height, level.width, image_height=height, image_width=width, objects=level.objects, device=self.device
+        )
+        return Camera(height, width), camera
+
+    def _make_compass(self) -> tuple[Kind, Sense]:
+        headings = torch.eye(4, device=self.device)
+        return Vector(4), lambda state: headings.index_select(0, state.heading)
+
+    def _make_view(self) -> tuple[Kind, Sense]:
+        from .view import SymbolicView
+
+        view = SymbolicView(self._level.height, self._level.width, self.device)
+        return Grid(VIEW_CELLS, VIEW_CELLS, SIZES), view
+
+    def _make_reader(self) -> tuple[Kind, Sense]:
+        tokenizer = default_tokenizer()
+        encoded = [tokenizer.encode(text) for text in self._level.missions]
+        self.instruction_was_truncated = tuple(was_truncated for _, was_truncated in encoded)
+        tokens = torch.stack([torch.from_numpy(ids) for ids, _ in encoded]).to(self.device)
+        return tokenizer.instruction(DEFAULT_MAX_TOKENS), lambda state: tokens.index_select(0, state.mission)

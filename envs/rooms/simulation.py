@@ -1,0 +1,164 @@
+"""`Simulation`: a level, the world's rules, the senses and their outages over one batch of lives.
+
+What `RoomsVectorEnv` and `RoomsEnv` have in common. It knows nothing of Gymnasium and resets nothing by itself.
+
+b environments, k some of them
+"""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from ...perception.errors import ConfigError, did_you_mean, unknown_name
+from .levels.levels import LEVELS, make_level
+from .outages import RoomsOutages, take_away
+from .senses import RoomsSenses
+from .settings import OPTION_NAMES, RoomsSettings
+from .state import RoomsState
+from .world import Outcome, World
+
+_OUTAGES = "outages."
+"""Begins the names of the outages' tensors in `tensors`."""
+
+
+class Simulation:
+    """A batch of rooms that is begun, acted in and observed.
+
+    Args:
+        level_name: one of LEVELS.
+        options: for `RoomsSettings` and for the level, by name.
+        device: where everything is.
+
+    Attributes:
+        level: makes the episodes.
+        settings: as completed for this level.
+        spec: the senses.
+        state: the truth; after `begin`.
+
+    Raises:
+        UnknownNameError: there is no such level.
+        ConfigError: an option is unknown or out of range.
+        SpecError: an outage rate for a sense that is not there.
+    """
+
+    def __init__(self, level_name: str, options: Mapping[str, Any], device: torch.device) -> None:
+        if level_name not in LEVELS:
+            raise unknown_name("The level", level_name, LEVELS)
+        level_options = {name: value for name, value in options.items() if name not in OPTION_NAMES}
+        known = _level_options(level_name)
+        for name in level_options:
+            if name not in known:
+                raise ConfigError(
+                    f'"{level_name}" does not take the option "{name}"; {did_you_mean(name, {*known, *OPTION_NAMES})}'
+                )
+        own_options = {name: value for name, value in options.items() if name in OPTION_NAMES}
+        self.settings = RoomsSettings.read(level_name, LEVELS[level_name].spoken, own_options)
+        self.level = make_level(level_name, device=device, **level_options)
+        self.senses = RoomsSenses(self.level, self.settings, device)
+        self.spec = self.senses.spec
+        self.device = device
+        self._world = World(self.level.height, self.level.width, device)
+        outages = RoomsOutages(
+            self.spec.names, self.settings.outages, self.settings.outage_steps, self.settings.all_at_once, device
+        )
+        self._outages = outages if bool(outages.process.rate.any()) else None
+        self._expert: Any = None
+        self._state: RoomsState | None = None
+
+    @property
+    def state(self) -> RoomsState:
+        """The truth.
+
+        Raises:
+            ConfigError: nothing has begun.
+        """
+        if self._state is None:
+            raise ConfigError("The environment has not begun; call reset() first.")
+        return self._state
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a state."""
+        return self._state is not None
+
+    def begin(self, seed: Int[Tensor, " b"], index: Int[Tensor, " b"], episode: Int[Tensor, " b"]) -> None:
+        """Starts an episode in every environment; see draws.py for what names a life."""
+        state = self._state = self.level.generate(seed, index, episode)
+        if self._outages is not None:
+            self._outages.begin(state)
+
+    def begin_next(self, which: Int[Tensor, " k"]) -> None:
+        """Puts the next episode of its life in the place of every environment at `which`."""
+        state = self.state
+        rows = self.level.generate(
+            state.seed.index_select(0, which),
+            state.index.index_select(0, which),
+            state.episode.index_select(0, which) + 1,
+        )
+        state.write(which, rows)
+        if self._outages is not None:
+            self._outages.begin_rows(which, rows)
+
+    def act(self, actions: Int[Tensor, " b"]) -> Outcome:
+        """Does one action everywhere; they must be in 0..6."""
+        outcome = self._world.step(self.state, actions)
+        if self._outages is not None:
+            self._outages.advance(self.state)
+        return outcome
+
+    def observe(self, which: Int[Tensor, " k"] | None = None) -> dict[str, Tensor]:
+        """What is sensed now, in all environments or in some; looking changes nothing."""
+        observation = self.senses(self.state if which is None else self.state.rows(which))
+        if self._outages is not None:
+            absent = self._outages.absent()
+            take_away(observation, self.spec.names, absent if which is None else absent[which])
+        return observation
+
+    def expert_actions(self) -> Int[Tensor, " b"]:
+        """What someone who sees everything would do now."""
+        if self._expert is None:
+            from .expert import Expert
+
+            self._expert = Expert(self.level.height, self.level.width, self.device)
+        return self._expert.act(self.state)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Copies of all that decides the future, by name, b rows each."""
+        tensors = {name: getattr(self.state, name).clone() for name in RoomsState.names()}
+        if self._outages is not None:
+            tensors[f"{_OUTAGES}is_out"] = self._outages.is_out.clone()
+            tensors[f"{_OUTAGES}key"] = self._outages.key.clone()
+        return tensors
+
+    def set_tensors(self, tensors: Mapping[str, Tensor], num_envs: int) -> None:
+        """Goes on from what `tensors` gave, of an environment with the same options.
+
+        Raises:
+            ConfigError: they are of another sort of environment.
+        """
+        if not self.has_begun:
+            self.begin(*torch.zeros(3, num_envs, dtype=torch.int64, device=self.device))
+        here = self.tensors()
+        if tensors.keys() != here.keys():
+            different = ", ".join(sorted(tensors.keys() ^ here.keys()))
+            raise ConfigError(f"The saved state is of an environment with other options: {different} differ.")
+        for name, tensor in here.items():
+            given = tensors[name]
+            if given.shape != tensor.shape or given.dtype != tensor.dtype:
+                raise ConfigError(
+                    f'"{name}" of the saved state is {given.dtype} {tuple(given.shape)}, but here {tensor.dtype} '
+                    f"{tuple(tensor.shape)}; take the options and the number of environments that it was saved with."
+                )
+        copies = {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
+        self._state = RoomsState(**{name: copies[name] for name in RoomsState.names()})
+        if self._outages is not None:
+            self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]
+
+
+def _level_options(level_name: str) -> list[str]:
+    parameters = inspect.signature(LEVELS[level_name]).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.name not in ("self", "device", "name")]

@@ -1,0 +1,274 @@
+"""`RoomsVectorEnv`: thousands of rooms at once as a Gymnasium vector environment of torch tensors on one device.
+
+Gymnasium's shapes and names, SAME_STEP autoreset; what differs from its own vector environments is said at the class.
+`RoomsEnv` is the single one in numpy, `RoomsSB3VecEnv` the view for stable-baselines3.
+
+b environments, k those whose episode is over
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import gymnasium
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+from jaxtyping import Bool, Float32, Int
+from torch import Tensor
+
+from ...perception.errors import ConfigError
+from ...perception.spec import Spec
+from .codes import ACTIONS
+from .senses import STEP_S
+from .settings import choose_device, require_whole_number
+from .simulation import Simulation
+from .state import RoomsState
+
+Observation = dict[str, Tensor]
+_LARGEST_SEED = 2**31 - 1
+
+
+class Instructions(Sequence[str]):
+    """The instruction of every environment as text; nothing is copied from the device before one is asked for."""
+
+    def __init__(self, texts: tuple[str, ...], mission: Int[Tensor, " b"]) -> None:
+        self._texts = texts
+        self._mission = mission
+
+    @cached_property
+    def _rows(self) -> list[int]:
+        return self._mission.tolist()
+
+    def __len__(self) -> int:
+        return len(self._mission)
+
+    def __getitem__(self, number: Any) -> Any:
+        rows = self._rows[number]
+        return [self._texts[row] for row in rows] if isinstance(number, slice) else self._texts[rows]
+
+
+class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
+    """A batch of rooms. Observations are dicts of fresh tensors, b rows each, as `senses` describes them.
+
+    Environment i of a batch that was reset with seed s lives the life (s, i), whatever the size of the batch, the
+    device and the senses; its first episode is number 0.
+
+    `infos` holds tensors on the device:
+
+    - `is_success`, bool (b,): whether the episode that ended at this step was solved, False elsewhere; `_is_success`
+      tells for which environments it means something: those whose episode is over.
+    - `episode`: `r`, the sum of its rewards, and `l`, its steps, where `_episode` is True (worlds reward the last step
+      alone, so `r` is that step's reward).
+    - `mission`, int64 (b,): row in `instructions` of the instruction that holds for the returned observation;
+      `instruction` reads like a list of those texts, and touches the host only when it is read.
+    - when some episode is over, and only then: `final_obs`, the last observations of the old episodes, tensors with k
+      rows, one for each environment in `final_rows` (k,), in growing order; `final_mission` (k,) is the row of their
+      instruction, and `_final_obs` (b,) marks the same environments. In their rows the returned observation is the first
+      of the next episode.
+
+    A step waits for the device once, to learn which episodes are over.
+
+    Args:
+        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        num_envs: environments side by side.
+        device: "auto" (CUDA where it is there), "cpu" or "cuda".
+        render_mode: None, or "rgb_array" for `render`.
+        **options: those of `RoomsSettings` (senses, compass, spoken, outages, outage_steps, all_at_once, camera_size),
+            and the level's own (size, objects, split, max_steps, room_size, where it has them).
+
+    Attributes:
+        senses: the Spec of one environment's observation.
+        action_names: left, right, forward, pickup, drop, toggle, done.
+        step_s: duration of a step.
+        instructions: every text that the level can give; `infos["mission"]` is a row of it.
+
+    Raises:
+        UnknownNameError: there is no such level.
+        ConfigError: an option is unknown or out of its range, or the device is not here.
+        SpecError: an outage rate for a sense that is not there.
+    """
+
+    metadata: dict[str, Any] = {
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+        "render_modes": ["rgb_array"],
+        "render_fps": round(1 / STEP_S),
+        "torch": True,
+    }
+    action_names: tuple[str, ...] = ACTIONS
+    step_s: float = STEP_S
+    senses: Spec
+
+    def __init__(
+        self,
+        level: str = "Seek",
+        num_envs: int = 1,
+        device: str | torch.device = "auto",
+        render_mode: str | None = None,
+        **options: Any,
+    ) -> None:
+        self.num_envs = require_whole_number("num_envs", num_envs, least=1)
+        self.device = choose_device(device)
+        self.render_mode = require_render_mode(render_mode)
+        self.simulation = Simulation(level, options, self.device)
+        self.senses = self.simulation.spec
+        self.instructions = self.simulation.level.missions
+        self.single_observation_space = self.senses.space()
+        self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
+        self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._refusal = torch.zeros((), dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
+
+    @cached_property
+    def observation_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """The batch's space; made when it is asked for, since the limits of 4,096 frames fill hundreds of megabytes."""
+        return batch_space(self.single_observation_space, self.num_envs)
+
+    @property
+    def state(self) -> RoomsState:
+        """The truth about every room; changing it changes the world."""
+        return self.simulation.state
+
+    def reset(
+        self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Starts an episode everywhere.
+
+        Args:
+            seed: a number: environment i begins the life (seed, i). One number for each environment: row i begins the
+                life (seed[i], 0), as a `RoomsEnv` with that seed does. None: the next episode of every life, and the
+                first time lives of a random seed.
+            options: none are known.
+
+        Raises:
+            ConfigError: a seed is no whole number of at least 0, there are too few or too many, or an option is given.
+        """
+        refuse_reset_options(options)
+        simulation = self.simulation
+        if seed is None and simulation.has_begun:
+            simulation.begin_next(torch.arange(self.num_envs, device=self.device))
+        else:
+            simulation.begin(*self._lives(seed))
+        return simulation.observe(), self._infos()
+
+    def step(
+        self, actions: Int[Tensor, " b"] | np.ndarray
+    ) -> tuple[Observation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
+        """Does one action in every environment, and starts the next episode where one is over.
+
+        Args:
+            actions: whole numbers 0..6, (b,), a tensor on any device or an array.
+
+        Returns:
+            Observation, reward float32 (b,), terminated and truncated bool (b,), infos; see the class.
+
+        Raises:
+            ConfigError: an action is out of range, or their shape or type is wrong; nothing is done then, except on
+                CUDA, where an action out of range counts as one in range before it is noticed.
+        """
+        simulation = self.simulation
+        outcome = simulation.act(self._checked(actions))
+        is_over = outcome.terminated | outcome.truncated
+        steps = simulation.state.step_count.clone()
+        which = is_over.nonzero()[:, 0]
+        if self._refusal is not None and bool(self._refusal):  # arrived before `which` did
+            self._refusal.zero_()
+            raise ConfigError(f"Actions must be in 0..{len(ACTIONS) - 1}; at least one was not.")
+        final = {}
+        if len(which):
+            final = {"final_obs": simulation.observe(which), "_final_obs": is_over, "final_rows": which}
+            final["final_mission"] = simulation.state.mission.index_select(0, which)
+            simulation.begin_next(which)
+        infos = self._infos() | final
+        infos["is_success"] = outcome.terminated & (outcome.reward > 0)
+        infos["episode"] = {"r": outcome.reward.clone(), "l": steps}
+        infos["_is_success"] = infos["_episode"] = is_over
+        return simulation.observe(), outcome.reward, outcome.terminated, outcome.truncated, infos
+
+    def observe(self) -> Observation:
+        """The present observation once more, in fresh tensors; after `set_state`, say."""
+        return self.simulation.observe()
+
+    def instruction_texts(self) -> list[str]:
+        """The instruction that holds in each environment now."""
+        return list(Instructions(self.instructions, self.state.mission))
+
+    def expert_actions(self) -> Int[Tensor, " b"]:
+        """What a planner that knows the whole state would do now, (b,) on the device."""
+        return self.simulation.expert_actions()
+
+    def get_state(self) -> dict[str, Tensor]:
+        """Copies of all that decides the future, as a flat dict of tensors with b rows each."""
+        return self.simulation.tensors()
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on, bit by bit, from where `get_state` was called on an environment with the same options.
+
+        Raises:
+            ConfigError: the tensors are of another sort of environment.
+        """
+        self.simulation.set_tensors(state, self.num_envs)
+
+    def render(self) -> tuple[np.ndarray, ...] | None:
+        """A picture of each environment, uint8 (height, width, 3); None without `render_mode="rgb_array"`."""
+        if self.render_mode is None:
+            return None
+        from .picture import room_pictures
+
+        return tuple(room_pictures(self.simulation))
+
+    def _infos(self) -> dict[str, Any]:
+        mission = self.state.mission.clone()
+        return {"mission": mission, "instruction": Instructions(self.instructions, mission)}
+
+    def _lives(self, seed: object) -> tuple[Tensor, Tensor, Tensor]:
+        numbers = torch.arange(self.num_envs, device=self.device)
+        zeros = torch.zeros_like(numbers)
+        if seed is None:
+            seed = int(self.np_random.integers(_LARGEST_SEED))
+        if isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, str):
+            if len(seed) != self.num_envs:
+                raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
+            seeds = [require_whole_number("seed", number, least=0) for number in seed]
+            return torch.tensor(seeds, device=self.device), zeros, zeros.clone()
+        return zeros + require_whole_number("seed", seed, least=0), numbers, zeros
+
+    def _checked(self, actions: object) -> Int[Tensor, " b"]:
+        given = torch.as_tensor(actions) if isinstance(actions, (Tensor, np.ndarray, list, tuple)) else None
+        if given is None or given.shape != (self.num_envs,) or given.is_floating_point() or given.dtype == torch.bool:
+            got = type(actions).__name__ if given is None else f"{given.dtype} {tuple(given.shape)}"
+            raise ConfigError(f"Actions must be {self.num_envs} whole numbers, one for each environment; got {got}.")
+        last = len(ACTIONS) - 1
+        if self._refusal is None or not given.is_cuda:
+            given = given.cpu()
+            least, most = torch.aminmax(given)
+            if not 0 <= int(least) <= int(most) <= last:
+                raise ConfigError(f"Actions must be in 0..{last}; got {int(least)}..{int(most)}.")
+            return given.to(self.device, torch.int64)
+        given = given.to(self.device, torch.int64)
+        bounded = given.clamp(0, last)
+        self._refusal.copy_((given != bounded).any(), non_blocking=True)
+        return bounded
+
+
+def refuse_reset_options(options: Mapping[str, Any] | None) -> None:
+    """Says so where a reset is asked for something that no environment of ours knows.
+
+    Raises:
+        ConfigError: an option is given.
+    """
+    if options:
+        raise ConfigError(
+            f"reset() knows no options; got {', '.join(map(str, options))}: choose them when making the environment."
+        )
+
+
+def require_render_mode(render_mode: str | None) -> str | None:
+    """A mode that is known.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if render_mode not in (None, "rgb_array"):
+        raise ConfigError(f'`render_mode` must be "rgb_array" or nothing; got {render_mode!r}.')
+    return render_mode
