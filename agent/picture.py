@@ -32,14 +32,14 @@ class Moment:
     Args:
         observation: one observation, without a batch axis.
         instruction: the raw instruction; None where there is none.
-        gates: by sense, 0..1.
+        gates: by sense, 0..1; None where no policy plays, and no gates are drawn then.
         room: the environment's own picture; None where it draws none.
         status: short texts such as "step 3", drawn side by side.
     """
 
     observation: Mapping[str, np.ndarray]
     instruction: str | None
-    gates: Mapping[str, float]
+    gates: Mapping[str, float] | None
     room: Picture | None
     status: Sequence[str]
 
@@ -61,7 +61,7 @@ def import_cv2() -> Any:
 
 
 def draw(senses: Spec, moment: Moment) -> Picture:
-    """One picture; its size depends on the senses and on whether there is a room, never on their content.
+    """One picture; its size depends on the senses, on whether there are a room and gates, and on nothing else.
 
     Raises:
         MissingExtraError: cv2 cannot be imported.
@@ -70,7 +70,7 @@ def draw(senses: Spec, moment: Moment) -> Picture:
     width = max(2, len(panels)) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
     top = MARGIN_PX + 2 * LINE_PX
     bars_top = top + (LINE_PX + PANEL_PX if panels else 0) + MARGIN_PX
-    status_top = bars_top + LINE_PX * (len(senses) + 1) + MARGIN_PX // 2
+    status_top = bars_top + (0 if moment.gates is None else LINE_PX * (len(senses) + 1) + MARGIN_PX // 2)
     height = status_top + LINE_PX + MARGIN_PX // 2
     canvas = np.full((height + height % 2, width + width % 2, 3), PAPER, np.uint8)
     _draw_caption(canvas, moment.instruction)
@@ -78,11 +78,8 @@ def draw(senses: Spec, moment: Moment) -> Picture:
         left = MARGIN_PX + number * (PANEL_PX + MARGIN_PX)
         _write(canvas, title, left, top + 16, FAINT, 14)
         canvas[top + LINE_PX : top + LINE_PX + PANEL_PX, left : left + PANEL_PX] = picture
-    _write(canvas, "gates: how far each sense is let in", MARGIN_PX, bars_top + 14, FAINT, 14)
-    for number, name in enumerate(senses):
-        is_here = bool(moment.observation[PRESENT][number]) if PRESENT in moment.observation else True
-        gate = moment.gates.get(name, 0.0)
-        _draw_gate(canvas, name, gate, is_here, bars_top + (number + 1) * LINE_PX, ACCENTS[number % len(ACCENTS)])
+    if moment.gates is not None:
+        _draw_gates(canvas, senses, moment, moment.gates, bars_top)
     _write(canvas, "    ".join(moment.status), MARGIN_PX, status_top + 18, INK, 16)
     return canvas
 
@@ -181,6 +178,14 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
         else:
             line = longer
     return [*lines, line] if line else lines
+
+
+def _draw_gates(canvas: Picture, senses: Spec, moment: Moment, gates: Mapping[str, float], top: int) -> None:
+    _write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 14, FAINT, 14)
+    for number, name in enumerate(senses):
+        is_here = bool(moment.observation[PRESENT][number]) if PRESENT in moment.observation else True
+        gate = gates.get(name, 0.0)
+        _draw_gate(canvas, name, gate, is_here, top + (number + 1) * LINE_PX, ACCENTS[number % len(ACCENTS)])
 
 
 def _draw_gate(canvas: Picture, name: str, gate: float, is_here: bool, top: int, colour: tuple[int, int, int]) -> None:

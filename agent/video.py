@@ -1,11 +1,11 @@
-"""video.mp4: evaluation episodes as a person would want to watch them (picture.py draws, PyAV encodes).
+"""video.mp4: episodes as a person would want to see and hear them (picture.py draws, film.py encodes).
 
 A video is never worth a failed run: `try_to_record` says in one sentence why there is none, and goes on.
 """
 
-import os
-from collections import deque
+import dataclasses
 from collections.abc import Iterator, Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,32 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ..envs import make
-from ..perception.errors import ConfigError, MissingExtraError, SenseweaveError
-from ..perception.perception import State
-from ..perception.spec import PRESENT, Spec
-from .build import watch_states
+from ..perception.errors import ConfigError, SenseweaveError
+from ..perception.spec import PRESENT, Microphone, Spec
 from .episodes import held_out_seed
+from .film import Shot, write_video
 from .picture import Moment, Picture, draw
+from .players import Player, PolicyPlayer
 from .progress import tell
 from .sealed import writing
 
 EPISODES = 4
 LARGEST_FRAMES = 600
 END_HOLD_S = 0.8
-"""How long the last picture of an episode stands still."""
+"""How long the last picture of an episode stands still, in silence."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Filmed:
+    """What happened in one episode of a video."""
+
+    seed: int
+    instruction: str | None
+    steps: int
+    total_return: float
+    is_success: bool | None
+    is_whole: bool
+    """False where the video ends before the episode."""
 
 
 def try_to_record(
@@ -35,15 +48,21 @@ def try_to_record(
     env_id: str,
     options: dict[str, Any],
     path: Path,
+    *,
+    greedy: bool = False,
     **how: Any,
 ) -> str | None:
-    """Like `record`, but whatever goes wrong (a missing library, a full disk, a renderer's fault) is only told.
+    """Films a policy, but whatever goes wrong (a missing library, a full disk, a renderer's fault) is only told.
 
     Returns:
         The file's name, or None where there is no video.
     """
     try:
-        record(policy, env_id, options, path, **how)
+        env = make_with_pictures(env_id, options)
+        try:
+            record(PolicyPlayer(policy, greedy=greedy), env, path, **how)
+        finally:
+            env.close()
     except SenseweaveError as error:
         tell(f"There is no video: {error}")
         return None
@@ -54,34 +73,43 @@ def try_to_record(
 
 
 def record(
-    policy: ActorCriticPolicy,
-    env_id: str,
-    options: dict[str, Any],
+    player: Player,
+    env: gymnasium.Env[Any, Any],
     path: Path,
     *,
     seed_set: int = 0,
-    greedy: bool = False,
     without: Sequence[str] = (),
     episodes: int = EPISODES,
-) -> None:
-    """Plays the first held-out episodes and writes them as one video.
+    largest_frames: int = LARGEST_FRAMES,
+) -> list[Filmed]:
+    """Plays the first held-out episodes and writes them as one video, with the sound of the first microphone.
+
+    Args:
+        player: who plays.
+        env: see `make_with_pictures`.
+        path: where the video goes.
+        seed_set: which set of held-out seeds.
+        without: senses that are taken away.
+        episodes: how many.
+        largest_frames: pictures after which the video ends.
+
+    Returns:
+        What happened in each episode.
 
     Raises:
         MissingExtraError: cv2 or av cannot be imported.
         CheckpointError: the file cannot be written.
     """
-    env = _make_with_pictures(env_id, options)
-    try:
-        fps = min(30, max(4, round(1 / env.get_wrapper_attr("step_s"))))
-        frames = _frames(policy, env, fps, seed_set, greedy, without, episodes)
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_video(path, frames, fps)
-    finally:
-        env.close()
+    camera_man = _CameraMan(player, env, without)
+    with writing(path), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_set)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shots = camera_man.shots(seed_set, episodes, largest_frames)
+        write_video(path, shots, camera_man.fps, camera_man.microphone)
+    return camera_man.filmed
 
 
-def _make_with_pictures(env_id: str, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+def make_with_pictures(env_id: str, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     """The environment, drawing itself where it can."""
     if "render_mode" not in options:
         try:
@@ -91,82 +119,81 @@ def _make_with_pictures(env_id: str, options: dict[str, Any]) -> gymnasium.Env[A
     return make(env_id, **options)
 
 
-def _frames(
-    policy: ActorCriticPolicy,
-    env: gymnasium.Env[Any, Any],
-    fps: int,
-    seed_set: int,
-    greedy: bool,
-    without: Sequence[str],
-    episodes: int,
-) -> Iterator[Picture]:
-    """Plays and draws; a recurrent policy remembers within an episode."""
-    senses: Spec = env.get_wrapper_attr("senses")
-    names: tuple[str, ...] = env.get_wrapper_attr("action_names")
-    kept = senses.present(*without)
-    drawn = 0
-    states: deque[State] = deque(maxlen=1)
-    with torch.random.fork_rng(devices=[]), watch_states(policy, states.append):
-        torch.manual_seed(seed_set)
+class _CameraMan:
+    """Plays episodes and makes shots of them."""
+
+    def __init__(self, player: Player, env: gymnasium.Env[Any, Any], without: Sequence[str]) -> None:
+        self._player, self._env = player, env
+        self._senses: Spec = env.get_wrapper_attr("senses")
+        self._names: tuple[str, ...] = env.get_wrapper_attr("action_names")
+        self._kept = self._senses.present(*without)
+        microphones = [name for name, kind in self._senses.items() if isinstance(kind, Microphone)]
+        self._ear = microphones[0] if microphones else None
+        kind = self._senses[self._ear] if self._ear is not None else None
+        self.microphone = kind if isinstance(kind, Microphone) else None
+        self.fps = _frames_a_second(env.get_wrapper_attr("step_s"), is_heard=self.microphone is not None)
+        self.filmed: list[Filmed] = []
+
+    def shots(self, seed_set: int, episodes: int, largest_frames: int) -> Iterator[Shot]:
+        """The film of some episodes, one shot a step."""
+        drawn = 0
         for episode in range(episodes):
-            observation, info = env.reset(seed=held_out_seed(seed_set, episode))
-            memory, total, is_over, steps = None, 0.0, False, 0
-            while drawn < LARGEST_FRAMES:
-                observation[PRESENT] = observation[PRESENT] * kept
-                batch = {key: np.asarray(value)[None] for key, value in observation.items()}
-                actions, memory = policy.predict(batch, memory, np.array([steps == 0]), deterministic=greedy)
-                gates = {name: float(gate[0]) for name, gate in states[-1].gates.items()}
-                action = "" if is_over else _name_action(actions[0], names)
-                told = [f"episode {episode + 1}", f"step {steps}", f"return {total:.2f}", action]
-                if is_over and info.get("is_success") is not None:
-                    told[-1] = "success" if info["is_success"] else "failure"
-                picture = draw(senses, Moment(observation, info.get("instruction"), gates, _room(env), told))
-                repeats = round(END_HOLD_S * fps) if is_over else 1
-                drawn += repeats
-                yield from [picture] * repeats
-                if is_over:
-                    break
-                observation, reward, terminated, truncated, info = env.step(actions[0])
-                total, steps, is_over = total + float(reward), steps + 1, bool(terminated or truncated)
+            for shot in self._episode(
+                held_out_seed(seed_set, episode), f"episode {episode + 1}", largest_frames - drawn
+            ):
+                yield shot
+                drawn += 1
+            if drawn >= largest_frames:
+                return
+
+    def _episode(self, seed: int, title: str, largest_frames: int) -> Iterator[Shot]:
+        observation, info = self._env.reset(seed=seed)
+        self._player.start(seed)
+        instruction, steps, total, is_over = info.get("instruction"), 0, 0.0, False
+        success: bool | None = None
+        while steps < largest_frames:
+            observation[PRESENT] = observation[PRESENT] * self._kept
+            move = None if is_over and not self._player.has_gates else self._player.act(observation)
+            gates = None if move is None else move.gates
+            if is_over or move is None:
+                action = {None: "", True: "success", False: "failure"}[success]
+            else:
+                action = _name_action(move.action, self._names)
+            told = [title, f"step {steps}", f"return {total:.2f}", action]
+            moment = Moment(observation, info.get("instruction", instruction), gates, self._room(), told)
+            shot = Shot(draw(self._senses, moment), self._heard(observation))
+            yield shot
+            if is_over or move is None:
+                yield from [Shot(shot.picture)] * (round(END_HOLD_S * self.fps) - 1)
+                break
+            observation, reward, terminated, truncated, info = self._env.step(move.action)
+            total, steps, is_over = total + float(reward), steps + 1, bool(terminated or truncated)
+            if is_over and info.get("is_success") is not None:
+                success = bool(info["is_success"])
+        self.filmed.append(Filmed(seed, instruction, steps, total, success, is_over))
+
+    def _heard(self, observation: dict[str, np.ndarray]) -> np.ndarray | None:
+        """What the first microphone took in this step, or None where it is absent."""
+        if self._ear is None or not observation[PRESENT][self._senses.names.index(self._ear)]:
+            return None
+        return observation[self._ear]
+
+    def _room(self) -> Picture | None:
+        if self._env.render_mode != "rgb_array":
+            return None
+        picture: Any = self._env.render()
+        is_picture = isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == 3
+        return picture.astype(np.uint8) if is_picture else None
+
+
+def _frames_a_second(step_s: float, *, is_heard: bool) -> Fraction:
+    """One picture a step; where nothing is heard, a speed that people can follow."""
+    if is_heard:
+        return 1 / Fraction(step_s).limit_denominator(10_000)
+    return Fraction(min(30, max(4, round(1 / step_s))))
 
 
 def _name_action(action: Any, names: tuple[str, ...]) -> str:
     if np.ndim(action) == 0 and 0 <= int(action) < len(names):
         return names[int(action)]
     return np.array2string(np.asarray(action), precision=2)
-
-
-def _room(env: gymnasium.Env[Any, Any]) -> Picture | None:
-    if env.render_mode != "rgb_array":
-        return None
-    picture: Any = env.render()
-    is_picture = isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == 3
-    return picture.astype(np.uint8) if is_picture else None
-
-
-def write_video(path: Path, frames: Iterator[Picture], fps: int) -> None:
-    """Encodes pictures of one size as H.264, or MPEG-4 where that is missing; the file appears whole or not at all.
-
-    Raises:
-        MissingExtraError: av cannot be imported.
-        OSError: the file cannot be written.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise MissingExtraError(f"A video needs PyAV, which could not be imported ({error}); pip install av") from error
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
-    try:
-        with av.open(str(temporary), "w") as container:
-            stream = None
-            for frame in frames:
-                if stream is None:
-                    stream = container.add_stream(codec, rate=fps)
-                    stream.height, stream.width, stream.pix_fmt = *frame.shape[:2], "yuv420p"
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-            if stream is not None:
-                container.mux(stream.encode())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

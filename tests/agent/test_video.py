@@ -9,6 +9,7 @@ import torch
 from senseweave.agent import picture, video
 from senseweave.agent.build import load_policy, watch_states
 from senseweave.agent.picture import Moment, draw
+from senseweave.agent.players import PolicyPlayer
 from senseweave.agent.rundir import RunDirectory
 from senseweave.envs import make
 from senseweave.perception import Camera, Grid, Instruction, Microphone, Spec, Vector
@@ -46,19 +47,22 @@ def moment(senses: Spec, **changes) -> Moment:
 
 def test_a_video_shows_whole_episodes_in_frames_of_one_even_size(policy, tmp_path):
     path = tmp_path / "deeper" / "film.mp4"
-    video.record(policy, LEVEL, {}, path, episodes=2)
+    filmed = video.record(PolicyPlayer(policy), make(LEVEL), path, episodes=2)
     frames = frames_of(path)
     assert len(frames) > 16 and {frame.shape for frame in frames} == {frames[0].shape}
     assert frames[0].shape[0] % 2 == frames[0].shape[1] % 2 == 0
     assert [entry.name for entry in path.parent.iterdir()] == ["film.mp4"]
     assert not np.array_equal(frames[0], frames[-1])
+    held = round(video.END_HOLD_S * 10)
+    assert [episode.is_whole for episode in filmed] == [True, True]
+    assert len(frames) == sum(episode.steps + held for episode in filmed)
 
 
 def test_the_picture_shows_what_the_policy_saw(policy):
     """minigrid's own drawing of the agent's view is the oracle."""
     env = make(LEVEL)
     observation, info = env.reset(seed=1_000_000_000)
-    drawn = draw(env.get_wrapper_attr("senses"), Moment(observation, info["instruction"], {}, None, []))
+    drawn = draw(env.get_wrapper_attr("senses"), Moment(observation, info["instruction"], None, None, []))
     expected = env.unwrapped.get_frame(tile_size=32, agent_pov=True)
     top = picture.MARGIN_PX + 3 * picture.LINE_PX
     panel = drawn[top : top + picture.PANEL_PX, picture.MARGIN_PX : picture.MARGIN_PX + picture.PANEL_PX]
@@ -89,6 +93,11 @@ def test_a_longer_bar_means_a_larger_gate():
         drawn = draw(senses, moment(senses, gates={"camera": gate}, room=None))
         blue.append(int((drawn[-3 * picture.LINE_PX :] == picture.ACCENTS[0]).all(axis=-1).sum()))
     assert blue[0] == 0 and blue[1] == pytest.approx(blue[2] / 4, rel=0.05) and blue[3] == blue[2]
+
+
+def test_without_a_policy_there_are_no_gates_to_draw():
+    plain = moment(EVERYTHING)
+    assert len(draw(EVERYTHING, dataclasses.replace(plain, gates=None))) < len(draw(EVERYTHING, plain))
 
 
 def test_an_absent_sense_is_drawn_pale():
@@ -127,7 +136,7 @@ def test_an_environment_that_cannot_draw_itself_is_filmed_through_its_senses(pol
         return make(env_id, **options)
 
     monkeypatch.setattr(video, "make", make_without_pictures)
-    video.record(policy, LEVEL, {}, tmp_path / "film.mp4", episodes=1)
+    assert video.try_to_record(policy, LEVEL, {}, tmp_path / "film.mp4", episodes=1)
     assert frames_of(tmp_path / "film.mp4")
 
 
