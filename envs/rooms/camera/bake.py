@@ -23,6 +23,7 @@ from .geometry import (
     EYE_HEIGHT,
     FRONT,
     HAZE,
+    OWN,
     RIGHTWARD,
     Crossings,
     crossings,
