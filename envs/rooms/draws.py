@@ -57,3 +57,8 @@ def draw_integer(
 def draw_uniform(key: Int[Tensor, "*b"], draw: int | Int[Tensor, "*b"]) -> Float[Tensor, "*b"]:
     """A float32 in [0, 1), a multiple of 2^-24, the same bits on every device."""
     return _shifted(child_key(key, draw), 40).to(torch.float32) * 2.0**-24
+
+
+def draw_bits(key: Int[Tensor, " b"], draws: Int[Tensor, " n"]) -> Int[Tensor, "b n"]:
+    """63 random bits for every key and every draw: `draw_integer(key, draw, below)` is `draw_bits(...) % below`."""
+    return _shifted(mix(key[:, None] + (draws + 1) * _GOLDEN), 1)

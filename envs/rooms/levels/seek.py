@@ -1,0 +1,229 @@
+"""Seek: go to the thing that the instruction means, and face no other. The room, the things and the instruction.
+
+In every episode one sense decides: looks ("go to the red ball") or sound ("go to the ringing object"). All things differ
+in the deciding attribute and any of them may be meant, so who does not perceive that attribute, or does not know the
+instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The other
+attribute is drawn for each thing alone, or is common to all (SeekHeard).
+
+Things keep a distance of two cells, also diagonally, and none is in the four cells beside the agent's start: every one
+of them can be reached without facing another.
+
+b environments, m objects, k cells to stand on, d values of an attribute
+"""
+
+from typing import ClassVar, Literal
+
+import torch
+from jaxtyping import Bool, Int
+from torch import Tensor
+
+from ....perception.errors import ConfigError
+from ..codes import KEY
+from ..draws import draw_bits, mix
+from ..missions import go_to, sounding, thing
+from ..state import GO_TO
+from .floor_plan import FloorPlan
+from .level import FREE_BITS, THINGS, Draft, Level, among, whole
+
+SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
+"""Of each size: cells along the room's inside, objects, colours, sounds."""
+
+SPEECH_STEPS = 24
+"""How much longer an episode may take where the instruction has to be heard out first."""
+
+HELD_OUT_PERCENT = 20
+
+_LOOKS, _SOUND = range(2)  # the deciding attribute
+_AGENT, _HEADING, _SLOT, _DECIDES, _COMBINATION, _FIRST = range(6)  # numbers of draws
+
+
+def held_out(colours: int, sounds: int) -> Bool[Tensor, "looks sounds"]:
+    """The combinations of look and sound that training never shows: a fixed fifth, chosen by hash.
+
+    A look is kind * colours + colour. No pair of colour and kind, colour and sound, or kind and sound is held out
+    altogether: training shows each of them in other combinations.
+    """
+    kinds = len(THINGS)
+    numbers = torch.arange(kinds * colours * sounds)
+    order = mix(numbers + 0x5EEC).argsort().tolist()
+    is_held_out = torch.zeros(kinds, colours, sounds, dtype=torch.bool)
+    wanted = round(is_held_out.numel() * HELD_OUT_PERCENT / 100)
+    for number in order:
+        if int(is_held_out.sum()) == wanted:
+            break
+        kind, colour, sound = number // (colours * sounds), number // sounds % colours, number % sounds
+        is_held_out[kind, colour, sound] = True
+        rest = ~is_held_out
+        if not (rest[kind, colour].any() and rest[kind, :, sound].any() and rest[:, colour, sound].any()):
+            is_held_out[kind, colour, sound] = False
+    return is_held_out.view(kinds * colours, sounds)
+
+
+class Seek(Level):
+    """Looks or sound decide, by the toss of a coin: every sense is needed.
+
+    Args:
+        size: "small", "medium" or "large" (SIZES): the room, how many things, and how many colours and sounds there are.
+        objects: things in the room, the size's own number unless given; chance is 1 / objects.
+        split: None draws from all combinations of colour, kind and sound; "train" never shows one that is held out
+            (`held_out`); with "test" the thing that is meant always has one that is, the others may.
+        max_steps: time limit; the cells of the world unless given, more where the instruction is spoken.
+
+    Raises:
+        ConfigError: an option is out of range, or nothing is left to draw from.
+    """
+
+    verb = GO_TO
+    may_reject = False
+    deciding: ClassVar[tuple[int, ...]] = (_LOOKS, _SOUND)
+    all_look_alike: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        size: Literal["small", "medium", "large"] = "small",
+        objects: int | None = None,
+        split: Literal["train", "test"] | None = None,
+        max_steps: int | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        among("size", size, tuple(SIZES))
+        among("split", split, (None, "train", "test"))
+        inner, usual, self.colours, self.sounds = SIZES[size]
+        looks = len(THINGS) * self.colours
+        most = min(self.sounds, (inner**2 - 6) // 9 + 1) if _SOUND in self.deciding else (inner**2 - 6) // 9 + 1
+        self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
+        if max_steps is not None:
+            whole("max_steps", max_steps, 1, 1_000_000)
+        self.plan = plan = FloorPlan(1, inner + 2, device)
+        self.height = self.width = plan.width
+        self.walls, self._cells = plan.walls, plan.room_cells[0]
+        self.max_steps = max_steps or plan.width**2 + (SPEECH_STEPS if self.spoken else 0)
+        texts = [
+            [go_to(thing("the", kind, colour)) for kind in THINGS for colour in range(self.colours)],
+            [go_to(sounding(sound)) for sound in range(self.sounds)],
+        ]
+        self.missions = tuple(text for which in self.deciding for text in texts[which])
+
+        taken = FREE_BITS + 1
+        self._beside_agent = torch.where(plan.nearness(self._cells, chebyshev=False) < 2, taken, 0)
+        self._beside_object = torch.where(plan.nearness(self._cells, chebyshev=True) < 2, taken, 0)
+        self._first_other = _FIRST + max(looks, self.sounds)
+        self._first_cell = self._first_other + self.objects
+        self._draws = torch.arange(self._first_cell + len(self._cells), device=device)
+        self._tables(split, looks)
+        self._slots = torch.arange(self.objects, device=device)
+        self._set(device=device)
+
+    def _tables(self, split: str | None, looks: int) -> None:
+        """What may be drawn under a split: `_blocked`, ranks of deciding values; `_choices`, the other attribute."""
+        is_held_out = held_out(self.colours, self.sounds)
+        allowed = ~is_held_out if split == "train" else torch.ones_like(is_held_out)
+        device = self._draws.device
+        self._held_out = is_held_out.nonzero().to(device) if split == "test" else None
+        self._is_looks = torch.tensor([which == _LOOKS for which in self.deciding], device=device)
+        self._mission_start = torch.tensor([0, looks][: len(self.deciding)], device=device)
+        if self.all_look_alike:
+            self._usable_looks = (allowed.sum(dim=1) >= self.objects).nonzero().flatten().to(device)
+            if len(self._usable_looks) == 0:
+                raise ConfigError(
+                    f'{self.name} with `split` "{split}" has no look that comes with {self.objects} sounds; '
+                    "ask for fewer `objects`."
+                )
+            self._blocked = torch.where(allowed, 0, FREE_BITS + 1).to(device)
+            return
+        values = [allowed if which == _LOOKS else allowed.T for which in self.deciding]
+        most, others = max(looks, self.sounds), max(table.shape[1] for table in values)
+        blocked = torch.full((len(values), most), FREE_BITS + 1)
+        choices = torch.zeros(len(values), most, others, dtype=torch.int64)
+        counts = torch.ones(len(values), most, dtype=torch.int64)
+        for case, table in enumerate(values):
+            blocked[case, : len(table)] = 0
+            for value, row in enumerate(table):
+                possible = row.nonzero().flatten()
+                choices[case, value, : len(possible)], counts[case, value] = possible, len(possible)
+        self._blocked = blocked.to(device)
+        self._choices, self._counts = choices.flatten().to(device), counts.flatten().to(device)
+
+    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"] | None]:
+        """A world for each key; every one is valid."""
+        bits = draw_bits(key, self._draws)
+        target = bits[:, _SLOT, None] % self.objects
+        is_looks, start, look, sound = self._attributes(bits, target)
+        decides = torch.where(is_looks, look, sound).gather(1, target).squeeze(1)
+        agent, cell = self._place(bits)
+        is_target = self._slots == target
+        return (
+            Draft(
+                agent_cell=agent,
+                heading=bits[:, _HEADING] % 4,
+                object_kind=look // self.colours + KEY,
+                object_colour=look % self.colours,
+                object_cell=cell,
+                mission=start + decides,
+                is_target=is_target,
+                is_wrong=~is_target,
+                object_sound=sound,
+            ),
+            None,
+        )
+
+    def _attributes(
+        self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
+    ) -> tuple[Bool[Tensor, "b 1"], Int[Tensor, " b"], Int[Tensor, "b m"], Int[Tensor, "b m"]]:
+        """Whether looks decide, the first row of such missions, and each object's look and sound."""
+        which = bits[:, _DECIDES] % len(self.deciding)
+        is_looks, start = self._is_looks[which, None], self._mission_start[which]
+        meant = None
+        if self._held_out is not None:
+            meant = self._held_out[bits[:, _COMBINATION] % len(self._held_out)]  # look, sound
+        if not self.all_look_alike:
+            case = which
+        elif meant is None:
+            case = self._usable_looks[bits[:, _COMBINATION] % len(self._usable_looks)]
+        else:
+            case = meant[:, 0]
+        ranks = (bits[:, _FIRST : _FIRST + self._blocked.shape[1]] >> 1) | self._blocked[case]
+        if meant is not None:
+            ranks.scatter_(1, torch.where(is_looks, meant[:, :1], meant[:, 1:]), -1)
+        value = ranks.topk(self.objects, dim=1, largest=False).indices
+        if self.all_look_alike:
+            other = case[:, None].expand_as(value)
+        else:
+            row = case[:, None] * self._blocked.shape[1] + value
+            choice = bits[:, self._first_other : self._first_cell] % self._counts[row]
+            other = self._choices[row * (len(self._choices) // len(self._counts)) + choice]
+            if meant is not None:
+                other[:, :1] = torch.where(is_looks, meant[:, 1:], meant[:, :1])
+        turn = (self._slots - target) % self.objects  # the first value goes to the target's slot
+        value, other = value.gather(1, turn), other.gather(1, turn)
+        return is_looks, start, torch.where(is_looks, value, other), torch.where(is_looks, other, value)
+
+    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"]]:
+        """Where the agent and the objects are: one after the other, each anywhere that is still allowed."""
+        start = bits[:, _AGENT] % len(self._cells)
+        ranks = (bits[:, self._first_cell :] >> 1) | self._beside_agent[start]
+        places = []
+        for _ in range(self.objects):
+            place = ranks.argmin(dim=1)
+            ranks |= self._beside_object[place]
+            places.append(place)
+        return self._cells[start], self._cells[torch.stack(places, dim=1)]
+
+
+class SeekSeen(Seek):
+    """Looks decide; sounds are no help."""
+
+    deciding = (_LOOKS,)
+
+
+class SeekHeard(Seek):
+    """Sound decides; all things look alike."""
+
+    deciding = (_SOUND,)
+    all_look_alike = True
+
+
+class SeekSpoken(Seek):
+    """Seek, its instruction spoken at the start of the episode and never written."""
+
+    spoken = True
