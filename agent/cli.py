@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..perception.errors import ConfigError, SenseweaveError
-from .config import EvaluateConfig, TrainConfig
+from .config import EvaluateConfig, TrainConfig, WatchConfig
 from .options import build_parser
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -165,6 +165,14 @@ def _explain(options: argparse.Namespace) -> Result:
     return result, as_text(result)
 
 
+def _watch(options: argparse.Namespace) -> Result:
+    config = WatchConfig(**_given(options, WatchConfig))
+    from .watch import as_text, watch
+
+    result = watch(config)
+    return result, as_text(result)
+
+
 def _envs(options: argparse.Namespace) -> Result:
     from .listing import as_text, list_envs
 
@@ -199,6 +207,7 @@ RUN: dict[str, Callable[[argparse.Namespace], Result]] = {
     "train": _train,
     "evaluate": _evaluate,
     "explain": _explain,
+    "watch": _watch,
     "envs": _envs,
     "doctor": _doctor,
 }

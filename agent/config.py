@@ -1,17 +1,14 @@
-"""What a person asks for: one frozen dataclass per command, checked when it is made, and plain JSON on disk.
+"""What a person asks for: a frozen dataclass per command, checked when it is made, and plain JSON on disk.
 
 Defaults run on a laptop. Nothing heavy is imported here: the command line builds these before torch is loaded, so
 names that live with the networks (fusions, presets, environments) are checked a moment later, where they are used.
 """
 
 import dataclasses
-import math
-import re
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from ..perception.errors import ConfigError, did_you_mean, unknown_name
+from ..perception.errors import ConfigError, unknown_name
+from .checks import JsonSettings, require_device, require_text, require_video_name, require_whole
 
 TRAINERS = ("sb3",)
 """What `--trainer` chooses from."""
@@ -19,60 +16,14 @@ TRAINERS = ("sb3",)
 MEMORIES = ("none", "gru")
 """What `--memory` chooses from."""
 
+PLAYERS = ("expert", "random")
+"""Who plays in `senseweave watch` where no policy does."""
+
 LARGEST_SEED = 2**31 - 1
 
 
-def require_whole(field: str, value: Any, low: int, high: int | None = None) -> None:
-    """Checks a whole number in low..high.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-        rule = f"of at least {low}" if high is None else f"in {low}..{high}"
-        raise ConfigError(f"`{field}` must be a whole number {rule}; got {value!r}.")
-
-
-def require_device(device: Any) -> None:
-    """Checks that a device is auto, cpu, cuda or cuda:N; whether it is there is seen when it is used.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise ConfigError(f'`device` must be "auto", "cpu", "cuda" or "cuda:N"; got {device!r}.')
-
-
-def _require_text(field: str, value: Any) -> None:
-    if not isinstance(value, str) or not value:
-        raise ConfigError(f"`{field}` must be a name; got {value!r}.")
-
-
-class _JsonSettings:
-    """Reading and writing settings as JSON, for the dataclasses below."""
-
-    def to_json(self) -> dict[str, Any]:
-        """These settings as plain JSON values."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Reads what `to_json` wrote.
-
-        Raises:
-            ConfigError: an unknown key, or a value out of its range.
-        """
-        if not isinstance(data, Mapping):
-            raise ConfigError(f"{cls.__name__} must be a JSON object; got {data!r:.60}.")
-        known = [field.name for field in dataclasses.fields(cls)]  # type: ignore[arg-type]
-        for key in data:
-            if key not in known:
-                raise ConfigError(f'"{key}" is not a setting of {cls.__name__}; {did_you_mean(key, known)}')
-        return cls(**data)
-
-
 @dataclasses.dataclass(frozen=True)
-class TrainConfig(_JsonSettings):
+class TrainConfig(JsonSettings):
     """One training run.
 
     Args:
@@ -116,7 +67,7 @@ class TrainConfig(_JsonSettings):
     video: bool = True
 
     def __post_init__(self) -> None:
-        _require_text("env", self.env)
+        require_text("env", self.env)
         if not isinstance(self.env_options, dict):
             raise ConfigError(f"`env_options` must map names to values; got {self.env_options!r}.")
         require_whole("steps", self.steps, 1)
@@ -140,7 +91,7 @@ class TrainConfig(_JsonSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluateConfig(_JsonSettings):
+class EvaluateConfig(JsonSettings):
     """One evaluation of a trained run, also what `explain` starts from.
 
     Args:
@@ -171,18 +122,62 @@ class EvaluateConfig(_JsonSettings):
     video: str | None = None
 
     def __post_init__(self) -> None:
-        _require_text("run", self.run)
+        require_text("run", self.run)
         if self.env is not None:
-            _require_text("env", self.env)
+            require_text("env", self.env)
         require_whole("episodes", self.episodes, 1, 1_000_000)
         require_whole("seed", self.seed, 0, 1000)
         require_whole("num_envs", self.num_envs, 1, 4096)
         require_device(self.device)
         object.__setattr__(self, "without", tuple(self.without))
-        if self.video is not None and Path(self.video).suffix.lower() not in (".mp4", ".mkv", ".mov"):
-            raise ConfigError(f"`video` must end in .mp4, .mkv or .mov; got {self.video!r}.")
+        if self.video is not None:
+            require_video_name("video", self.video)
 
 
-def finite_or_none(value: float | None) -> float | None:
-    """A number for JSON, which has neither NaN nor infinity."""
-    return None if value is None or not math.isfinite(value) else value
+@dataclasses.dataclass(frozen=True)
+class WatchConfig(JsonSettings):
+    """Some episodes as a video.
+
+    Args:
+        env: the environment's id; None takes the policy's own, or the one that `train` takes.
+        env_options: options of that environment; None takes the policy's own.
+        policy: a run directory whose policy plays.
+        player: "expert" or "random", where no policy plays; None takes the expert where there is one, else chance.
+        out: the video's file; None makes up a name in runs/watch.
+        episodes: held-out episodes, each from its own seed.
+        seed: which set of held-out seeds, as in `EvaluateConfig`.
+        greedy: whether a policy takes the most probable action instead of a sampled one.
+        without: senses that are taken away.
+        device: as in `TrainConfig`.
+
+    Raises:
+        ConfigError: a value is out of its range, or both a policy and another player are given.
+    """
+
+    env: str | None = None
+    env_options: dict[str, Any] | None = None
+    policy: str | None = None
+    player: str | None = None
+    out: str | None = None
+    episodes: int = 4
+    seed: int = 0
+    greedy: bool = False
+    without: tuple[str, ...] = ()
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        for field in ("env", "policy", "out"):
+            if getattr(self, field) is not None:
+                require_text(field, getattr(self, field))
+        require_whole("episodes", self.episodes, 1, 1000)
+        require_whole("seed", self.seed, 0, 1000)
+        require_device(self.device)
+        object.__setattr__(self, "without", tuple(self.without))
+        if self.out is not None:
+            require_video_name("out", self.out)
+        if self.player is not None and self.player not in PLAYERS:
+            raise unknown_name("Player", str(self.player), PLAYERS)
+        if self.player is not None and self.policy is not None:
+            raise ConfigError(f"`policy` plays itself; got {self.policy!r} and the player {self.player}. Choose one.")
+        if self.greedy and self.policy is None:
+            raise ConfigError("`greedy` is how a policy acts; got none. Add --policy DIR, or leave out --greedy.")

@@ -11,7 +11,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..envs import make
 from . import build
-from .config import EvaluateConfig, finite_or_none
+from .checks import finite_or_none
+from .config import EvaluateConfig
 from .episodes import Episodes, held_out_seed, require_senses, run_episodes
 from .progress import Progress
 from .rundir import RunDirectory, require_named_env

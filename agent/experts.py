@@ -57,8 +57,8 @@ def vector_expert_for(vector: VecEnv, env_id: str) -> VectorExpert:
         ConfigError: they have none.
     """
     world = vector.unwrapped
-    if hasattr(world, "expert_actions"):
-        return world.expert_actions
+    if hasattr(getattr(world, "env", None), "expert_actions"):  # RoomsSB3VecEnv
+        return lambda: world.env_method("expert_actions", indices=0)[0].cpu().numpy()
     if isinstance(world, DummyVecEnv) and all(_is_babyai_level(env) for env in world.envs):
         return _Bots(world)
     raise ConfigError(_no_expert(env_id))
@@ -96,7 +96,7 @@ class _Bot:
         self._bot = BabyAIBot(self._world)
 
     def act(self, taken: int | None = None) -> int:
-        return int(self._bot.replan(taken))
+        return int(self._bot.replan(taken))  # pyright: ignore[reportArgumentType]  (its loop ends with an action)
 
 
 class _Bots:

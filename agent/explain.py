@@ -1,7 +1,7 @@
 """`senseweave explain`: which senses a trained policy uses: its gates, and how it does with each sense taken away.
 
 Success alone can hide a lost sense (BabyAI does not punish wrong objects), so returns and lengths stand beside it, and
-with `bot` the steps of BabyAI's own bot on the same episodes.
+with `bot` the steps that an expert needs for the same episodes.
 """
 
 import contextlib
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..envs import make
-from ..perception.errors import ConfigError
 from ..perception.perception import State
 from .build import watch_states
 from .config import EvaluateConfig
 from .episodes import held_out_seed, run_episodes
 from .evaluate import close_envs, make_envs, open_run, summary
+from .experts import expert_for
 from .progress import Progress, tell
 
 
@@ -42,7 +42,7 @@ def explain(config: EvaluateConfig, *, bot: bool = False) -> dict[str, Any]:
 
     Args:
         config: what to evaluate; `without` senses are gone in every row.
-        bot: compare lengths with BabyAI's bot on the same episodes.
+        bot: compare lengths with the environment's expert (BabyAI's bot, say) on the same episodes.
 
     Returns:
         What `explain --json` prints.
@@ -90,26 +90,19 @@ def explain(config: EvaluateConfig, *, bot: bool = False) -> dict[str, Any]:
 
 
 def _bot_lengths(env_id: str, options: dict[str, Any], config: EvaluateConfig) -> np.ndarray:
-    """Steps that BabyAI's bot needs for each episode."""
+    """Steps that the expert needs for each episode."""
     env = make(env_id, **options)
     try:
-        from minigrid.envs.babyai.core.roomgrid_level import RoomGridLevel
-        from minigrid.utils.baby_ai_bot import BabyAIBot
-
-        if not isinstance(env.unwrapped, RoomGridLevel):
-            raise ConfigError(f"`bot` needs a BabyAI level; got {env_id}. Leave out --bot.")
-        lengths = np.zeros(config.episodes)
+        expert, lengths = expert_for(env, env_id), np.zeros(config.episodes)
         for episode in range(config.episodes):
             env.reset(seed=held_out_seed(config.seed, episode))
-            bot, action, is_over = BabyAIBot(env.unwrapped), None, False
+            expert.start()
+            is_over = False
             while not is_over:
-                action = bot.replan(action)
-                _, _, terminated, truncated, _ = env.step(action)
+                _, _, terminated, truncated, _ = env.step(expert.act())
                 is_over = terminated or truncated
                 lengths[episode] += 1
         return lengths
-    except ImportError as error:
-        raise ConfigError(f"`bot` needs minigrid ({error}); pip install minigrid, or leave out --bot.") from error
     finally:
         env.close()
 

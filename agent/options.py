@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..perception.errors import ConfigError, did_you_mean
-from .config import MEMORIES, TRAINERS, EvaluateConfig, TrainConfig
+from .config import MEMORIES, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
 
 FUSION_NAMES = ("gated_cross_attention", "concat", "gated_sum")
 PRESET_NAMES = ("laptop", "base", "large")
@@ -22,6 +22,7 @@ Trains agents that see, hear and are told what to do, and shows which of their s
   senseweave train                                  learn to go to a red ball (some minutes on a laptop)
   senseweave evaluate runs/NAME                     how well it does on episodes that it never saw
   senseweave explain runs/NAME                      which senses it uses
+  senseweave watch --policy runs/NAME               see and hear it play, as a video
   senseweave envs BabyAI GoTo                       environments to train in
   senseweave doctor                                 what works on this machine, and how to mend the rest
 """
@@ -170,7 +171,28 @@ def _evaluate(parser: argparse.ArgumentParser, video: bool = True) -> None:
 
 def _explain(parser: argparse.ArgumentParser) -> None:
     _evaluate(parser, video=False)
-    parser.add_argument("--bot", action="store_true", help="compare lengths with BabyAI's bot (BabyAI levels only)")
+    parser.add_argument("--bot", action="store_true", help="compare lengths with an expert (BabyAI's bot, say)")
+
+
+def _watch(parser: argparse.ArgumentParser) -> None:
+    d = WatchConfig()
+    parser.add_argument(
+        "env", nargs="?", metavar="ENV", help=f"any id (default: the policy's own, or {TrainConfig().env})"
+    )
+    _env_option(parser)
+    who = parser.add_argument_group("who plays", "an expert where there is one, else chance, unless you say otherwise")
+    way = who.add_mutually_exclusive_group()
+    way.add_argument("--policy", metavar="DIR", help="the agent of this run directory; its gates are drawn as well")
+    way.add_argument("--expert", dest="player", action="store_const", const="expert", help="one who knows everything")
+    way.add_argument("--random", dest="player", action="store_const", const="random", help="chance")
+    who.add_argument("--greedy", action="store_true", default=None, help="with --policy: the most probable actions")
+    who.add_argument("--without", nargs="+", metavar="SENSE", help="take senses away; name ENV before them")
+    who.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
+    parser.add_argument("--out", metavar="FILE", help="the video, .mp4 (default: runs/watch/ENV-PLAYER-SEED.mp4)")
+    parser.add_argument("--episodes", type=whole_number, metavar="N", help=f"how many (default: {d.episodes})")
+    parser.add_argument(
+        "--seed", type=whole_number, metavar="S", help="which set of held-out seeds, 0 to 1000 (default: 0)"
+    )
 
 
 def _envs(parser: argparse.ArgumentParser) -> None:
@@ -206,6 +228,11 @@ COMMANDS: dict[str, tuple[Any, str, str]] = {
         _explain,
         "Show which senses a trained agent uses: gates, and results with each sense taken away.",
         "senseweave explain runs/local --bot",
+    ),
+    "watch": (
+        _watch,
+        "Play some episodes and write them as a video with sound: what the agent sees, hears and is told.",
+        "senseweave watch senseweave/Seek-v0 --expert --out seek.mp4",
     ),
     "envs": (_envs, "List environments, their senses, and what has to be installed.", "senseweave envs BabyAI GoTo"),
     "doctor": (_doctor, "Look at this machine: what works, and how to mend the rest.", "senseweave doctor"),

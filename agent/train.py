@@ -17,7 +17,8 @@ from ..perception.files import load_strictly
 from ..policies.presets import PPOPreset
 from . import build
 from .checkpoint import Checkpoint, folders
-from .config import TrainConfig, finite_or_none
+from .checks import finite_or_none
+from .config import TrainConfig
 from .evaluate import evaluate_policy
 from .keeper import Keeper, restore
 from .metrics import open_logger
