@@ -36,7 +36,7 @@ HELD_SIZE = 0.27
 """Width of a carried object's picture, a share of the image's shorter side; it stands at the bottom, in the middle."""
 NEAREST = 127
 """The highest byte of what the agent holds: nothing is nearer. Cells have 100 minus their number."""
-FEWEST_SAMPLES_ABOVE_PX = 160
+SMOOTHED_UP_TO_PX = 160
 """Images wider than this are not smoothed: their pixels are small enough, and there are many of them."""
 
 
@@ -81,7 +81,7 @@ class _Painter:
         self.focal = focal_px(width)
         self.rays = crossings(width)
         self.across, self.down = slopes(width, width), slopes(height, width)
-        offsets = (-1 / 3, 0.0, 1 / 3) if width <= FEWEST_SAMPLES_ABOVE_PX else (0.0,)
+        offsets = (-1 / 3, 0.0, 1 / 3) if width <= SMOOTHED_UP_TO_PX else (0.0,)
         self.samples = [(x / self.focal, y / self.focal) for x in offsets for y in offsets]
 
     def ground(self) -> np.ndarray:

@@ -13,7 +13,7 @@ from ..state import RoomsState
 from .bake import Strips, seen_cells, strips
 from .geometry import HAZE
 
-CHUNK_BYTES = 2**20
+CHUNK_BYTES = 2**21
 """On a CPU frames are made in parts of about this size, which stay in the cache."""
 
 

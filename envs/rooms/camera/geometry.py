@@ -14,7 +14,8 @@ HALF_VIEW = 1.0 / math.sqrt(3.0)
 """Tangent of half the horizontal field of view, which is 60 degrees. Pixels are square."""
 EYE_BACK = 0.45
 """How far behind the cell's centre the eye stands, in cells: a thing 0.8 wide right ahead takes half of the frame."""
-EYE_HEIGHT = 0.55
+EYE_HEIGHT = 0.5502347
+"""Not a round number, so that no pixel's ray meets an edge exactly and rounding decides nothing."""
 RANGE = 8
 """Rows of cells ahead that are drawn; beyond them is haze."""
 FAR = RANGE + 0.5 + EYE_BACK

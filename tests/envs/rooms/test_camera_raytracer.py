@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+
+import rooms_raytracer
+from rooms_scenes import random_scenes
+from senseweave.envs.rooms import codes
+from senseweave.envs.rooms.camera import RoomsCamera, geometry
+
+MOST_DIFFERENT = 1e-4
+"""Share of pixels that may differ; none were seen to."""
+ROOM = {"objects": 6}
+ROOMS = {"objects": 10, "doors": 16, "walls": 10}
+CROWDED = {"objects": 6, "doors": 8, "walls": 6}
+
+
+def share_different(grid, image, scenes: int, contents, seed: int) -> float:
+    state = random_scenes(scenes, *grid, **contents, seed=seed)
+    frames = RoomsCamera(*grid, *image, objects=40)(state).numpy()
+    traced = np.stack([rooms_raytracer.trace(state, row, grid, image) for row in range(scenes)])
+    return (frames != traced).any(-1).mean()
+
+
+@pytest.mark.parametrize(
+    ("grid", "image", "scenes", "contents"),
+    [
+        ((8, 8), (64, 64), 20, ROOM),
+        ((12, 14), (64, 64), 20, ROOMS),
+        ((16, 5), (64, 64), 12, CROWDED),
+        ((10, 10), (33, 49), 16, CROWDED),
+        ((10, 10), (16, 16), 30, CROWDED),
+        ((10, 10), (90, 256), 2, CROWDED),
+    ],
+)
+def test_frames_equal_those_of_a_ray_tracer(grid, image, scenes, contents):
+    assert share_different(grid, image, scenes, contents, seed=sum(grid) + sum(image)) <= MOST_DIFFERENT
+
+
+@pytest.mark.nightly
+def test_many_frames_equal_those_of_a_ray_tracer():
+    for seed in range(10):
+        assert share_different((8, 8), (64, 64), 50, ROOM, seed) <= MOST_DIFFERENT
+        assert (
+            share_different((22, 22), (64, 64), 20, {"objects": 30, "doors": 40, "walls": 40}, seed) <= MOST_DIFFERENT
+        )
+
+
+def test_the_cells_of_the_view_fit_an_int64_and_every_ray_meets_them_in_their_order():
+    assert len(geometry.ego_cells()) < geometry.HAZE
+    for width in (16, 33, 64, 256):
+        rays = geometry.crossings(width)
+        same_column = rays.column[1:] == rays.column[:-1]
+        assert (rays.cell[1:] > rays.cell[:-1])[same_column].all()
+        assert (rays.depth[1:] >= rays.depth[:-1])[same_column].all()
+
+
+def test_the_ray_tracer_sees_what_the_scenes_contain():
+    state = random_scenes(40, 12, 14, objects=10, doors=16, walls=10, seed=1)
+    kinds = state.cells.long() // 18
+    for kind in (codes.WALL, codes.DOOR, codes.KEY, codes.BALL, codes.BOX):
+        assert (kinds == kind).any(1).float().mean() > 0.8
+    assert (state.cells.gather(1, state.agent_cell[:, None]) != codes.EMPTY_CODE).any()  # some stand in a door
