@@ -48,6 +48,8 @@ HEADINGS = {EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0), NORTH: (0, -1)}
 _NOTHING, _PICKS, _DROPS, _BREAKS, _OPENS = range(5)
 """What an action did to things: nothing of note, took one, laid it down, opened a box (it is gone), opened a door."""
 _STAY, _TURN_LEFT, _TURN_RIGHT, _ADVANCE = range(4)
+_BESIDE, _SAME = 1, 2
+"""How a thing's cell lies to the cell that is faced; 0 for any other."""
 _CODES = 144
 """One more than the greatest code in a room, that of a grey box."""
 _EFFECT_STRIDES = (1, 8, 8 * _CODES // 3)
@@ -145,14 +147,16 @@ class World:
         self.height = height
         self.width = width
         ahead = cells_ahead(height, width)
-        is_beside = torch.zeros(2 * height * width + 8, dtype=torch.bool)
-        for gap in (1, width):
-            is_beside[[gap, -gap]] = True
+        relations = torch.zeros(2 * height * width + 1, dtype=torch.uint8)
+        self._middle = height * width + 1  # so that the least number, GONE less the last cell, becomes 0
+        relations[self._middle] = _SAME
+        for gap in (1, width):  # no thing stands in the outer walls, so that this does not reach around an edge
+            relations[[self._middle + gap, self._middle - gap]] = _BESIDE
         self._ahead = ahead.to(device)
         self._moves = _moves(ahead).flatten().to(device)
         self._effects = _effects().to(device)
         self._verdicts = _verdicts().to(device)
-        self._is_beside = is_beside.to(device)
+        self._relations = relations.to(device)
 
     def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> Outcome:
         """Does one action in every room.
@@ -172,14 +176,14 @@ class World:
 
         # The thing that matters now is the one that is laid down, or else the one that is faced. It is looked for where
         # things were before the action: BabyAI looks again only after a drop.
-        is_faced, slot = (state.object_cell == faced).to(torch.uint8).max(dim=1, keepdim=True)
+        gap = (state.object_cell - (faced - self._middle)).view(-1)
+        relation = self._relations.index_select(0, gap).view(state.object_cell.shape)
+        nearest, slot = relation.max(dim=1, keepdim=True)
+        is_beside = (relation & state.is_second).amax(dim=1, keepdim=True)
         carried = state.carried[:, None]
         drops = event == _DROPS
         slot = torch.where(drops, carried, slot)
-        is_there = is_faced.bool() | drops
-        is_beside = (
-            self._is_beside.take(state.object_cell - ahead).logical_and_(state.is_second).any(dim=1, keepdim=True)
-        )
+        is_there = (nearest == _SAME) | drops
         is_target = state.is_target.gather(1, slot) & is_there
         verdict = torch.add(event * 2, state.verb[:, None], alpha=16) + is_beside
         success = (self._verdicts.take(verdict) & is_target)[:, 0]
