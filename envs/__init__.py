@@ -3,6 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .rooms.registration import register_rooms
+
 if TYPE_CHECKING:
     from .adapters.babyai import BabyAISenses as BabyAISenses
     from .adapters.babyai import make_babyai as make_babyai
@@ -21,6 +23,8 @@ _HOMES = {
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+register_rooms()
 
 __all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -5,6 +5,7 @@ from ..registry import register
 LEVEL_NAMES = (
     "GoToRedBallGrey",
     "GoToRedBall",
+    "GoToRedBallNoDists",
     "GoToObj",
     "GoToLocal",
     "PickupLoc",

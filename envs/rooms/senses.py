@@ -67,7 +67,7 @@ class RoomsSenses:
         from .sound.ears import RoomsEars
 
         level = self._level
-        ears = RoomsEars(level.height, level.width, objects=level.objects, device=self.device)
+        ears = RoomsEars(level.height, level.width, level.objects, one_room=not level.has_doors, device=self.device)
         kind = Microphone(2, round(STEP_S * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
         if not self._settings.spoken:
             return kind, ears

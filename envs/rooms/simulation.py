@@ -5,7 +5,6 @@ What `RoomsVectorEnv` and `RoomsEnv` have in common. It knows nothing of Gymnasi
 b environments, k some of them
 """
 
-import inspect
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from jaxtyping import Int
 from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
-from .levels.levels import LEVELS, make_level
+from .levels.levels import LEVELS, level_options, make_level
 from .outages import RoomsOutages, take_away
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
@@ -48,16 +47,14 @@ class Simulation:
     def __init__(self, level_name: str, options: Mapping[str, Any], device: torch.device) -> None:
         if level_name not in LEVELS:
             raise unknown_name("The level", level_name, LEVELS)
-        level_options = {name: value for name, value in options.items() if name not in OPTION_NAMES}
-        known = _level_options(level_name)
-        for name in level_options:
+        own = {name: value for name, value in options.items() if name in OPTION_NAMES}
+        others = {name: value for name, value in options.items() if name not in OPTION_NAMES}
+        known = {*level_options(level_name), *OPTION_NAMES}
+        for name in others:
             if name not in known:
-                raise ConfigError(
-                    f'"{level_name}" does not take the option "{name}"; {did_you_mean(name, {*known, *OPTION_NAMES})}'
-                )
-        own_options = {name: value for name, value in options.items() if name in OPTION_NAMES}
-        self.settings = RoomsSettings.read(level_name, LEVELS[level_name].spoken, own_options)
-        self.level = make_level(level_name, device=device, **level_options)
+                raise ConfigError(f'"{level_name}" does not take the option "{name}"; {did_you_mean(name, known)}')
+        self.settings = RoomsSettings.read(level_name, LEVELS[level_name].spoken, own)
+        self.level = make_level(level_name, device=device, **others)
         self.senses = RoomsSenses(self.level, self.settings, device)
         self.spec = self.senses.spec
         self.device = device
@@ -157,8 +154,3 @@ class Simulation:
         self._state = RoomsState(**{name: copies[name] for name in RoomsState.names()})
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]
-
-
-def _level_options(level_name: str) -> list[str]:
-    parameters = inspect.signature(LEVELS[level_name]).parameters.values()
-    return [parameter.name for parameter in parameters if parameter.name not in ("self", "device", "name")]

@@ -65,8 +65,8 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
       `instruction` reads like a list of those texts, and touches the host only when it is read.
     - when some episode is over, and only then: `final_obs`, the last observations of the old episodes, tensors with k
       rows, one for each environment in `final_rows` (k,), in growing order; `final_mission` (k,) is the row of their
-      instruction, and `_final_obs` (b,) marks the same environments. In their rows the returned observation is the first
-      of the next episode.
+      instruction, and `_final_obs` (b,) marks the same environments. The returned observation holds the first one of
+      the next episode in their rows.
 
     A step waits for the device once, to learn which episodes are over.
 
@@ -152,7 +152,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         return simulation.observe(), self._infos()
 
     def step(
-        self, actions: Int[Tensor, " b"] | np.ndarray
+        self, actions: Tensor | np.ndarray
     ) -> tuple[Observation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
         """Does one action in every environment, and starts the next episode where one is over.
 
