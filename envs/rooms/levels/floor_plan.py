@@ -3,13 +3,13 @@
 Geometry only; nothing here is random. A room of `room_size` 8 has 6 x 6 cells to stand on, and shares its walls with
 its neighbours. Rooms and the cells within a room are counted row by row, as cells are (state.py).
 
-r rooms, k cells to stand on in a room, e walls between two rooms, h height, b environments
+r rooms, k cells to stand on in a room, e walls between two rooms
 """
 
 import itertools
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Int
 from torch import Tensor
 
 from ..codes import EMPTY_CODE, WALL_CODE
@@ -27,12 +27,13 @@ class FloorPlan:
 
     Attributes:
         height, width: of the whole world, in cells.
-        walls: uint8 (h * width,), the cells' codes of a world with no objects and no doors.
+        walls: uint8 (height * width,), the cells' codes of a world with no objects and no doors.
         room_cells: (r, k), the cells to stand on.
         pair_rooms: (e, 2), the two rooms on the sides of each wall that may have a door.
         door_cells: (e, room_size - 2), where in that wall its door may be.
         is_connected: (2 ** e,), whether doors in the walls of this set of bits make one house of all rooms.
-        front: (h * width * 4,), the cell ahead of each pose; a cell itself where the world ends.
+        x, y: (height * width,), of each cell.
+        front: (height * width * 4,), the cell ahead of each pose; a cell itself where the world ends.
     """
 
     def __init__(self, rooms: int, room_size: int, device: torch.device | str = "cpu") -> None:
@@ -67,9 +68,6 @@ class FloorPlan:
         ahead = [(y + dy).clamp(0, width - 1) * width + (x + dx).clamp(0, width - 1) for dx, dy in STEPS]
         self.front = torch.stack(ahead, dim=1).flatten().to(device)
         self.x, self.y = x.to(device), y.to(device)
-        self.row_bits = (1 << self.x).to(device)
-        free = torch.where(is_wall, 0, 1 << torch.arange(width)).sum(dim=1)
-        self.free_rows = free.to(device)
 
     def beside(self, room: int) -> tuple[tuple[int, int], ...]:
         """The walls of a room that may have a door, as (wall, heading that looks at it from inside)."""
@@ -85,44 +83,6 @@ class FloorPlan:
         dx = (self.x[cells][:, None] - self.x[cells]).abs()
         dy = (self.y[cells][:, None] - self.y[cells]).abs()
         return torch.maximum(dx, dy) if chebyshev else dx + dy
-
-    def rows_of(self, cells: Int[Tensor, "b m"]) -> Int[Tensor, "b h"]:
-        """Sets of cells as bits, one number for each row of the world; no cell may come twice in a set."""
-        rows = self.free_rows.new_zeros(len(cells), self.height)
-        return rows.scatter_add_(1, self.y[cells], self.row_bits[cells])
-
-    def can_reach(
-        self,
-        agent_cell: Int[Tensor, " b"],
-        objects: Int[Tensor, "b h"],
-        doors: Int[Tensor, "b h"] | None = None,
-    ) -> Bool[Tensor, " b"]:
-        """Whether the agent can come beside every object and to every door when all doors open and nothing is moved.
-
-        Args:
-            agent_cell: where it starts.
-            objects: what blocks its way, as `rows_of` gives it.
-            doors: what does not.
-        """
-        free = self.free_rows ^ objects
-        goals = objects
-        if doors is not None:
-            free, goals = free | doors, objects | doors
-        reached = self.rows_of(agent_cell[:, None])
-        while True:
-            before = reached
-            for _ in range(4):
-                reached = _grown(reached).bitwise_and_(free)
-            if torch.equal(before, reached):
-                return ((goals & ~_grown(reached)) == 0).all(dim=1)
-
-
-def _grown(rows: Int[Tensor, "b h"]) -> Int[Tensor, "b h"]:
-    """Bits, and their neighbours to the left, the right, above and below."""
-    grown = (rows << 1).bitwise_or_(rows >> 1).bitwise_or_(rows)
-    grown[:, 1:].bitwise_or_(rows[:, :-1])
-    grown[:, :-1].bitwise_or_(rows[:, 1:])
-    return grown
 
 
 def _connected_sets(rooms: int, pairs: list[tuple[int, int]]) -> list[bool]:

@@ -8,14 +8,14 @@ b environments, m objects (doors included), c cells
 """
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ....perception.errors import ConfigError
-from ..codes import BALL, BOX, CLOSED, COLOURS, DOOR, KEY, SILENT, SIZES, SOUNDS, WALL_CODE
+from ..codes import BALL, BOX, DOOR, KEY, SILENT, SIZES, SOUNDS, WALL_CODE
 from ..draws import child_key, draw_bits, life_key
 from ..missions import VOICES
 from ..state import GONE, RoomsState
@@ -29,7 +29,8 @@ PHASES = 10
 FREE_BITS = (1 << 62) - 1
 """A draw under this mask is a random rank; the next bit marks what must not be drawn."""
 
-_TOGETHER = 256
+_TOGETHER = 256  # rows that cost hardly more than one
+_MOST_ATTEMPTS = 100_000
 _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts count from 0
 
 
@@ -71,12 +72,13 @@ class Level:
         objects: slots for objects, doors included.
         missions: the texts of all its missions; `RoomsState.mission` is a row of this tuple.
         max_steps: actions after which an episode is truncated.
+        may_reject: an attempt can be invalid.
         spoken: the instruction is spoken unless the environment is told otherwise.
     """
 
     verb: ClassVar[int]
     spoken: ClassVar[bool] = False
-    may_reject: ClassVar[bool] = True
+    may_reject: bool = True
     height: int
     width: int
     objects: int
@@ -84,14 +86,18 @@ class Level:
     max_steps: int
     walls: Tensor
     device: torch.device
+    has_doors: bool = False
+
+    def __init__(self, *, device: torch.device | str = "cpu", **options: Any) -> None:
+        raise NotImplementedError
 
     @property
     def name(self) -> str:
         """As in `LEVELS`."""
         return type(self).__name__
 
-    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"] | None]:
-        """One attempt for each key, and which of them are valid (None: all)."""
+    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
+        """One attempt for each key, and which of them are valid."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -141,50 +147,42 @@ class Level:
         )
 
     def _accepted(self, life: Int[Tensor, " b"]) -> Draft:
-        """The first valid attempt of each row.
-
-        A few rows cost as much as many, so small batches draw several attempts at once; which attempt is taken is the
-        same however many are drawn.
-        """
+        """The first valid attempt of each row."""
         if not self.may_reject:
             return self.draw(child_key(life, 0))[0]
-        draft, pending, life_left, attempt = None, None, life, 0
-        while True:
-            count = len(life_left)
-            copies = max(1, min(8, _TOGETHER // max(1, count)))
-            numbers = torch.arange(attempt, attempt + copies, device=life.device)
-            keys = child_key(life_left[:, None].expand(count, copies), numbers.expand(count, copies)).flatten()
-            drawn, valid = self.draw(keys)
-            if valid is None:
-                valid = torch.ones_like(keys, dtype=torch.bool)
-            if copies > 1:
-                valid = valid.view(count, copies)
-                first = valid.to(torch.uint8).argmax(dim=1)
-                drawn = drawn.rows(first + torch.arange(count, device=life.device) * copies)
-                valid = valid.any(dim=1)
-            if draft is None:
-                draft, pending = drawn, (~valid).nonzero().flatten()
-            else:
-                done = valid.nonzero().flatten()
-                draft.write(pending[done], drawn.rows(done))
-                pending = pending[(~valid).nonzero().flatten()]
-            attempt += copies
-            if len(pending) == 0:
-                return draft
-            if attempt >= 100_000:
-                raise ConfigError(f"{self.name} found no valid world in {attempt} attempts; ask for fewer objects.")
-            life_left = life[pending]
+        draft, valid, attempts = self._first_valid(life, 0)
+        pending = (~valid).nonzero().flatten()
+        while len(pending):
+            if attempts >= _MOST_ATTEMPTS:
+                raise ConfigError(f"{self.name} found no valid world in {attempts} attempts; ask for fewer `objects`.")
+            again, valid, attempts = self._first_valid(life[pending], attempts)
+            done = valid.nonzero().flatten()
+            draft.write(pending[done], again.rows(done))
+            pending = pending[(~valid).nonzero().flatten()]
+        return draft
 
-    def _set(self, *, device: torch.device | str, has_doors: bool = False) -> None:
+    def _first_valid(self, life: Int[Tensor, " b"], tried: int) -> tuple[Draft, Bool[Tensor, " b"], int]:
+        """The first valid one of some more attempts, which rows had one, and how many attempts that makes.
+
+        A few rows cost as much as many, so small batches draw several attempts at once; which attempt a row gets is
+        the same however many are drawn together.
+        """
+        count = len(life)
+        together = max(1, min(8, _TOGETHER // max(1, count)))
+        numbers = torch.arange(tried, tried + together, device=life.device)
+        keys = child_key(life[:, None].expand(count, together), numbers.expand(count, together)).flatten()
+        draft, valid = self.draw(keys)
+        if together == 1:
+            return draft, valid, tried + 1
+        valid = valid.view(count, together)
+        first = valid.to(torch.uint8).argmax(dim=1)
+        rows = torch.arange(count, device=life.device) * together + first
+        return draft.rows(rows), valid.any(dim=1), tried + together
+
+    def _set(self, device: torch.device | str) -> None:
         """Called at the end of a sub-class's construction."""
         self.device = torch.device(device)
-        self.has_doors = has_doors
         self._life_draws = torch.arange(2 * self.objects + 1, device=device)
-
-
-def attributes(bits: Int[Tensor, "b n"], below: int) -> Int[Tensor, "b n"]:
-    """Whole numbers in 0..below - 1 of random bits."""
-    return bits % below
 
 
 def whole(name: str, value: object, low: int, high: int, why: str = "") -> int:
@@ -206,7 +204,3 @@ def among(name: str, value: object, choices: tuple[object, ...]) -> None:
     """
     if value not in choices:
         raise ConfigError(f"`{name}` must be one of {', '.join(map(repr, choices))}; got {value!r}.")
-
-
-COLOUR_COUNT = len(COLOURS)
-CLOSED_DOOR = CLOSED

@@ -21,6 +21,7 @@ from ..state import GO_TO, PICK_UP, PUT_NEXT
 from .floor_plan import FloorPlan
 from .level import FREE_BITS, THINGS, Draft, Level, whole
 from .placing import free_pose, kth, sides
+from .reach import Reach
 
 LOOKS = len(THINGS) * len(COLOURS)
 RED_BALL = THINGS.index(BALL) * len(COLOURS) + COLOURS.index("red")
@@ -76,6 +77,7 @@ class OneRoom(Level):
         self.plan = plan = FloorPlan(1, room_size, device)
         self.height = self.width = plan.width
         self.walls, self._cells = plan.walls, plan.room_cells[0]
+        self._reach = Reach(plan)
         self.objects = objects
         self.max_steps = max_steps or self.walks * room_size**2
         self.may_reject = objects > 1
@@ -85,14 +87,14 @@ class OneRoom(Level):
         self._is_beside = distance == 1
         self._look_end = _FREE + (LOOKS if self.looks_differ else objects)
         self._draws = torch.arange(self._look_end + len(self._cells), device=device)
-        self._set(device=device)
+        self._set(device)
 
     def _missions(self) -> tuple[str, ...]:
         return tuple(go_to(thing(article, *look)) for article in articles(self.objects) for look in LOOK_TEXTS)
 
     def _place(
         self, bits: Int[Tensor, "b n"], start: Int[Tensor, " b"]
-    ) -> tuple[Int[Tensor, "b m"], Bool[Tensor, " b"] | None]:
+    ) -> tuple[Int[Tensor, "b m"], Bool[Tensor, " b"]]:
         """Cells of the objects as numbers in the room, at random but not beside `start`, and which rows had room."""
         ranks = (bits[:, self._look_end :] >> 1) | self._taken[start]
         if self.objects == 1:
@@ -112,8 +114,8 @@ class OneRoom(Level):
         is_target = look == chosen
         return Instruction(is_target, chosen.squeeze(1) + (is_target.sum(dim=1) > 1) * LOOKS)
 
-    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"] | None]:
-        """One attempt for each key, and which of them are valid (None: all)."""
+    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
+        """One attempt for each key, and which of them are valid."""
         bits = draw_bits(key, self._draws)
         start = bits[:, _AGENT] % len(self._cells)
         place, valid = self._place(bits, start)
@@ -130,8 +132,8 @@ class OneRoom(Level):
             is_second=instruction.is_second,
         )
         if not self.may_reject:
-            return draft, None
-        valid &= self.plan.can_reach(agent_cell, self.plan.rows_of(cell))
+            return draft, valid
+        valid &= self._reach.reaches(agent_cell, self._reach.of(cell))
         return draft, valid if instruction.is_valid is None else valid & instruction.is_valid
 
 
@@ -231,7 +233,7 @@ class PickupLoc(OneRoom):
             pick_up(thing(article, *description)) for article in articles(self.objects) for description in DESCRIPTIONS
         )
 
-    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"] | None]:
+    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
         """One attempt for each key, and which of them are valid."""
         bits = draw_bits(key, self._draws)
         place, valid = self._place(bits, self._middle.expand(len(key)))
@@ -251,7 +253,7 @@ class PickupLoc(OneRoom):
             mission=chosen + (is_target.sum(dim=1) > 1) * len(DESCRIPTIONS),
             is_target=is_target,
         )
-        return draft, valid & self.plan.can_reach(agent_cell, self.plan.rows_of(cell))
+        return draft, valid & self._reach.reaches(agent_cell, self._reach.of(cell))
 
 
 DESCRIPTIONS = tuple(
@@ -270,10 +272,8 @@ def _fitting_descriptions() -> Bool[Tensor, "looks 9 d"]:
     for look, (kind, colour) in enumerate(LOOK_TEXTS):
         for side in range(9):
             across, along = side // 3 - 1, side % 3 - 1
-            places = (
-                None,
-                *(place for place, holds in enumerate((across < 0, across > 0, along > 0, along < 0)) if holds),
-            )
+            holds = (across < 0, across > 0, along > 0, along < 0)
+            places = (None, *(place for place, is_there in enumerate(holds) if is_there))
             for number, (own_kind, own_colour, place) in enumerate(DESCRIPTIONS):
                 fits[look, side, number] = own_kind == kind and own_colour in (None, colour) and place in places
     return fits

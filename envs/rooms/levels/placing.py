@@ -1,4 +1,4 @@
-"""Drawing from sets whose size differs from row to row, without a loop: poses that face nothing, the k-th of what is left.
+"""Drawing from sets whose size differs from row to row, without a loop: the k-th of what is left, free poses.
 
 b environments, n things to choose from, m objects, p poses
 """

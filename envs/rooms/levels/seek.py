@@ -1,9 +1,9 @@
 """Seek: go to the thing that the instruction means, and face no other. The room, the things and the instruction.
 
-In every episode one sense decides: looks ("go to the red ball") or sound ("go to the ringing object"). All things differ
-in the deciding attribute and any of them may be meant, so who does not perceive that attribute, or does not know the
-instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The other
-attribute is drawn for each thing alone, or is common to all (SeekHeard).
+In every episode one sense decides: looks ("go to the red ball") or sound ("go to the ringing object"). All things
+differ in the deciding attribute and any of them may be meant, so who does not perceive that attribute, or does not
+know the instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The
+other attribute is drawn for each thing alone, or is common to all (SeekHeard).
 
 Things keep a distance of two cells, also diagonally, and none is in the four cells beside the agent's start: every one
 of them can be reached without facing another.
@@ -63,7 +63,7 @@ class Seek(Level):
     """Looks or sound decide, by the toss of a coin: every sense is needed.
 
     Args:
-        size: "small", "medium" or "large" (SIZES): the room, how many things, and how many colours and sounds there are.
+        size: "small", "medium" or "large" (SIZES): the room, and how many things, colours and sounds.
         objects: things in the room, the size's own number unless given; chance is 1 / objects.
         split: None draws from all combinations of colour, kind and sound; "train" never shows one that is held out
             (`held_out`); with "test" the thing that is meant always has one that is, the others may.
@@ -112,7 +112,7 @@ class Seek(Level):
         self._draws = torch.arange(self._first_cell + len(self._cells), device=device)
         self._tables(split, looks)
         self._slots = torch.arange(self.objects, device=device)
-        self._set(device=device)
+        self._set(device)
 
     def _tables(self, split: str | None, looks: int) -> None:
         """What may be drawn under a split: `_blocked`, ranks of deciding values; `_choices`, the other attribute."""
@@ -144,7 +144,7 @@ class Seek(Level):
         self._blocked = blocked.to(device)
         self._choices, self._counts = choices.flatten().to(device), counts.flatten().to(device)
 
-    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"] | None]:
+    def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
         """A world for each key; every one is valid."""
         bits = draw_bits(key, self._draws)
         target = bits[:, _SLOT, None] % self.objects
@@ -152,20 +152,18 @@ class Seek(Level):
         decides = torch.where(is_looks, look, sound).gather(1, target).squeeze(1)
         agent, cell = self._place(bits)
         is_target = self._slots == target
-        return (
-            Draft(
-                agent_cell=agent,
-                heading=bits[:, _HEADING] % 4,
-                object_kind=look // self.colours + KEY,
-                object_colour=look % self.colours,
-                object_cell=cell,
-                mission=start + decides,
-                is_target=is_target,
-                is_wrong=~is_target,
-                object_sound=sound,
-            ),
-            None,
+        draft = Draft(
+            agent_cell=agent,
+            heading=bits[:, _HEADING] % 4,
+            object_kind=look // self.colours + KEY,
+            object_colour=look % self.colours,
+            object_cell=cell,
+            mission=start + decides,
+            is_target=is_target,
+            is_wrong=~is_target,
+            object_sound=sound,
         )
+        return draft, torch.ones_like(agent, dtype=torch.bool)
 
     def _attributes(
         self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
