@@ -38,7 +38,7 @@ from .expert_field import FAR, PoseField
 from .state import GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
 
 _BLOCKED = FAR // 2  # added where a later part of the plan has no way
-_CROSSING = 6  # steps to put an object out of the way and go where it was
+_CROSSING = 40  # for an object that has to be put out of the way: as few of them as can be, then few steps
 _IN_THE_WAY = 64  # added for dropping a thing where it may close a way
 _FINISH = {GO_TO: DONE, PICK_UP: PICKUP, PUT_NEXT: PICKUP, OPEN_DOOR: TOGGLE}
 
@@ -91,7 +91,7 @@ class Expert:
         ground = self._survey(state, self._enter)
         has_target = _holds_target(state)
         must_pick = (state.verb == PUT_NEXT) & ~has_target
-        must_drop = (state.carried >= 0) & ~has_target & ((state.verb == PUT_NEXT) | (state.verb == PICK_UP))
+        must_drop = _holds_useless(state)
         has_legs = bool((must_pick | must_drop).any())
 
         without = self._without_target(state, self._enter) if has_legs else ground
@@ -106,22 +106,26 @@ class Expert:
             action[which] = self._clear_the_way(state.rows(which), steps[which])
         return action, steps
 
-    def _survey(self, state: RoomsState, costs: Int16[Tensor, " codes"]) -> _Ground:
-        """What moving costs now, with the keys in the hands counted."""
+    def _survey(
+        self, state: RoomsState, costs: Int16[Tensor, " codes"], least: Int16[Tensor, "c b"] | int = 0
+    ) -> _Ground:
+        """What moving costs with what the hands hold; entering a cell costs at least `least`."""
         codes = state.cells.t().contiguous()
-        held = state.carried.clamp(min=0)[:, None]
-        has_key = (state.carried >= 0) & (state.object_kind.gather(1, held)[:, 0] == KEY)
-        table = torch.where(has_key, state.object_colour.gather(1, held)[:, 0] + 1, 0) * 256
-        enter_cell = costs.take(codes + table)
+        enter_cell = costs.take(codes + 256 * self._hands(state)).clamp(min=least)
         wrong = self._at_objects(state, torch.where(state.is_wrong, FAR, 0), elsewhere=0)
         faces_wrong = self.field.ahead(wrong)
         start = self.field.around(state.agent_cell, state.heading)[0]
         return _Ground(codes, enter_cell, enter_cell + faces_wrong, 1 + faces_wrong, start)
 
+    def _hands(self, state: RoomsState) -> Int[Tensor, " b"]:
+        """0 for empty ones, 1 and more for a key by its colour, the last for anything else."""
+        held = state.carried.clamp(min=0)[:, None]
+        kind, colour = (part.gather(1, held)[:, 0] for part in (state.object_kind, state.object_colour))
+        return torch.where(state.carried < 0, 0, torch.where(kind == KEY, colour + 1, 1 + len(COLOURS)))
+
     def _without_target(self, state: RoomsState, costs: Int16[Tensor, " codes"]) -> _Ground:
         """The ground of the last leg of PUT_NEXT: where the only target will have been taken up."""
-        taken = state.is_target & (state.object_cell >= 0) & (state.verb == PUT_NEXT)[:, None]
-        taken &= (taken.sum(dim=1) == 1)[:, None] & ~_holds_target(state)[:, None]
+        taken = _only_target(state) & (state.verb == PUT_NEXT)[:, None]
         cells = torch.where(taken, state.object_cell, 0)
         codes = torch.where(taken, EMPTY_CODE, state.cells.gather(1, cells)).to(torch.uint8)
         emptied = state.cells.scatter(1, cells, codes)
@@ -146,15 +150,16 @@ class Expert:
         drops = (state.verb == PUT_NEXT) | _holds_target(state)
         if bool(drops.any()):
             # Put down: next to a second thing; or anywhere, what was taken but had to be gone to or taken anew.
-            seconds = state.is_second & ~(state.is_target & self._is_only_target(state))
-            is_beside = self.field.is_beside(self._at_objects(state, seconds.long(), elsewhere=0) > 0)
+            is_beside = self.field.is_beside(self._seconds(state))
             is_place = drops & (without.codes == EMPTY_CODE) & (is_beside | (state.verb != PUT_NEXT))
             price = torch.where(state.verb == PICK_UP, 2, 1).to(torch.int16)
             at_front = torch.where(is_place, torch.minimum(price, at_front), at_front)
         return self.field.ahead(at_front)
 
-    def _is_only_target(self, state: RoomsState) -> Bool[Tensor, "b 1"]:
-        return ((state.is_target & (state.object_cell >= 0)).sum(dim=1) == 1)[:, None] & ~_holds_target(state)[:, None]
+    def _seconds(self, state: RoomsState) -> Bool[Tensor, "c b"]:
+        """Where things are that the target may be put next to; the only target is none."""
+        seconds = state.is_second & ~_only_target(state)
+        return self._at_objects(state, seconds.long(), elsewhere=0) > 0
 
     def _at_cells(self, values: Int16[Tensor, "c b"], cells: Int[Tensor, "b m"]) -> Int16[Tensor, "b m"]:
         return values.gather(0, cells.clamp(min=0).t()).t()
@@ -213,13 +218,27 @@ class Expert:
         return torch.where(steps < FAR, action, DONE), steps.clamp(max=FAR)
 
     def _code_ahead(self, state: RoomsState) -> Int[Tensor, " b"]:
-        front = state.agent_cell + self.field.step.take(state.heading)
-        return state.cells.gather(1, front[:, None])[:, 0].long()
+        return state.cells.gather(1, self._cell_ahead(state)[:, None])[:, 0].long()
+
+    def _cell_ahead(self, state: RoomsState) -> Int[Tensor, " b"]:
+        return state.agent_cell + self.field.step.take(state.heading)
 
     def _clear_the_way(self, state: RoomsState, steps: Int[Tensor, " b"]) -> Int[Tensor, " b"]:
-        """Actions where objects block every way: hands empty first, then to the first object on the cheapest way."""
-        ground = self._survey(state, self._cross)
-        goals = self._last_goals(state, ground, self._without_target(state, self._cross))
+        """Actions where objects block every way: to the first object on the way with the fewest, with empty hands.
+
+        Boxes that nobody wants are opened, which makes them vanish; other objects are taken up, and dropped by the plan.
+        """
+        matters = state.is_target | state.is_second
+        is_full = state.carried >= 0
+        kept = self._at_objects(state, torch.where(matters & is_full[:, None], FAR, 0), elsewhere=0)
+        ground = self._survey(state, self._cross, kept)
+        without = self._without_target(state, self._cross)
+        goals = self._last_goals(state, ground, without)
+        # Another thing may lie wherever the target could be put.
+        is_taken = (self._enter.take(without.codes.long()) >= FAR) & (without.enter_cell < FAR)
+        is_taken &= self._at_objects(state, matters.long(), elsewhere=1) == 0
+        is_taken &= self.field.is_beside(self._seconds(state)) & (state.verb == PUT_NEXT) & ~is_full
+        goals = torch.where(self.field.ahead(torch.where(is_taken, 1, FAR).to(torch.int16)) < FAR, _CROSSING, goals)
         # With the target in reach, it is its place that is out of reach; else the target.
         targets = self._at_objects(state, torch.where(state.is_target, 0, FAR), elsewhere=FAR)
         to_target = (state.verb == PUT_NEXT) & (steps >= FAR) & ~_holds_target(state)
@@ -227,13 +246,15 @@ class Expert:
         field = self.field.solve(goals, ground.enter, ground.turn)
         action, crossing_steps = self._choose(state, ground, goals, field)
 
-        must_drop = (state.carried >= 0) & (crossing_steps < FAR)
+        must_drop = is_full & ((crossing_steps >= FAR) | _holds_useless(state))
         if bool(must_drop.any()):
-            walked = self._survey(state, self._enter)
-            drop_goals = self._drop_goals(state, walked, torch.zeros_like(field))
-            field = self.field.solve(drop_goals, walked.enter, walked.turn)
-            action = torch.where(must_drop, self._choose(state, walked, drop_goals, field)[0], action)
-        return action
+            drop_goals = self._drop_goals(state, self._survey(state, self._enter), torch.zeros_like(field))
+            field = self.field.solve(drop_goals, ground.enter, ground.turn)
+            action = torch.where(must_drop, self._choose(state, ground, drop_goals, field)[0], action)
+        ahead = self._code_ahead(state)
+        is_useless = ~(matters & (state.object_cell == self._cell_ahead(state)[:, None])).any(dim=1)
+        opens = (action == PICKUP) & (ahead // 18 == BOX) & is_useless
+        return torch.where(opens, TOGGLE, action)
 
 
 def _flat(field: Int16[Tensor, "2 2 c b"]) -> Int16[Tensor, "poses b"]:
@@ -245,17 +266,29 @@ def _holds_target(state: RoomsState) -> Bool[Tensor, " b"]:
     return held & (state.carried >= 0)
 
 
+def _holds_useless(state: RoomsState) -> Bool[Tensor, " b"]:
+    """Whether the hands have to be emptied before the mission's own part can be done."""
+    return (state.carried >= 0) & ~_holds_target(state) & ((state.verb == PUT_NEXT) | (state.verb == PICK_UP))
+
+
+def _only_target(state: RoomsState) -> Bool[Tensor, "b m"]:
+    """The one target that lies somewhere, where there is just one and the hands hold none."""
+    lies = state.is_target & (state.object_cell >= 0)
+    return lies & ((lies.sum(dim=1) == 1) & ~_holds_target(state))[:, None]
+
+
 def _costs_of_entering(device: torch.device | str, crossing: int) -> Int16[Tensor, " codes"]:
-    """Steps to go where a code stands, by 256 * (colour of the key in the hands + 1, or 0) + code.
+    """Steps to go where a code stands, by 256 * what the hands hold (see Expert._hands) + code.
 
     Args:
         device: of the table.
-        crossing: what to pay for an object.
+        crossing: what to pay for an object; full hands can open boxes and no more.
     """
     kind, colour, state = unpacked().long().unbind(dim=-1)
-    cost = torch.full((1 + len(COLOURS), 256), FAR)
+    cost = torch.full((2 + len(COLOURS), 256), FAR)
     cost[:, (kind == EMPTY) | (kind == FLOOR)] = 1
-    cost[:, (kind == KEY) | (kind == BALL) | (kind == BOX)] = crossing
+    cost[:, kind == BOX] = crossing
+    cost[0, (kind == KEY) | (kind == BALL)] = crossing
     cost[:, (kind == DOOR) & (state == OPEN)] = 1
     cost[:, (kind == DOOR) & (state == CLOSED)] = 2
     for key in range(len(COLOURS)):
