@@ -6,6 +6,7 @@ its neighbours. Rooms and the cells within a room are counted row by row, as cel
 r rooms, k cells to stand on in a room, e walls between two rooms
 """
 
+import functools
 import itertools
 
 import torch
@@ -62,7 +63,7 @@ class FloorPlan:
         self.pairs = tuple(pairs)
         self.pair_rooms = torch.tensor(pairs, dtype=torch.int64).reshape(-1, 2).to(device)
         self.door_cells = (torch.stack(doors) if doors else torch.zeros(0, inner, dtype=torch.int64)).to(device)
-        self.is_connected = torch.tensor(_connected_sets(rooms**2, pairs)).to(device)
+        self.is_connected = torch.tensor(_connected_sets(rooms**2, self.pairs)).to(device)
 
         x, y = torch.arange(width).repeat(width), torch.arange(width).repeat_interleave(width)
         ahead = [(y + dy).clamp(0, width - 1) * width + (x + dx).clamp(0, width - 1) for dx, dy in STEPS]
@@ -85,7 +86,8 @@ class FloorPlan:
         return torch.maximum(dx, dy) if chebyshev else dx + dy
 
 
-def _connected_sets(rooms: int, pairs: list[tuple[int, int]]) -> list[bool]:
+@functools.cache
+def _connected_sets(rooms: int, pairs: tuple[tuple[int, int], ...]) -> list[bool]:
     """For each set of pairs, as bits, whether it joins all rooms."""
     connected = []
     for chosen in range(2 ** len(pairs)):

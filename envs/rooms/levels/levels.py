@@ -6,7 +6,9 @@ from typing import Any
 import torch
 
 from ....perception.errors import ConfigError, did_you_mean, unknown_name
+from .four_doors import GoToDoor, OpenDoor
 from .level import Level
+from .many_rooms import GoTo, Open, Pickup
 from .one_room import GoToLocal, GoToObj, GoToRedBall, GoToRedBallGrey, GoToRedBallNoDists, PickupLoc, PutNextLocal
 from .seek import Seek, SeekHeard, SeekSeen, SeekSpoken
 
@@ -20,6 +22,11 @@ LEVELS: dict[str, type[Level]] = {
         GoToLocal,
         PickupLoc,
         PutNextLocal,
+        GoToDoor,
+        OpenDoor,
+        GoTo,
+        Pickup,
+        Open,
         Seek,
         SeekSeen,
         SeekHeard,
