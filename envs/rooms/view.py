@@ -10,6 +10,8 @@ Source: minigrid 3, minigrid_env.py (`gen_obs_grid`) and core/grid.py (`process_
 b environments, c cells, p poses (4 * c), k columns of the view from the left, r rows from the far one, padded to 8
 """
 
+import functools
+
 import torch
 from jaxtyping import Int, Int32, UInt8
 from torch import Tensor
@@ -51,6 +53,7 @@ def _see_row(seen: int, clear: int) -> tuple[int, int]:
     return seen, beyond
 
 
+@functools.cache
 def _sight() -> tuple[Int[Tensor, " s"], Int[Tensor, " s"]]:
     """128 * seen + clear -> 128 * what is seen in the next row; and what is seen in this one."""
     rows = [_see_row(index >> SIDE, index & _ROW_BITS) for index in range(1 << 2 * SIDE)]

@@ -11,12 +11,15 @@ b environments, c cells, m objects, p poses (4 * c)
 """
 
 import dataclasses
+import functools
+import itertools
 
 import torch
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
 from .codes import (
+    ACTIONS,
     BALL,
     BOX,
     CLOSED,
@@ -111,17 +114,16 @@ def _effect(held: int, code: int, action: int) -> tuple[int, int, int]:
     return code, _NOTHING, _STAY
 
 
+@functools.cache
 def _effects() -> Int[Tensor, " e"]:
     """All effects, each packed into a number: move, 2 bits; event, 3 bits; code ahead."""
-    table = torch.zeros(_CODES * _EFFECT_STRIDES[2], dtype=torch.int64)
+    table = [0] * (_CODES * _EFFECT_STRIDES[2])
     things = [pack(kind, colour) for kind in (KEY, BALL, BOX) for colour in range(len(COLOURS))]
-    for held in (EMPTY_CODE, *things):
-        for code in range(_CODES):
-            for action in range(8):
-                after, event, move = _effect(held, code, action)
-                index = action + _EFFECT_STRIDES[1] * code + _EFFECT_STRIDES[2] * held
-                table[index] = move + 4 * event + 32 * after
-    return table
+    for held, code, action in itertools.product((EMPTY_CODE, *things), range(_CODES), range(len(ACTIONS))):
+        after, event, move = _effect(held, code, action)
+        index = action + _EFFECT_STRIDES[1] * code + _EFFECT_STRIDES[2] * held
+        table[index] = move + 4 * event + 32 * after
+    return torch.tensor(table)
 
 
 def _verdicts() -> Bool[Tensor, " v"]:
