@@ -22,7 +22,7 @@ STEP_SAMPLES = 1_600
 """What is heard in one step: 0.1 s."""
 LOOP_STEPS = 10
 LOOP_SAMPLES = LOOP_STEPS * STEP_SAMPLES
-LOUDNESS = 10.0 ** (-32.0 / 20.0)
+LOUDNESS = 10.0 ** (-34.0 / 20.0)
 """A-weighted root mean square of every loop, 1 being full scale: what is heard at one cell's distance."""
 HIGHEST_HZ = 7_600
 
