@@ -85,7 +85,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             seed = require_whole_number("seed", seed, least=0)
         super().reset(seed=seed)
         if seed is None and self.simulation.has_begun:
-            self.simulation.begin_next(torch.zeros(1, dtype=torch.int64, device=self._device))
+            self.simulation.begin_next_everywhere()
         else:
             seed = int(self.np_random.integers(_LARGEST_SEED)) if seed is None else seed
             life = torch.tensor([[seed], [0], [0]], device=self._device)

@@ -84,7 +84,8 @@ class RoomsOutages:
         return key, self.process.start(self._uniform(key, state.step_count))
 
     def _uniform(self, key: Int[Tensor, " b"], step: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
-        return draw_uniform(key[:, None], step[:, None] * self.process.chains + self._chain)
+        chains = self.process.chains
+        return draw_uniform(key[:, None].expand(-1, chains), step[:, None] * chains + self._chain)
 
 
 def take_away(observation: dict[str, Tensor], names: tuple[str, ...], absent: Bool[Tensor, "b s"]) -> None:

@@ -10,12 +10,14 @@ LEVEL_NAMES = (
     "GoToLocal",
     "PickupLoc",
     "PutNextLocal",
-    "Open",
-    "Pickup",
+    "GoToDoor",
+    "OpenDoor",
     "GoTo",
+    "Pickup",
+    "Open",
+    "Seek",
     "SeekSeen",
     "SeekHeard",
-    "Seek",
     "SeekSpoken",
 )
 """The keys of `levels.levels.LEVELS`."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
@@ -65,6 +65,8 @@ class Simulation:
         self._outages = outages if bool(outages.process.rate.any()) else None
         self._expert: Any = None
         self._state: RoomsState | None = None
+        self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
+        self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
 
     @property
     def state(self) -> RoomsState:
@@ -84,21 +86,47 @@ class Simulation:
 
     def begin(self, seed: Int[Tensor, " b"], index: Int[Tensor, " b"], episode: Int[Tensor, " b"]) -> None:
         """Starts an episode in every environment; see draws.py for what names a life."""
-        state = self._state = self.level.generate(seed, index, episode)
+        self._live_on(self.level.generate(seed, index, episode))
         if self._outages is not None:
-            self._outages.begin(state)
+            self._outages.begin(self.state)
 
-    def begin_next(self, which: Int[Tensor, " k"]) -> None:
-        """Puts the next episode of its life in the place of every environment at `which`."""
+    def begin_next_everywhere(self) -> None:
+        """Starts the next episode of every life."""
         state = self.state
-        rows = self.level.generate(
-            state.seed.index_select(0, which),
-            state.index.index_select(0, which),
-            state.episode.index_select(0, which) + 1,
-        )
+        self.begin(state.seed, state.index, state.episode + 1)
+
+    def lacks_next(self, is_over: Bool[Tensor, " b"]) -> Bool[Tensor, ""]:
+        """Whether the next episode of some of these environments has to be made before it can begin."""
+        return (self._is_used & is_over).any()
+
+    def begin_next(self, which: Int[Tensor, " k"], makes_more: bool) -> None:
+        """Puts the next episode of its life in the place of every environment at `which`.
+
+        Making a hundred episodes takes hardly longer than making one, so they are made for all at once beforehand.
+
+        Args:
+            which: numbers of the environments.
+            makes_more: what `lacks_next` says of them.
+        """
+        state = self.state
+        if self._next is None:
+            self._next = self.level.generate(state.seed, state.index, state.episode + 1)
+            self._is_used.zero_()
+        elif makes_more:
+            used = self._is_used.nonzero()[:, 0]
+            lives = (state.seed.index_select(0, used), state.index.index_select(0, used))
+            self._next.write(used, self.level.generate(*lives, state.episode.index_select(0, used) + 1))
+            self._is_used.zero_()
+        rows = self._next.rows(which)
+        self._is_used.index_fill_(0, which, True)
         state.write(which, rows)
         if self._outages is not None:
             self._outages.begin_rows(which, rows)
+
+    def _live_on(self, state: RoomsState) -> None:
+        self._state = state
+        self._next = None
+        self._is_used = torch.ones(len(state), dtype=torch.bool, device=self.device)
 
     def act(self, actions: Int[Tensor, " b"]) -> Outcome:
         """Does one action everywhere; they must be in 0..6."""
@@ -151,6 +179,6 @@ class Simulation:
                     f"{tuple(tensor.shape)}; take the options and the number of environments that it was saved with."
                 )
         copies = {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
-        self._state = RoomsState(**{name: copies[name] for name in RoomsState.names()})
+        self._live_on(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]

@@ -28,6 +28,7 @@ from .state import RoomsState
 
 Observation = dict[str, Tensor]
 _LARGEST_SEED = 2**31 - 1
+_LAST_ACTION = len(ACTIONS) - 1
 
 
 class Instructions(Sequence[str]):
@@ -117,7 +118,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.single_observation_space = self.senses.space()
         self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._refusal = torch.zeros((), dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
+        self._flags = torch.zeros(2, dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
 
     @cached_property
     def observation_space(self) -> gymnasium.Space[Any]:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -146,7 +147,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         refuse_reset_options(options)
         simulation = self.simulation
         if seed is None and simulation.has_begun:
-            simulation.begin_next(torch.arange(self.num_envs, device=self.device))
+            simulation.begin_next_everywhere()
         else:
             simulation.begin(*self._lives(seed))
         return simulation.observe(), self._infos()
@@ -167,18 +168,16 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
                 CUDA, where an action out of range counts as one in range before it is noticed.
         """
         simulation = self.simulation
-        outcome = simulation.act(self._checked(actions))
+        actions, is_refused = self._checked(actions)
+        outcome = simulation.act(actions)
         is_over = outcome.terminated | outcome.truncated
         steps = simulation.state.step_count.clone()
-        which = is_over.nonzero()[:, 0]
-        if self._refusal is not None and bool(self._refusal):  # arrived before `which` did
-            self._refusal.zero_()
-            raise ConfigError(f"Actions must be in 0..{len(ACTIONS) - 1}; at least one was not.")
+        which, makes_more = self._ends(is_over, is_refused)
         final = {}
         if len(which):
             final = {"final_obs": simulation.observe(which), "_final_obs": is_over, "final_rows": which}
             final["final_mission"] = simulation.state.mission.index_select(0, which)
-            simulation.begin_next(which)
+            simulation.begin_next(which, makes_more)
         infos = self._infos() | final
         infos["is_success"] = outcome.terminated & (outcome.reward > 0)
         infos["episode"] = {"r": outcome.reward.clone(), "l": steps}
@@ -233,22 +232,33 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
             return torch.tensor(seeds, device=self.device), zeros, zeros.clone()
         return zeros + require_whole_number("seed", seed, least=0), numbers, zeros
 
-    def _checked(self, actions: object) -> Int[Tensor, " b"]:
+    def _checked(self, actions: object) -> tuple[Int[Tensor, " b"], Bool[Tensor, ""] | None]:
+        """The actions on the device, and whether one was out of range where only the device knows it."""
         given = torch.as_tensor(actions) if isinstance(actions, (Tensor, np.ndarray, list, tuple)) else None
         if given is None or given.shape != (self.num_envs,) or given.is_floating_point() or given.dtype == torch.bool:
             got = type(actions).__name__ if given is None else f"{given.dtype} {tuple(given.shape)}"
             raise ConfigError(f"Actions must be {self.num_envs} whole numbers, one for each environment; got {got}.")
-        last = len(ACTIONS) - 1
-        if self._refusal is None or not given.is_cuda:
+        if self._flags is None or not given.is_cuda:
             given = given.cpu()
             least, most = torch.aminmax(given)
-            if not 0 <= int(least) <= int(most) <= last:
-                raise ConfigError(f"Actions must be in 0..{last}; got {int(least)}..{int(most)}.")
-            return given.to(self.device, torch.int64)
+            if not 0 <= int(least) <= int(most) <= _LAST_ACTION:
+                raise ConfigError(f"Actions must be in 0..{_LAST_ACTION}; got {int(least)}..{int(most)}.")
+            return given.to(self.device, torch.int64), None
         given = given.to(self.device, torch.int64)
-        bounded = given.clamp(0, last)
-        self._refusal.copy_((given != bounded).any(), non_blocking=True)
-        return bounded
+        bounded = given.clamp(0, _LAST_ACTION)
+        return bounded, (given != bounded).any()
+
+    def _ends(self, is_over: Bool[Tensor, " b"], is_refused: Tensor | None) -> tuple[Int[Tensor, " k"], bool]:
+        """Which episodes are over, and whether the next ones have to be made; waits for the device once."""
+        makes_more = self.simulation.lacks_next(is_over)
+        if self._flags is None:
+            return is_over.nonzero()[:, 0], bool(makes_more)
+        flags = torch.stack((makes_more, makes_more.new_zeros(()) if is_refused is None else is_refused))
+        self._flags.copy_(flags, non_blocking=True)
+        which = is_over.nonzero()[:, 0]  # this waits, so the flags have arrived as well
+        if bool(self._flags[1]):
+            raise ConfigError(f"Actions must be in 0..{_LAST_ACTION}; at least one was not.")
+        return which, bool(self._flags[0])
 
 
 def refuse_reset_options(options: Mapping[str, Any] | None) -> None:
