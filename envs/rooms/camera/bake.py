@@ -39,6 +39,8 @@ NEAREST = 127
 SMOOTHED_UP_TO_PX = 160
 """Images wider than this are not smoothed: their pixels are small enough, and there are many of them."""
 
+BLACK = np.zeros(3)
+
 
 @dataclasses.dataclass(frozen=True)
 class Strips:
@@ -159,12 +161,12 @@ def _background(painter: _Painter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         blocks.append(packed(np.where(solid, wall, ground)))
     add = np.zeros((4, 256), np.int64)
     add += np.arange(4)[:, None] * count
+    side = np.where(rays.entry == FRONT, 1.0, 0.8)[:, None, None]
     for is_locked in (False, True):
+        bare, white = (painter.faces(rays, functools.partial(looks.door, p, is_locked)) for p in (BLACK, BLACK + 1.0))
         for colour, paint in enumerate(looks.PAINT):
             add[:, codes.pack(codes.DOOR, colour, codes.LOCKED if is_locked else codes.CLOSED)] = len(blocks) * count
-            face = painter.faces(rays, functools.partial(looks.door, paint, is_locked))
-            side = np.where(rays.entry == FRONT, 1.0, 0.8)[:, None, None]
-            blocks.append(packed(np.where(solid, face * side, ground)))
+            blocks.append(packed(np.where(solid, (bare + (white - bare) * paint) * side, ground)))
     row_of = np.zeros((painter.width, 64), np.int64)
     row_of[rays.column, rays.cell] = np.arange(count)
     return np.concatenate(blocks), row_of.reshape(-1), add.reshape(-1)
@@ -220,9 +222,10 @@ def _pictures(painter: _Painter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     step = kept(depth)[:, None] / painter.focal / (size / 2)
     blocks, add = [], np.zeros(256, np.int64)
     for kind, picture in zip((codes.KEY, codes.BALL, codes.BOX), looks.PICTURES, strict=True):
+        inside, bare = painter.flat(picture, BLACK, kept(u), kept(v), step)
+        gain = painter.flat(picture, BLACK + 1.0, kept(u), kept(v), step)[1] - bare
         for colour, paint in enumerate(looks.PAINT):
-            inside, pixels = painter.flat(picture, paint, kept(u), kept(v), step)
-            pixels = packed(looks.hazed(pixels, kept(depth)[:, None]), near)
+            pixels = packed(looks.hazed(bare + gain * paint, kept(depth)[:, None]), near)
             for state in range(3):
                 add[codes.pack(kind, colour, state)] = len(blocks) * shown.sum()
             blocks.append(np.where(inside & kept(is_object), pixels, 0))

@@ -1,7 +1,8 @@
 """What surfaces look like: colour as a function of a point on a wall, a floor, a door or an object's flat picture.
 
 No geometry of views is here, and only arithmetic that every machine rounds alike: no sines, no powers. Colours are
-float64 0..255 with a last axis of 3.
+float64 0..255 with a last axis of 3. Painted things are a share of their paint plus a colour that does not depend on it,
+so that two paintings, with black and with one, tell what any paint gives.
 """
 
 import numpy as np
@@ -12,7 +13,7 @@ from .geometry import FAR
 PAINT = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [112, 39, 195], [255, 255, 0], [100, 100, 100]], np.float64)
 """The six colours, as minigrid has them (COLORS in minigrid/core/constants.py), in the order of codes.COLOURS."""
 HAZE_COLOUR = np.array([30.0, 33.0, 42.0])
-FLOOR = np.array([84.0, 70.0, 58.0])
+FLOOR = np.array([150.0, 126.0, 100.0])
 CEILING = np.array([190.0, 190.0, 184.0])
 WALLS = {
     EAST: np.array([206.0, 176.0, 128.0]),
@@ -42,8 +43,8 @@ def _between(x: np.ndarray, low: float, high: float) -> np.ndarray:
 
 
 def hazed(colour: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """Fades a colour with distance: not at all within 2 cells, by almost a half where the haze begins."""
-    return _mix(colour, HAZE_COLOUR, np.clip((depth - 2.0) / (FAR - 2.0), 0.0, 1.0) * 0.45)
+    """Fades a colour with distance: not at all within 2 cells, by three tenths where the haze begins."""
+    return _mix(colour, HAZE_COLOUR, np.clip((depth - 2.0) / (FAR - 2.0), 0.0, 1.0) * 0.3)
 
 
 def wall(face: int, u: np.ndarray, height: np.ndarray) -> np.ndarray:
@@ -92,7 +93,7 @@ def door(paint: np.ndarray, is_locked: bool, u: np.ndarray, height: np.ndarray) 
         hole = (np.abs(u - 0.5) < 0.055) & (np.abs(height - 0.5) < 0.11)
         return _mix(_mix(colour, LIGHT, plate), DARK, hole)
     panel = _between(u, 0.2, 0.7) & (_between(height, 0.12, 0.44) | _between(height, 0.54, 0.84))
-    colour = _mix(paint * 0.9, paint * 0.7, panel)
+    colour = _mix(paint * 0.91, paint * 0.71, panel)
     colour = _mix(colour, paint * 0.35, rim)
     knob = (u - 0.82) * (u - 0.82) + (height - 0.48) * (height - 0.48) < 0.0049
     return _mix(colour, LIGHT, knob)
@@ -100,7 +101,7 @@ def door(paint: np.ndarray, is_locked: bool, u: np.ndarray, height: np.ndarray) 
 
 def door_frame(paint: np.ndarray, axis: np.ndarray) -> np.ndarray:
     """The posts and beams of an open door; `axis` 0 is a side that faces the viewer, 1 sideways, 2 from below."""
-    return paint * np.array([1.0, 0.68, 0.5])[axis][..., None]
+    return paint * np.array([1.0, 0.68, 0.51])[axis][..., None]
 
 
 def ball(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -109,24 +110,24 @@ def ball(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, n
     lit = np.clip(0.5 * (v - 0.6 * u) + 0.75 * np.sqrt(np.maximum(0.0, 1.0 - radius)), 0.0, 1.0)
     colour = paint * (0.42 + 0.58 * lit)[..., None]
     shine = (u + 0.32) * (u + 0.32) + (v - 0.4) * (v - 0.4) < 0.03
-    return radius < 0.94, _mix(colour, LIGHT, np.where(shine, 0.8, 0.0))
+    return radius < 0.91, _mix(colour, LIGHT, np.where(shine, 0.8, 0.0))
 
 
 def box(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A box's picture: a chest with a lid, a seam and a clasp."""
     inside = (np.abs(u) < 0.96) & _between(v, -1.0, 0.72)
-    colour = _mix(paint * 0.72, paint, v > 0.26)
+    colour = _mix(paint * 0.81, paint, v > 0.26)
     dark = (np.abs(u) > 0.82) | (v < -0.86) | (v > 0.58) | _between(v, 0.14, 0.28)
-    colour = _mix(colour, paint * 0.3, dark)
+    colour = _mix(colour, paint * 0.31, dark)
     return inside, _mix(colour, LIGHT, (np.abs(u) < 0.14) & _between(v, 0.02, 0.36))
 
 
 def key(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A key's picture: upright, a ring above a shaft with two teeth."""
-    ring = u * u + (v - 0.46) * (v - 0.46)
-    shaft = (np.abs(u) < 0.16) & _between(v, -0.98, 0.1)
-    teeth = _between(u, 0.0, 0.62) & (_between(v, -0.92, -0.66) | _between(v, -0.46, -0.2))
-    inside = ((ring < 0.27) & (ring >= 0.04)) | (shaft & (ring >= 0.04)) | teeth
+    ring = u * u + (v - 0.42) * (v - 0.42)
+    shaft = (np.abs(u) < 0.2) & _between(v, -1.0, 0.1)
+    teeth = _between(u, 0.0, 0.72) & (_between(v, -0.98, -0.66) | _between(v, -0.46, -0.18))
+    inside = ((ring < 0.34) | shaft | teeth) & (ring >= 0.05)
     return inside, paint * np.where(u < -0.04, 1.0, np.where(u < 0.3, 0.86, 0.68))[..., None]
 
 
