@@ -63,7 +63,6 @@ def left_ear(azimuth_rad: float, frequencies_hz: NDArray[np.float64]) -> NDArray
     The delay is shared out: half of it later at the farther ear, half of it sooner at the nearer one.
     """
     incidence_rad = np.abs(np.angle(np.exp(1j * (azimuth_rad + np.pi / 2.0))))
-    turn = np.exp(-1j * np.pi * frequencies_hz * delay_between_ears_s(azimuth_rad))
-    return (shadow(float(incidence_rad), frequencies_hz) * auricle(azimuth_rad, frequencies_hz) * turn).astype(
-        np.complex128
-    )
+    turn_rad = np.pi * frequencies_hz * delay_between_ears_s(azimuth_rad)
+    magnitude = shadow(float(incidence_rad), frequencies_hz) * auricle(azimuth_rad, frequencies_hz)
+    return magnitude * (np.cos(turn_rad) - 1j * np.sin(turn_rad))

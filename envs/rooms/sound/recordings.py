@@ -8,8 +8,8 @@ v voices, r blocks of 0.1 s
 
 import dataclasses
 import functools
-import importlib.resources
 import json
+import pathlib
 
 import av
 import numpy as np
@@ -38,11 +38,11 @@ class Recordings:
 @functools.cache
 def recordings() -> Recordings:
     """The package's own recordings."""
-    data = importlib.resources.files(__package__) / "data"
+    data = pathlib.Path(__file__).parent / "data"
     index = json.loads((data / "speech.json").read_text(encoding="utf-8"))
     blocks = []
     for voice in index["voices"]:
-        with (data / f"{voice}.flac").open("rb") as file, av.open(file) as container:
+        with av.open(str(data / f"{voice}.flac"), "r") as container:
             frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(audio=0)]
         samples = torch.from_numpy(np.concatenate(frames).astype(np.float32) * 2.0**-15)
         blocks.append(samples.view(-1, STEP_SAMPLES))

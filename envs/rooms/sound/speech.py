@@ -40,20 +40,15 @@ class Speech:
         said = recordings()
         if len(said.voices) != self.VOICES:
             raise RuntimeError(f"{len(said.voices)} voices were recorded instead of {self.VOICES}.")
-        plans = [[_plan(mission, voice) for voice in range(self.VOICES)] for mission in missions]
-        steps = torch.tensor([[len(plan) for plan in plans_of_mission] for plans_of_mission in plans])
-        self.steps: Int[Tensor, "n v"] = steps.view(-1, self.VOICES).to(device)
-        self.longest = int(steps.max()) if steps.numel() else 0
-        used = sorted({block for plans_of_mission in plans for plan in plans_of_mission for block in plan})
-        row = {block: number for number, block in enumerate(used, start=1)}
-        silence = torch.zeros(1, STEP_SAMPLES)
-        sounds = [silence, *(said.blocks[voice][block : block + 1] for voice, block in used)]
+        plans = [_plan(mission, voice) for mission in missions for voice in range(self.VOICES)]
+        self.steps: Int[Tensor, "n v"] = torch.tensor([len(plan) for plan in plans]).view(-1, self.VOICES).to(device)
+        self.longest = max(map(len, plans), default=0)
+        used = sorted({block for plan in plans for block in plan})
+        sounds = [torch.zeros(1, STEP_SAMPLES), *(said.blocks[voice][block : block + 1] for voice, block in used)]
         self._blocks: Float[Tensor, "r 1600"] = torch.cat(sounds).to(device)
-        table = torch.zeros(len(plans), self.VOICES, self.longest + 1, dtype=torch.int32)
-        for number, plans_of_mission in enumerate(plans):
-            for voice, plan in enumerate(plans_of_mission):
-                table[number, voice, : len(plan)] = torch.tensor([row[block] for block in plan], dtype=torch.int32)
-        self._table: Int[Tensor, " n*v*s"] = table.view(-1).to(device)
+        row = {block: number for number, block in enumerate(used, start=1)}
+        rows = [[row[block] for block in plan] + [0] * (self.longest + 1 - len(plan)) for plan in plans]
+        self._table: Int[Tensor, " n*v*s"] = torch.tensor(rows, dtype=torch.int32).view(-1).to(device)
 
     def blocks(self, state: RoomsState) -> Float[Tensor, "b 1600"]:
         """What is said in the step that ends now: float32 (b, 1600) in -1..1, zeros when nothing is."""

@@ -3,7 +3,7 @@
 The loops are periodic, so the head's filters are exact products of spectra. One table for each device, shared by all
 ears there: about 64 MB.
 
-r rows of the table, t samples
+r rows of the table, f of them not noise, t samples
 """
 
 import dataclasses
@@ -39,7 +39,7 @@ class SoundTables:
     """
 
     rows: Float[Tensor, "r 1600"]
-    fades: Float[Tensor, "r 128"]
+    fades: Float[Tensor, "f 128"]
 
 
 def noise_rows() -> Float[Tensor, "r 1600"]:
