@@ -121,9 +121,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         """
         if self.render_mode is None:
             return None
-        from .picture import room_pictures
-
-        return next(iter(room_pictures(self.simulation)))
+        return self.simulation.pictures()[0]
 
     def expert_action(self) -> int:
         """What a planner that knows the whole state would do now."""

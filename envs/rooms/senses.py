@@ -13,15 +13,18 @@ from torch import Tensor
 
 from ...perception.spec import PRESENT, Camera, Grid, Kind, Microphone, Spec, Vector
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from .camera.camera import RoomsCamera
 from .codes import SIZES
 from .levels.level import Level
 from .settings import RoomsSettings
+from .sound.ears import RoomsEars
+from .sound.speech import Speech
 from .state import RoomsState
+from .view import SIDE, SymbolicView
 
 STEP_S = 0.1
 """Duration of a step: what the ears hear in one window."""
 SAMPLE_RATE_HZ = 16_000
-VIEW_CELLS = 7
 
 Sense = Callable[[RoomsState], Tensor]
 
@@ -64,21 +67,15 @@ class RoomsSenses:
         return observation
 
     def _make_ears(self) -> tuple[Kind, Sense]:
-        from .sound.ears import RoomsEars
-
         level = self._level
         ears = RoomsEars(level.height, level.width, level.objects, one_room=not level.has_doors, device=self.device)
         kind = Microphone(2, round(STEP_S * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
         if not self._settings.spoken:
             return kind, ears
-        from .sound.speech import Speech
-
         speech = Speech(level.missions, self.device)
         return kind, lambda state: ears(state, speech.blocks(state))
 
     def _make_camera(self) -> tuple[Kind, Sense]:
-        from .camera.camera import RoomsCamera
-
         height, width = self._settings.height_and_width
         level = self._level
         camera = RoomsCamera(
@@ -91,10 +88,8 @@ class RoomsSenses:
         return Vector(4), lambda state: headings.index_select(0, state.heading)
 
     def _make_view(self) -> tuple[Kind, Sense]:
-        from .view import SymbolicView
-
         view = SymbolicView(self._level.height, self._level.width, self.device)
-        return Grid(VIEW_CELLS, VIEW_CELLS, SIZES), view
+        return Grid(SIDE, SIDE, SIZES), view
 
     def _make_reader(self) -> tuple[Kind, Sense]:
         tokenizer = default_tokenizer()

@@ -212,9 +212,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         """A picture of each environment, uint8 (height, width, 3); None without `render_mode="rgb_array"`."""
         if self.render_mode is None:
             return None
-        from .picture import room_pictures
-
-        return tuple(room_pictures(self.simulation))
+        return tuple(self.simulation.pictures())
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()
