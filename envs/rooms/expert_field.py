@@ -53,6 +53,14 @@ class PoseField:
             out[heading, here] = values[there]
         return out.view(2, 2, *values.shape)
 
+    def advanced(self, field: Int16[Tensor, "2 2 c b"]) -> Int16[Tensor, "2 2 c b"]:
+        """What a field holds one step forward of every pose; FAR beyond the grid's end."""
+        lines, out = field.view(4, self.cells, -1), torch.full_like(field, FAR)
+        for heading, step in enumerate(self.steps):
+            here, there = _shifted(step)
+            out.view(4, self.cells, -1)[heading, here] = lines[heading, there]
+        return out
+
     def is_beside(self, mask: Bool[Tensor, "c b"]) -> Bool[Tensor, "c b"]:
         """Cells with one of the mask's cells among their four neighbours."""
         out = torch.zeros_like(mask)
