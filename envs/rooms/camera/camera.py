@@ -27,10 +27,11 @@ class RoomsCamera:
     """Renders a batch of rooms as the agents see them: 60 degrees wide, RGB.
 
     Args:
-        height: of the rooms' grid, in cells.
-        width: of the rooms' grid, in cells.
-        image_height: rows of a frame, 16..1024.
-        image_width: columns of a frame, 16..1024.
+        height: of the rooms' grid, in cells, 3..128.
+        width: of the rooms' grid, in cells, 3..128.
+        image_height: rows of a frame, 16..512.
+        image_width: columns of a frame, 16..512. The tables, shared by all cameras of one image size, take about
+            1.8 kB for each pixel: 8 MB at 64 x 64, 120 MB at 256 x 256.
         objects: slots of objects and doors in the states, at most; they bound the work on a GPU.
         device: where the states are and the frames will be.
 
@@ -48,10 +49,10 @@ class RoomsCamera:
         device: torch.device | str = "cpu",
     ) -> None:
         for name, value, least, most in (
-            ("height", height, 3, 256),
-            ("width", width, 3, 256),
-            ("image_height", image_height, 16, 1024),
-            ("image_width", image_width, 16, 1024),
+            ("height", height, 3, 128),
+            ("width", width, 3, 128),
+            ("image_height", image_height, 16, 512),
+            ("image_width", image_width, 16, 512),
             ("objects", objects, 0, 65536),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:

@@ -1,8 +1,8 @@
 """What surfaces look like: colour as a function of a point on a wall, a floor, a door or an object's flat picture.
 
 No geometry of views is here, and only arithmetic that every machine rounds alike: no sines, no powers. Colours are
-float64 0..255 with a last axis of 3. Painted things are a share of their paint plus a colour that does not depend on it,
-so that two paintings, with black and with one, tell what any paint gives.
+float64 0..255 with a last axis of 3. Painted things are a share of their paint plus a colour that does not depend on
+it, so that two paintings, with black and with one, tell what any paint gives.
 """
 
 import numpy as np
@@ -61,8 +61,8 @@ def wall(face: int, u: np.ndarray, height: np.ndarray) -> np.ndarray:
         joint = (height * 5.0 - course < 0.16) | (shifted - np.floor(shifted) < 0.1)
     elif face == SOUTH:  # boards, upright
         joint = u * 4.0 - np.floor(u * 4.0) < 0.16
-    elif face == WEST:  # squares
-        joint = (np.floor(u * 3.0) + np.floor(height * 3.0)) % 2.0 == 0.0
+    elif face == WEST:  # slabs, light and dark by turns
+        joint = (np.floor(u * 2.0) + np.floor(height * 3.0)) % 2.0 == 0.0
     else:  # courses
         joint = height * 4.0 - np.floor(height * 4.0) < 0.2
     colour = WALLS[face] * (0.86 + 0.14 * height)[..., None]
@@ -110,7 +110,7 @@ def ball(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, n
     lit = np.clip(0.5 * (v - 0.6 * u) + 0.75 * np.sqrt(np.maximum(0.0, 1.0 - radius)), 0.0, 1.0)
     colour = paint * (0.42 + 0.58 * lit)[..., None]
     shine = (u + 0.32) * (u + 0.32) + (v - 0.4) * (v - 0.4) < 0.03
-    return radius < 0.91, _mix(colour, LIGHT, np.where(shine, 0.8, 0.0))
+    return (radius < 0.94) & (v > -0.87), _mix(colour, LIGHT, np.where(shine, 0.8, 0.0))
 
 
 def box(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

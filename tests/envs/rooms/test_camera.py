@@ -4,6 +4,7 @@ import torch
 from rooms_scenes import empty_state, place, random_scenes
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera import RoomsCamera
+from senseweave.envs.rooms.state import RoomsState
 from senseweave.perception import ConfigError, ObservationError
 
 SIZE = 8
@@ -56,6 +57,13 @@ def test_drawing_every_layer_and_drawing_only_what_is_there_agree(camera):
     dense = RoomsCamera(SIZE, SIZE, objects=20)
     dense._is_sparse = False
     assert torch.equal(camera(state), dense(state))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_gives_the_same_bits(camera):
+    state = random_scenes(300, SIZE, SIZE, objects=5, doors=3, walls=4, seed=6)
+    there = RoomsState(**{name: getattr(state, name).cuda() for name in RoomsState.names()})
+    assert torch.equal(camera(state), RoomsCamera(SIZE, SIZE, objects=8, device="cuda")(there).cpu())
 
 
 def test_frames_share_no_memory_and_the_state_is_not_touched(camera):
