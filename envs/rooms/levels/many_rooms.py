@@ -1,8 +1,8 @@
 """BabyAI's mazes: rooms in a square, joined by doors until the agent could go everywhere, things all over.
 
 Doors are added in random walls until all rooms are joined, which is to say: a random order of the walls, up to where
-the rooms are joined for the first time. Doors come after the things among the objects' slots, in that order; slots of doors
-that were not needed are GONE.
+the rooms are joined for the first time. Doors come after the things among the objects' slots, in that order;
+slots of doors that were not needed are GONE.
 
 b environments, m things, e walls that may have a door, r rooms, k cells to stand on in a room, s = m + e slots
 

@@ -5,12 +5,14 @@ differ in the deciding attribute and any of them may be meant, so who does not p
 know the instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The
 other attribute is drawn for each thing alone, or is common to all (SeekHeard).
 
-Things keep a distance of two cells, also diagonally, and none is in the four cells beside the agent's start: every one
-of them can be reached without facing another.
+Things keep a distance of two cells, also diagonally, and none is within two cells straight ahead of, behind or beside
+the agent's start: every one of them can be reached without facing another.
 
 b environments, m objects, k cells to stand on, d values of an attribute
 """
 
+import functools
+import math
 from typing import ClassVar, Literal
 
 import torch
@@ -32,31 +34,35 @@ SPEECH_STEPS = 24
 """How much longer an episode may take where the instruction has to be heard out first."""
 
 HELD_OUT_PERCENT = 20
+_HELD_OUT_SALT = 1
 
 _LOOKS, _SOUND = range(2)  # the deciding attribute
 _AGENT, _HEADING, _SLOT, _DECIDES, _COMBINATION, _FIRST = range(6)  # numbers of draws
 
 
+@functools.cache
 def held_out(colours: int, sounds: int) -> Bool[Tensor, "looks sounds"]:
     """The combinations of look and sound that training never shows: a fixed fifth, chosen by hash.
 
-    A look is kind * colours + colour. No pair of colour and kind, colour and sound, or kind and sound is held out
-    altogether: training shows each of them in other combinations.
+    A look is kind * colours + colour. Kinds, colours and sounds have equal shares in what is held out, and no pair of
+    colour and kind, colour and sound, or kind and sound is held out altogether: training shows each of them in other
+    combinations.
     """
-    kinds = len(THINGS)
-    numbers = torch.arange(kinds * colours * sounds)
-    order = mix(numbers + 0x5EEC).argsort().tolist()
-    is_held_out = torch.zeros(kinds, colours, sounds, dtype=torch.bool)
+    shape = (len(THINGS), colours, sounds)
+    is_held_out = torch.zeros(shape, dtype=torch.bool)
     wanted = round(is_held_out.numel() * HELD_OUT_PERCENT / 100)
-    for number in order:
+    for number in mix(torch.arange(is_held_out.numel()) + _HELD_OUT_SALT).argsort().tolist():
         if int(is_held_out.sum()) == wanted:
             break
-        kind, colour, sound = number // (colours * sounds), number // sounds % colours, number % sounds
-        is_held_out[kind, colour, sound] = True
-        rest = ~is_held_out
-        if not (rest[kind, colour].any() and rest[kind, :, sound].any() and rest[:, colour, sound].any()):
-            is_held_out[kind, colour, sound] = False
-    return is_held_out.view(kinds * colours, sounds)
+        tried = is_held_out.clone()
+        tried.view(-1)[number] = True
+        shares_are_equal = all(
+            int(tried.movedim(axis, 0).flatten(1).sum(dim=1).max()) <= math.ceil(wanted / size)
+            for axis, size in enumerate(shape)
+        )
+        if shares_are_equal and not any(bool(tried.all(dim=axis).any()) for axis in range(3)):
+            is_held_out = tried
+    return is_held_out.view(-1, sounds)
 
 
 class Seek(Level):
@@ -90,7 +96,7 @@ class Seek(Level):
         among("split", split, (None, "train", "test"))
         inner, usual, self.colours, self.sounds = SIZES[size]
         looks = len(THINGS) * self.colours
-        most = min(self.sounds, (inner**2 - 6) // 9 + 1) if _SOUND in self.deciding else (inner**2 - 6) // 9 + 1
+        most = min(self.sounds if _SOUND in self.deciding else looks, inner**2 // 9)
         self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
         if max_steps is not None:
             whole("max_steps", max_steps, 1, 1_000_000)
@@ -105,8 +111,12 @@ class Seek(Level):
         self.missions = tuple(text for which in self.deciding for text in texts[which])
 
         taken = FREE_BITS + 1
-        self._beside_agent = torch.where(plan.nearness(self._cells, chebyshev=False) < 2, taken, 0)
-        self._beside_object = torch.where(plan.nearness(self._cells, chebyshev=True) < 2, taken, 0)
+        apart = plan.nearness(self._cells, chebyshev=True)
+        # Two free cells in all four directions: with one, objects two cells away on every open side shut the agent in.
+        is_straight = plan.nearness(self._cells, chebyshev=False) == apart
+        self._beside_agent = torch.where(is_straight & (apart <= 2), taken, 0)
+        self._beside_object = torch.where(apart < 2, taken, 0)
+        self.may_reject = inner**2 - 9 * self.objects < 1
         self._first_other = _FIRST + max(looks, self.sounds)
         self._first_cell = self._first_other + self.objects
         self._draws = torch.arange(self._first_cell + len(self._cells), device=device)
@@ -145,12 +155,12 @@ class Seek(Level):
         self._choices, self._counts = choices.flatten().to(device), counts.flatten().to(device)
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
-        """A world for each key; every one is valid."""
+        """One attempt for each key, and which of them are valid: all of them unless the room is crowded."""
         bits = draw_bits(key, self._draws)
         target = bits[:, _SLOT, None] % self.objects
         is_looks, start, look, sound = self._attributes(bits, target)
         decides = torch.where(is_looks, look, sound).gather(1, target).squeeze(1)
-        agent, cell = self._place(bits)
+        agent, cell, valid = self._place(bits)
         is_target = self._slots == target
         draft = Draft(
             agent_cell=agent,
@@ -163,7 +173,7 @@ class Seek(Level):
             is_wrong=~is_target,
             object_sound=sound,
         )
-        return draft, torch.ones_like(agent, dtype=torch.bool)
+        return draft, valid
 
     def _attributes(
         self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
@@ -196,16 +206,17 @@ class Seek(Level):
         value, other = value.gather(1, turn), other.gather(1, turn)
         return is_looks, start, torch.where(is_looks, value, other), torch.where(is_looks, other, value)
 
-    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"]]:
-        """Where the agent and the objects are: one after the other, each anywhere that is still allowed."""
+    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"], Bool[Tensor, " b"]]:
+        """The agent's and the objects' cells, one after the other where it is still allowed, and which rows fit."""
         start = bits[:, _AGENT] % len(self._cells)
         ranks = (bits[:, self._first_cell :] >> 1) | self._beside_agent[start]
         places = []
-        for _ in range(self.objects):
-            place = ranks.argmin(dim=1)
-            ranks |= self._beside_object[place]
-            places.append(place)
-        return self._cells[start], self._cells[torch.stack(places, dim=1)]
+        for number in range(self.objects):
+            if number:
+                ranks |= self._beside_object[places[-1]]
+            places.append(ranks.argmin(dim=1))
+        last = ranks.gather(1, places[-1][:, None]).squeeze(1)
+        return self._cells[start], self._cells[torch.stack(places, dim=1)], last <= FREE_BITS
 
 
 class SeekSeen(Seek):

@@ -1,0 +1,130 @@
+"""Our levels and minigrid's: no statistic below tells the same number of episodes of both apart."""
+
+import collections
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import rooms_oracle
+from senseweave.envs.rooms.codes import DOOR
+from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.state import GONE, RoomsState
+
+PAIRS = {
+    "GoToRedBallGrey": ("GoToRedBallGrey", {}),
+    "GoToRedBall": ("GoToRedBall", {}),
+    "GoToRedBallNoDists": ("GoToRedBallNoDists", {}),
+    "GoToObj": ("GoToObj", {}),
+    "GoToObjS4": ("GoToObj", {"room_size": 4}),
+    "GoToLocal": ("GoToLocal", {}),
+    "GoToLocalS5N2": ("GoToLocal", {"room_size": 5, "objects": 2}),
+    "PickupLoc": ("PickupLoc", {}),
+    "PutNextLocal": ("PutNextLocal", {}),
+    "PutNextLocalS5N3": ("PutNextLocal", {"room_size": 5, "objects": 3}),
+    "GoToDoor": ("GoToDoor", {}),
+    "OpenDoor": ("OpenDoor", {}),
+    "OpenDoorLoc": ("OpenDoor", {"select_by": "place"}),
+    "GoTo": ("GoTo", {}),
+    "GoToOpen": ("GoTo", {"doors_open": True}),
+    "GoToObjMazeS4R2": ("GoTo", {"rooms": 2, "room_size": 4, "objects": 1}),
+    "Pickup": ("Pickup", {}),
+    "Open": ("Open", {}),
+}
+"""minigrid's level -> ours, with options."""
+
+
+def minigrids(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
+    env = rooms_oracle.make(level)
+    rows, missions = [], []
+    with rooms_oracle.quiet():
+        for number in range(seed, seed + count):
+            env.reset(seed=number)
+            rows.append(rooms_oracle.copied(env, 40))
+            missions.append(env.mission)
+    return rooms_oracle.stacked(rows), missions
+
+
+def ours(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
+    name, options = PAIRS[level]
+    made = make_level(name, **options)
+    state = made.generate(torch.full((count,), seed), torch.arange(count), torch.zeros(count, dtype=torch.int64))
+    return state, [made.missions[row] for row in state.mission.tolist()]
+
+
+def features(state: RoomsState, missions: list[str], width: int) -> dict[str, np.ndarray]:
+    """What is compared, one array of labels each."""
+    is_there = state.object_cell != GONE
+    is_door = is_there & (state.object_kind == DOOR)
+    is_thing = is_there & ~is_door
+    x, y = state.object_cell % width, state.object_cell // width
+    dx, dy = x - state.agent_cell[:, None] % width, y - state.agent_cell[:, None] // width
+    distance = dx.abs() + dy.abs()
+    far = torch.full_like(distance, 999)
+    look = state.object_kind * 6 + state.object_colour
+    nearest = torch.where(is_thing, distance, far).min(dim=1)
+    between = (x[:, :, None] - x[:, None]).abs() + (y[:, :, None] - y[:, None]).abs()
+    touching = (between == 1) & is_thing[:, :, None] & is_thing[:, None]
+    code = state.cells.gather(1, state.object_cell.clamp(min=0))
+    front = torch.tensor([1, width, -1, -width])[state.heading] + state.agent_cell
+    both = state.is_target[:, :, None] & state.is_second[:, None]
+    return {
+        "mission": np.array(missions),
+        "heading": state.heading.numpy(),
+        "agent's cell": state.agent_cell.numpy(),
+        "number of things": is_thing.sum(dim=1).numpy(),
+        "number of doors": is_door.sum(dim=1).numpy(),
+        "number of targets": state.is_target.sum(dim=1).numpy(),
+        "looks of things": look[is_thing].numpy(),
+        "cells of things": state.object_cell[is_thing].numpy(),
+        "cells of doors": state.object_cell[is_door].numpy(),
+        "doors' colours and states": code[is_door].numpy(),
+        "target's distance": torch.where(state.is_target, distance, far).min(dim=1).values.numpy(),
+        "target's cell": state.object_cell[state.is_target].numpy(),
+        "nearest thing's distance": nearest.values.numpy(),
+        "nearest thing in the agent's eyes": (nearest.values * 4 + state.heading).numpy(),
+        "pairs that touch": touching.sum(dim=(1, 2)).numpy(),
+        "what is ahead": state.cells.gather(1, front[:, None]).numpy().flatten(),
+        "different looks": np.array([len(set(row[there].tolist())) for row, there in zip(look, is_thing, strict=True)]),
+        "from target to second": torch.where(both, between, far[:, :, None]).amin(dim=(1, 2)).numpy(),
+        "max_steps": state.max_steps.numpy(),
+    }
+
+
+def p_value(one: np.ndarray, other: np.ndarray) -> float:
+    """Chi-square of two samples; what is rare counts as one kind."""
+    first, second = collections.Counter(one.tolist()), collections.Counter(other.tolist())
+    kinds = first | second
+    rare = [kind for kind in kinds if first[kind] + second[kind] < 10]
+    table = [[first[kind], second[kind]] for kind in kinds if kind not in rare]
+    table.append([sum(first[kind] for kind in rare), sum(second[kind] for kind in rare)])
+    table = [row for row in table if sum(row)]
+    return float(stats.chi2_contingency(table, correction=False).pvalue) if len(table) > 1 else 1.0
+
+
+def compare(level: str, count: int, seed: int = 0) -> None:
+    theirs, their_missions = minigrids(level, count, seed)
+    mine, my_missions = ours(level, count, seed)
+    name, options = PAIRS[level]
+    made = make_level(name, **options)
+    assert set(their_missions) <= set(made.missions)
+    assert theirs.cells.shape == mine.cells.shape
+    width = made.width
+    one, other = features(theirs, their_missions, width), features(mine, my_missions, width)
+    unlike = {name: p for name in one if (p := p_value(one[name], other[name])) < 1e-4}
+    assert not unlike
+    assert set(one["max_steps"].tolist()) == set(other["max_steps"].tolist())
+    assert len(set(one["number of things"].tolist()) ^ set(other["number of things"].tolist())) == 0
+
+
+@pytest.mark.parametrize("level", PAIRS)
+def test_no_statistic_tells_our_rooms_from_minigrids(level):
+    compare(level, 300)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("level", PAIRS)
+def test_no_statistic_tells_thousands_of_our_rooms_from_minigrids(level):
+    compare(level, 10_000, seed=1_000_000)
