@@ -9,7 +9,7 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium
 import torch
@@ -29,7 +29,12 @@ from ..policies.presets import PPOPreset, ppo_settings, recurrent_ppo_settings
 from .config import TrainConfig
 from .rundir import RunDirectory
 
+if TYPE_CHECKING:
+    from ..envs.rooms.vector_env import RoomsVectorEnv
+
 Model = PPO | RecurrentPPO
+ROOMS_VECTOR_ENTRY = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
+"""How Gymnasium's registry names the batched simulator."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,19 +78,52 @@ def settle_threads(perception: PerceptionConfig) -> None:
         torch.set_num_threads(1)
 
 
-def make_vector_env(env_id: str, options: dict[str, Any], num_envs: int) -> tuple[VecEnv, EnvFacts]:
+def make_vector_env(
+    env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | None = None
+) -> tuple[VecEnv, EnvFacts]:
     """Environments side by side in this process, with episode statistics.
+
+    Args:
+        env_id: as `senseweave envs` lists it.
+        options: of the environment.
+        num_envs: how many.
+        device: where batched environments of ours live; the CPU by default. Others are always on the CPU.
 
     Raises:
         UnknownNameError: no such environment.
         MissingExtraError: its extra is not installed.
         ConfigError: an option is unknown or out of its range.
     """
+    batch = make_batch(env_id, options, num_envs, device)
+    if batch is not None:
+        from ..envs.rooms.sb3_vec_env import RoomsSB3VecEnv
+
+        return VecMonitor(RoomsSB3VecEnv(batch)), EnvFacts(batch.senses, batch.action_names, batch.step_s)
     first = make(env_id, **options)
     facts = EnvFacts.of(first)
     waiting = [first]
     vector = DummyVecEnv([lambda: waiting.pop() if waiting else make(env_id, **options)] * num_envs)
     return VecMonitor(vector), facts
+
+
+def make_batch(
+    env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | None = None
+) -> "RoomsVectorEnv | None":
+    """One simulator of many environments, where the id is of ours; None for all others, which come one by one.
+
+    Raises:
+        ConfigError: an option is unknown or out of its range.
+    """
+    registered = gymnasium.registry.get(env_id)
+    entry = None if registered is None else registered.vector_entry_point
+    if registered is None or entry != ROOMS_VECTOR_ENTRY:
+        return None
+    from ..envs.rooms.vector_env import RoomsVectorEnv
+
+    if "num_envs" in options:
+        raise ConfigError('"num_envs" is no option of an environment; give --num-envs.')
+    made: dict[str, Any] = {"device": device or torch.device("cpu")} | registered.kwargs | options
+    return RoomsVectorEnv(num_envs=num_envs, **made)
 
 
 def resolve_algorithm(config: TrainConfig) -> PPOPreset:

@@ -102,7 +102,7 @@ class EvaluateConfig(JsonSettings):
         seed: which set of held-out seeds: episode i starts from 1,000,000,000 + 1,000,000 * seed + i.
         greedy: whether `success_rate` and `mean_return` are those of the greedy policy instead of the sampled one.
         without: senses that are taken away.
-        num_envs: episodes that run side by side; it changes the speed only.
+        num_envs: episodes that run side by side; it changes the speed only. None takes many where they are batched.
         device: as in `TrainConfig`.
         video: a file to write a video to.
 
@@ -117,7 +117,7 @@ class EvaluateConfig(JsonSettings):
     seed: int = 0
     greedy: bool = False
     without: tuple[str, ...] = ()
-    num_envs: int = 32
+    num_envs: int | None = None
     device: str = "auto"
     video: str | None = None
 
@@ -127,7 +127,8 @@ class EvaluateConfig(JsonSettings):
             require_text("env", self.env)
         require_whole("episodes", self.episodes, 1, 1_000_000)
         require_whole("seed", self.seed, 0, 1000)
-        require_whole("num_envs", self.num_envs, 1, 4096)
+        if self.num_envs is not None:
+            require_whole("num_envs", self.num_envs, 1, 4096)
         require_device(self.device)
         object.__setattr__(self, "without", tuple(self.without))
         if self.video is not None:

@@ -1,22 +1,27 @@
 """Runs a policy through whole episodes on held-out seeds, many side by side, and counts what came of each.
 
-Episode i starts from its own seed, whatever the number of environments. No learning, no files, no words.
+Episode i starts from its own seed, and its sampled actions come from random numbers of its own, so that the number of
+environments changes nothing but the speed. Batched environments of ours are played in batched_episodes.py. No
+learning, no files, no words.
 """
 
 import dataclasses
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import gymnasium
 import numpy as np
 import torch
-from jaxtyping import Float, Int
-from stable_baselines3.common.policies import BasePolicy
+from jaxtyping import Bool, Float, Int
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..perception.errors import ConfigError
 from ..perception.spec import PRESENT, Spec
+
+if TYPE_CHECKING:
+    from ..envs.rooms.vector_env import RoomsVectorEnv
 
 FIRST_HELD_OUT_SEED = 1_000_000_000
 SEEDS_PER_SET = 1_000_000
@@ -75,10 +80,9 @@ def require_senses(names: Sequence[str], senses: Spec) -> None:
         raise ConfigError(f"`without` must name each sense once; got {' '.join(names)}.")
 
 
-@torch.no_grad()
 def run_episodes(
     policy: BasePolicy,
-    envs: Sequence[gymnasium.Env[Any, Any]],
+    envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv",
     episodes: int,
     *,
     seed_set: int = 0,
@@ -90,7 +94,7 @@ def run_episodes(
 
     Args:
         policy: an SB3 policy, recurrent or not.
-        envs: environments of one kind; more of them are faster, and change nothing but which rows share a batch.
+        envs: environments of one kind, or a batch of them; more are faster.
         episodes: how many.
         seed_set: which set of held-out seeds.
         greedy: take the most probable action instead of a sampled one.
@@ -100,38 +104,104 @@ def run_episodes(
     Raises:
         ObservationError: `without` names a sense that is not there.
     """
-    senses: Spec = envs[0].get_wrapper_attr("senses")
+    senses: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
     require_senses(without, senses)
-    kept = senses.present(*without)
+    choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without))
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if policy.device.type == "cuda" else []):
+        torch.manual_seed(seed_set)
+        if isinstance(envs, Sequence):
+            return _play_one_by_one(choose, envs, episodes, seed_set, on_episode)
+        from .batched_episodes import play_batches
+
+        return play_batches(choose, envs, episodes, seed_set, on_episode)
+
+
+class ActionChooser:
+    """Asks a policy for the actions of some episodes that run side by side.
+
+    A sampled action of a discrete policy without memory is drawn by its episode's own random numbers. Other policies
+    draw from torch's generator, and there the rows of a batch share one stream.
+
+    Args:
+        policy: an SB3 policy.
+        seed_set: which set of held-out seeds.
+        greedy: take the most probable action.
+        kept: the `present` mask of the senses that are not taken away.
+    """
+
+    def __init__(self, policy: BasePolicy, seed_set: int, *, greedy: bool, kept: np.ndarray) -> None:
+        self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
+        self._draws_itself = (
+            not greedy
+            and type(policy).__name__ == "MultiInputActorCriticPolicy"
+            and isinstance(policy.action_space, gymnasium.spaces.Discrete)
+        )
+        self._generators: dict[int, np.random.Generator] = {}
+        self._memory: Any = None
+
+    @torch.no_grad()
+    def __call__(
+        self, observation: dict[str, np.ndarray], episodes: Sequence[int], is_new: Bool[np.ndarray, " b"]
+    ) -> np.ndarray:
+        """Chooses an action for each row.
+
+        Args:
+            observation: b rows.
+            episodes: the number of the episode in each row.
+            is_new: whether the row's episode begins.
+        """
+        observation = observation | {PRESENT: observation[PRESENT] * self._kept}
+        if not self._draws_itself:
+            actions, self._memory = self.policy.predict(observation, self._memory, is_new, deterministic=self._greedy)
+            return actions
+        policy = cast(ActorCriticPolicy, self.policy)
+        distribution = cast(Any, policy.get_distribution(cast(Any, policy.obs_to_tensor(observation)[0])))
+        bounds = distribution.distribution.probs.double().cumsum(dim=1).cpu().numpy()
+        for episode in np.asarray(episodes)[is_new]:
+            self._generators[episode] = np.random.default_rng([self._seed_set, episode])
+        drawn = np.array([self._generators[episode].random() for episode in episodes])
+        chosen = (drawn[:, None] >= bounds).sum(axis=1)
+        return np.minimum(chosen, bounds.shape[1] - 1)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """From now on only these rows are played."""
+        if self._memory is not None:
+            self._memory = tuple(part[:, rows] for part in self._memory)
+
+
+def _play_one_by_one(
+    choose: ActionChooser,
+    envs: Sequence[gymnasium.Env[Any, Any]],
+    episodes: int,
+    seed_set: int,
+    on_episode: Callable[[], None],
+) -> Episodes:
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     successes: list[bool | None] = [None] * episodes
     playing = [_Seat(env, number) for number, env in enumerate(envs[:episodes])]
     following = len(playing)
     for seat in playing:
         seat.start(held_out_seed(seed_set, seat.episode))
-    began, memory = time.monotonic(), None
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if policy.device.type == "cuda" else []):
-        torch.manual_seed(seed_set)
-        while playing:
-            batch = {key: np.stack([seat.observation[key] for seat in playing]) for key in playing[0].observation}
-            batch[PRESENT] = batch[PRESENT] * kept
-            starts = np.array([seat.is_new for seat in playing])
-            actions, memory = policy.predict(batch, memory, starts, deterministic=greedy)
-            stay = []
-            for row, seat in enumerate(playing):
-                if not seat.step(actions[row]):
-                    stay.append(row)
-                    continue
-                i = seat.episode
-                returns[i], lengths[i], successes[i] = seat.total, seat.steps, seat.success
-                on_episode()
-                if following < episodes:
-                    seat.episode, following = following, following + 1
-                    seat.start(held_out_seed(seed_set, seat.episode))
-                    stay.append(row)
-            if len(stay) < len(playing):
-                playing = [playing[row] for row in stay]
-                memory = None if memory is None else tuple(part[:, stay] for part in memory)
+    began = time.monotonic()
+    while playing:
+        batch = {key: np.stack([seat.observation[key] for seat in playing]) for key in playing[0].observation}
+        starts = np.array([seat.is_new for seat in playing])
+        actions = choose(batch, [seat.episode for seat in playing], starts)
+        stay = []
+        for row, seat in enumerate(playing):
+            if not seat.step(actions[row]):
+                stay.append(row)
+                continue
+            i = seat.episode
+            returns[i], lengths[i], successes[i] = seat.total, seat.steps, seat.success
+            on_episode()
+            if following < episodes:
+                seat.episode, following = following, following + 1
+                seat.start(held_out_seed(seed_set, seat.episode))
+                stay.append(row)
+        if len(stay) < len(playing):
+            playing = [playing[row] for row in stay]
+            choose.keep(stay)
     return Episodes(returns, lengths, successes, time.monotonic() - began)
 
 

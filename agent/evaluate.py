@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
+import torch
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..envs import make
@@ -17,6 +18,9 @@ from .episodes import Episodes, held_out_seed, require_senses, run_episodes
 from .progress import Progress
 from .rundir import RunDirectory, require_named_env
 from .video import try_to_record
+
+if TYPE_CHECKING:
+    from ..envs.rooms.vector_env import RoomsVectorEnv
 
 
 def choose_env(run: RunDirectory, config: EvaluateConfig) -> tuple[str, dict[str, Any]]:
@@ -97,7 +101,7 @@ def evaluate_policy(
     seed_set: int = 0,
     greedy: bool = False,
     without: Sequence[str] = (),
-    num_envs: int = 32,
+    num_envs: int | None = None,
 ) -> dict[str, Any]:
     """Plays the same held-out episodes twice, with sampled and with greedy actions.
 
@@ -105,7 +109,7 @@ def evaluate_policy(
         Plain JSON values; `success_rate`, `mean_return` and `mean_length` are those of the sampled policy, or of the
         greedy one where `greedy` is True.
     """
-    envs = make_envs(env_id, options, min(num_envs, episodes))
+    envs = make_envs(env_id, options, episodes, num_envs, policy.device)
     policy.set_training_mode(False)
     try:
         with Progress(2 * episodes, "episodes") as progress:
@@ -153,14 +157,25 @@ def summary(played: Episodes) -> dict[str, Any]:
     }
 
 
-def make_envs(env_id: str, options: dict[str, Any], count: int) -> list[gymnasium.Env[Any, Any]]:
-    """`count` environments of one kind."""
-    return [make(env_id, **options) for _ in range(count)]
+def make_envs(
+    env_id: str, options: dict[str, Any], episodes: int, num_envs: int | None, device: torch.device
+) -> "list[gymnasium.Env[Any, Any]] | RoomsVectorEnv":
+    """Environments of one kind for so many episodes; a batch where the id is of ours.
+
+    Args:
+        env_id: as `senseweave envs` lists it.
+        options: of the environment.
+        episodes: how many are to be played.
+        num_envs: how many side by side; None takes 512 in a batch, and 32 elsewhere.
+        device: where a batch lives.
+    """
+    batch = build.make_batch(env_id, options, min(num_envs or 512, episodes), device)
+    return [make(env_id, **options) for _ in range(min(num_envs or 32, episodes))] if batch is None else batch
 
 
-def close_envs(envs: Sequence[gymnasium.Env[Any, Any]]) -> None:
+def close_envs(envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv") -> None:
     """Closes all of them."""
-    for env in envs:
+    for env in envs if isinstance(envs, Sequence) else [envs]:
         env.close()
 
 

@@ -100,24 +100,28 @@ class _Bot:
 
 
 class _Bots:
-    """A bot for each environment of a `DummyVecEnv`; a bot that has lost its way is replaced by a fresh one."""
+    """A bot for each environment of a `DummyVecEnv`, which remembers what it saw, and plans anew at every step.
+
+    A plan that it kept would begin with undoing whatever a learner has done in between.
+    """
 
     def __init__(self, vector: DummyVecEnv) -> None:
         self._vector = vector
-        self._bots = [_Bot(env.unwrapped) for env in vector.envs]
+        self._seen: list[Any] = [None] * len(vector.envs)
 
     def __call__(self) -> Int[np.ndarray, " b"]:
-        return np.array([self._ask(number) for number in range(len(self._bots))])
+        return np.array([self._ask(number) for number in range(len(self._seen))])
 
     def _ask(self, number: int) -> int:
-        bot, world = self._bots[number], self._vector.envs[number].unwrapped
-        if world.step_count > 0:  # pyright: ignore[reportAttributeAccessIssue]
-            try:
-                return bot.act(int(self._vector.actions[number]))
-            except Exception:  # its plan asserts what a learner's actions have made untrue
-                pass
-        bot.start()
-        return bot.act()
+        from minigrid.utils.baby_ai_bot import BabyAIBot
+
+        world: Any = self._vector.envs[number].unwrapped
+        bot = BabyAIBot(world)
+        if world.step_count > 0 and self._seen[number] is not None:
+            bot.vis_mask = self._seen[number]
+        action = bot.replan()
+        self._seen[number] = bot.vis_mask
+        return int(action)  # pyright: ignore[reportArgumentType]  (its loop ends with an action)
 
 
 def _is_babyai_level(env: gymnasium.Env[Any, Any]) -> bool:

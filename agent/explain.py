@@ -55,7 +55,7 @@ def explain(config: EvaluateConfig, *, bot: bool = False) -> dict[str, Any]:
     removable = [name for name in spec if name not in config.without]
     ablations: list[tuple[str, ...]] = [(), *((name,) for name in removable)]
     bot_lengths = _bot_lengths(env_id, options, config) if bot else None
-    envs = make_envs(env_id, options, min(config.num_envs, config.episodes))
+    envs = make_envs(env_id, options, config.episodes, config.num_envs, policy.device)
     rows: list[dict[str, Any]] = []
     gates = _GateMean()
     try:

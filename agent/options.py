@@ -162,7 +162,7 @@ def _evaluate(parser: argparse.ArgumentParser, video: bool = True) -> None:
     way.add_argument("--sample", dest="greedy", action="store_false", help="judge sampled actions (default)")
     way.add_argument("--greedy", dest="greedy", action="store_true", help="judge the most probable actions")
     parser.add_argument("--without", nargs="+", metavar="SENSE", help="take senses away; name them after DIR")
-    parser.add_argument("--num-envs", type=whole_number, metavar="N", help=f"episodes at once (default: {d.num_envs})")
+    parser.add_argument("--num-envs", type=whole_number, metavar="N", help="episodes at once, for speed alone")
     parser.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
     parser.set_defaults(greedy=None)
     if video:

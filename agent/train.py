@@ -43,7 +43,7 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     """
     require_free(Path(out))
     device = build.choose_device(config.device)
-    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs)
+    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs, device)
     try:
         perception, pretrained = build.resolve_perception(config, facts.senses)
         algorithm = build.resolve_algorithm(config)
@@ -89,7 +89,8 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
     done = checkpoint.steps if checkpoint else 0
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
-    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs)
+    device = build.choose_device(config.device)
+    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs, device)
     try:
         if facts.senses != run.config.spec:
             raise ConfigError(
@@ -102,7 +103,7 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
             run.config.perception,
             facts.senses,
             vector,
-            build.choose_device(config.device),
+            device,
         )
         if checkpoint is not None:
             restore(model, checkpoint, run.path)
