@@ -5,6 +5,9 @@ from collections.abc import Sequence
 import torch
 
 from senseweave.envs.rooms.codes import BALL, EAST, EMPTY_CODE, SILENT, WALL_CODE, pack
+from senseweave.envs.rooms.sound.head import AZIMUTHS
+from senseweave.envs.rooms.sound.tables import FADE_SAMPLES, FIRST_NOISE_ROW, NOISE_ROWS, sound_tables
+from senseweave.envs.rooms.sound.timbres import LOOP_STEPS
 from senseweave.envs.rooms.state import RoomsState
 
 
@@ -75,3 +78,34 @@ def stepped(state: RoomsState, headings: Sequence[int]) -> list[RoomsState]:
         state.step_count += 1
         states.append(state)
     return states
+
+
+def baked_loop(sound: int, azimuth: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """One second of a sound from one of the 120 directions, for the left and the right ear, 1 being full scale."""
+    tables = sound_tables(torch.device("cpu"))
+    ears = []
+    for side in (azimuth, -azimuth):
+        first = (sound * AZIMUTHS + side % AZIMUTHS) * LOOP_STEPS
+        steps = tables.rows[first : first + LOOP_STEPS].clone()
+        steps[:, : tables.fades.shape[1]] += tables.fades[first : first + LOOP_STEPS]
+        ears.append(steps.flatten() / 2.0**15)
+    return ears[0], ears[1]
+
+
+def mixture(
+    sounds: torch.Tensor, azimuths: torch.Tensor, gains: torch.Tensor, generator: torch.Generator
+) -> torch.Tensor:
+    """Steps of sound from any of the 120 directions, with background noise: (n, 2, 1600) of sources (n, m)."""
+    rows = sound_tables(torch.device("cpu")).rows
+    blocks = torch.randint(0, LOOP_STEPS, sounds.shape, generator=generator)
+    noise = torch.randint(0, NOISE_ROWS, (len(sounds), 2), generator=generator)
+    ears = []
+    for ear, side in enumerate((azimuths, -azimuths)):
+        which = (sounds * AZIMUTHS + side % AZIMUTHS) * LOOP_STEPS + blocks
+        heard = rows[FIRST_NOISE_ROW + noise[:, ear]]
+        for source in range(sounds.shape[1]):
+            heard = heard + rows[which[:, source]] * gains[:, source, None]
+        ears.append(heard)
+    steps = torch.stack(ears, dim=1)
+    steps[..., :FADE_SAMPLES] = 0.0  # rows begin by fading in
+    return steps.round() / 2.0**15

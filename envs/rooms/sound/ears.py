@@ -54,10 +54,10 @@ class RoomsEars:
         noise: bool = True,
         device: torch.device | str = "cpu",
     ) -> None:
-        for name, value, least in (("height", height, 3), ("width", width, 3), ("objects", objects, 0)):
+        for name, value, least in (("height", height, 3), ("width", width, 3), ("objects", objects, 1)):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ConfigError(f"`{name}` of RoomsEars must be a whole number of at least {least}; got {value!r}.")
-        self.objects = objects
+        self.cells, self.objects = height * width, objects
         self.one_room = one_room
         self.noise = noise
         self.device = torch.empty(0, device=device).device
@@ -76,7 +76,7 @@ class RoomsEars:
             float32 (b, 2, 1600), left and right, multiples of 2^-15 in -1..1.
 
         Raises:
-            ConfigError: the state has another number of objects, or speech another shape.
+            ConfigError: the state has another number of objects or cells, or speech another shape.
         """
         self._check(state, speech)
         rows, weights = self.sources(state)
@@ -101,6 +101,11 @@ class RoomsEars:
             raise ConfigError(
                 f"These ears were made for {self.objects} objects, but the state has {state.object_cell.shape[1]}; "
                 "pass objects=... of the level to RoomsEars."
+            )
+        if state.cells.shape[1] != self.cells:
+            raise ConfigError(
+                f"These ears were made for {self.cells} cells, but the state has {state.cells.shape[1]}; "
+                "pass height=... and width=... of the level to RoomsEars."
             )
         if speech is not None and speech.shape != (len(state), STEP_SAMPLES):
             raise ConfigError(
