@@ -3,7 +3,7 @@
 Reads FLAC with PyAV, once in a process. How the files were made: data/build_speech.py; whose voices they are:
 data/LICENCE.md.
 
-v voices, r blocks of 0.1 s
+Shapes: (blocks of 0.1 s, samples), with another number of blocks for each voice.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ class Recordings:
     """
 
     voices: tuple[str, ...]
-    blocks: tuple[Float[Tensor, "r 1600"], ...]
+    blocks: tuple[Float[Tensor, "_ 1600"], ...]
     places: dict[str, tuple[tuple[int, int], ...]]
 
 
