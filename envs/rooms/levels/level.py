@@ -29,7 +29,7 @@ PHASES = 10
 FREE_BITS = (1 << 62) - 1
 """A draw under this mask is a random rank; the next bit marks what must not be drawn."""
 
-_TOGETHER = 256  # rows that cost hardly more than one
+_TOGETHER = 512  # rows that cost hardly more than one
 _MOST_ATTEMPTS = 100_000
 _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts count from 0
 

@@ -8,10 +8,11 @@ Looks are counted 0..17: key, ball, box, each in the six colours. b environments
 Source: minigrid 3, minigrid/envs/babyai/{goto,pickup,putnext}.py and core/{roomgrid,roomgrid_level,levelgen}.py.
 """
 
+import functools
 from typing import ClassVar, NamedTuple
 
 import torch
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..codes import BALL, COLOURS, GREY, KEY
@@ -227,6 +228,8 @@ class PickupLoc(OneRoom):
         self._middle = torch.tensor(middle, device=device)
         self._poses = (self._cells[:, None] * 4 + torch.arange(4, device=device)).flatten()
         self._fits = _fitting_descriptions().to(device)
+        weights = [len(PLACES) if place is None else 1 for _, _, place in DESCRIPTIONS]
+        self._weights = torch.tensor(weights, device=device)
 
     def _missions(self) -> tuple[str, ...]:
         return tuple(
@@ -240,10 +243,12 @@ class PickupLoc(OneRoom):
         look, cell = self._looks(bits), self._cells[place]
         pose = free_pose(self.plan, self._poses, cell, bits[:, _AGENT])
         agent_cell, heading = pose // 4, pose % 4
-        side = sides(self.plan, agent_cell, heading, cell)
-        fits = self._fits[look, side]  # b m d
-        chosen = kth(fits.any(dim=1) * WEIGHTS.to(fits.device), bits[:, _FIRST])
-        is_target = fits.gather(2, chosen[:, None, None].expand(-1, self.objects, 1)).squeeze(2)
+        # Each thing is one of 18 looks on one of 9 sides: how many things fit a description is a product of matrices.
+        thing_of = look * 9 + sides(self.plan, agent_cell, heading, cell)
+        there = self._fits.new_zeros(len(key), len(self._fits))
+        there.scatter_add_(1, thing_of, torch.ones_like(thing_of, dtype=there.dtype))
+        chosen = kth((there @ self._fits > 0) * self._weights, bits[:, _FIRST])
+        is_target = self._fits[thing_of, chosen[:, None]] > 0
         draft = Draft(
             agent_cell=agent_cell,
             heading=heading,
@@ -263,12 +268,12 @@ DESCRIPTIONS = tuple(
     for place in (None, *range(len(PLACES)))
 )
 """(kind, colour, place) of what PickupLoc can ask for; minigrid draws "anywhere" as often as all places together."""
-WEIGHTS = torch.tensor([len(PLACES) if place is None else 1 for _, _, place in DESCRIPTIONS])
 
 
-def _fitting_descriptions() -> Bool[Tensor, "looks 9 d"]:
-    """Which descriptions fit a thing, by its look and by `sides`."""
-    fits = torch.zeros(LOOKS, 9, len(DESCRIPTIONS), dtype=torch.bool)
+@functools.cache
+def _fitting_descriptions() -> Float[Tensor, "things d"]:
+    """1 where a description fits a thing, which is look * 9 + side as `sides` numbers it."""
+    fits = torch.zeros(LOOKS, 9, len(DESCRIPTIONS))
     for look, (kind, colour) in enumerate(LOOK_TEXTS):
         for side in range(9):
             across, along = side // 3 - 1, side % 3 - 1
@@ -276,4 +281,4 @@ def _fitting_descriptions() -> Bool[Tensor, "looks 9 d"]:
             places = (None, *(place for place, is_there in enumerate(holds) if is_there))
             for number, (own_kind, own_colour, place) in enumerate(DESCRIPTIONS):
                 fits[look, side, number] = own_kind == kind and own_colour in (None, colour) and place in places
-    return fits
+    return fits.flatten(0, 1)

@@ -30,7 +30,8 @@ class Reach:
         self._stride = plan.width
         self._rows = 1 if self._is_one else plan.height
         self._row = torch.zeros_like(cells) if self._is_one else plan.y
-        self._bit = 1 << (cells if self._is_one else plan.x)
+        # Rows of up to 31 cells do with half the memory; the highest bit is a wall's in either case.
+        self._bit = 1 << cells if self._is_one else (1 << plan.x).to(torch.int32 if plan.width < 32 else torch.int64)
         self._free = self.of(plan.room_cells.flatten()[None])
 
     def of(self, cells: Int[Tensor, "b m"], are_there: Bool[Tensor, "b m"] | None = None) -> Int[Tensor, "b h"]:
@@ -60,22 +61,30 @@ class Reach:
         free, goals = self._free ^ objects, objects
         if doors is not None:
             free, goals = free | doors, objects | doors
-        reached = self.of(agent_cell[:, None])
+        flood = self._flood_one if self._is_one else self._flood_rows
+        return ((goals & ~flood(self.of(agent_cell[:, None]), free)) == 0).all(dim=1)
+
+    def _flood_one(self, reached: Int[Tensor, "b 1"], free: Int[Tensor, "b 1"]) -> Int[Tensor, "b 1"]:
+        """All that can be reached, and what is beside it."""
         while True:
             before = reached
             for _ in range(_STEPS_BETWEEN_LOOKS):
                 across = (reached << 1).bitwise_or_(reached >> 1).bitwise_and_(free).bitwise_or_(reached)
-                reached = self._up_and_down(across).bitwise_and_(free).bitwise_or_(across)
+                along = (across << self._stride).bitwise_or_(across >> self._stride)
+                reached = along.bitwise_and_(free).bitwise_or_(across)
             if torch.equal(before, reached):
-                break
-        beside = (reached << 1).bitwise_or_(reached >> 1).bitwise_or_(self._up_and_down(reached)).bitwise_or_(reached)
-        return ((goals & ~beside) == 0).all(dim=1)
+                along = (reached << self._stride).bitwise_or_(reached >> self._stride)
+                return along.bitwise_or_(reached << 1).bitwise_or_(reached >> 1).bitwise_or_(reached)
 
-    def _up_and_down(self, rows: Int[Tensor, "b h"]) -> Int[Tensor, "b h"]:
-        """The neighbours above and below."""
-        if self._is_one:
-            return (rows << self._stride).bitwise_or_(rows >> self._stride)
-        moved = torch.zeros_like(rows)
-        moved[:, 1:] = rows[:, :-1]
-        moved[:, :-1].bitwise_or_(rows[:, 1:])
-        return moved
+    def _flood_rows(self, start: Int[Tensor, "b h"], free: Int[Tensor, "b h"]) -> Int[Tensor, "b h"]:
+        """The same, in a buffer with an empty row at each end, so that the rows above and below are views of it."""
+        buffer = start.new_zeros(len(start), self._rows + 2)
+        above, reached, below = buffer[:, :-2], buffer[:, 1:-1], buffer[:, 2:]
+        reached.copy_(start)
+        while True:
+            before = reached.clone()
+            for _ in range(_STEPS_BETWEEN_LOOKS):
+                reached.bitwise_or_((reached << 1).bitwise_or_(reached >> 1).bitwise_and_(free))
+                reached.bitwise_or_((above | below).bitwise_and_(free))
+            if torch.equal(before, reached):
+                return (above | below).bitwise_or_(reached << 1).bitwise_or_(reached >> 1).bitwise_or_(reached)
