@@ -96,7 +96,7 @@ class RoomsState:
         """Code of what the agent holds, EMPTY_CODE where that is nothing."""
         slot = self.carried.clamp(min=0)[:, None]
         look = torch.add(self.object_colour.gather(1, slot), self.object_kind.gather(1, slot), alpha=len(COLOURS))
-        return torch.where(self.carried >= 0, look[:, 0] * SIZES[2], EMPTY_CODE)
+        return look[:, 0].mul_(SIZES[2]).masked_fill_(self.carried < 0, EMPTY_CODE)
 
     @property
     def bytes_per_environment(self) -> int:

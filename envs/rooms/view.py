@@ -112,8 +112,8 @@ class SymbolicView:
         rows = (clear >> self._rows).bitwise_and_(_ROW_BITS)
         beyond = 1 << SIDE + SIDE // 2
         for row in rows.unbind()[::-1]:
-            beyond = self._beyond.take(row.add_(beyond))
-        seen = (self._seen.take(rows) << self._rows).sum(dim=0)
+            beyond = self._beyond.index_select(0, row.add_(beyond))
+        seen = (self._seen.index_select(0, rows.view(-1)).view(rows.shape) << self._rows).sum(dim=0)
         return (seen[:, None] >> self._columns).bitwise_and_(_LOWEST_BITS).mul_(255)
 
     def _unpack(self, codes: Int[Tensor, "b k"]) -> UInt8[Tensor, "b 7 7 3"]:

@@ -15,7 +15,7 @@ import functools
 import itertools
 
 import torch
-from jaxtyping import Bool, Float32, Int
+from jaxtyping import Bool, Float32, Int, UInt8
 from torch import Tensor
 
 from .codes import (
@@ -43,7 +43,7 @@ from .codes import (
     WEST,
     pack,
 )
-from .state import CARRIED, GO_TO, GONE, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
+from .state import GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
 
 HEADINGS = {EAST: (1, 0), SOUTH: (0, 1), WEST: (-1, 0), NORTH: (0, -1)}
 """Heading -> how a step that way changes (x, y)."""
@@ -114,25 +114,30 @@ def _effect(held: int, code: int, action: int) -> tuple[int, int, int]:
     return code, _NOTHING, _STAY
 
 
+_CONSEQUENCES = {_NOTHING: (0, 0, 0), _PICKS: (-1, -1, 1), _DROPS: (1, 1, -1), _BREAKS: (-1, -2, 0), _OPENS: (0, 0, 0)}
+"""Event -> (way, offset, hand). To the thing's cell is added way * (the cell faced) + offset, which makes it CARRIED,
+the cell faced or GONE; to the slot that is carried, hand * (the thing's slot + 1), which makes it that slot or -1."""
+
+
 @functools.cache
-def _effects() -> Int[Tensor, " e"]:
-    """All effects, each packed into a number: move, 2 bits; event, 3 bits; code ahead."""
-    table = [0] * (_CODES * _EFFECT_STRIDES[2])
+def _effects() -> tuple[Int[Tensor, "e 5"], UInt8[Tensor, " e"]]:
+    """(move, event, way, offset, hand), and the code ahead afterwards, of all that can be done."""
+    rows, after = [[0] * 5] * (_CODES * _EFFECT_STRIDES[2]), [0] * (_CODES * _EFFECT_STRIDES[2])
     things = [pack(kind, colour) for kind in (KEY, BALL, BOX) for colour in range(len(COLOURS))]
     for held, code, action in itertools.product((EMPTY_CODE, *things), range(_CODES), range(len(ACTIONS))):
-        after, event, move = _effect(held, code, action)
         index = action + _EFFECT_STRIDES[1] * code + _EFFECT_STRIDES[2] * held
-        table[index] = move + 4 * event + 32 * after
-    return torch.tensor(table)
+        after[index], event, move = _effect(held, code, action)
+        rows[index] = [move, event, *_CONSEQUENCES[event]]
+    return torch.tensor(rows), torch.tensor(after, dtype=torch.uint8)
 
 
 def _verdicts() -> Bool[Tensor, " v"]:
-    """Whether a mission is done, by (verb, event, the thing ended next to a second one), if the thing is a target."""
-    table = torch.zeros(4, 8, 2, dtype=torch.bool)
-    table[GO_TO] = True
-    table[PICK_UP, _PICKS] = True
-    table[OPEN_DOOR, _OPENS] = True
-    table[PUT_NEXT, _DROPS, 1] = True
+    """Whether a mission is done, by (beside a second thing, verb, event), if the thing is a target."""
+    table = torch.zeros(2, 4, 8, dtype=torch.bool)
+    table[:, GO_TO] = True
+    table[:, PICK_UP, _PICKS] = True
+    table[:, OPEN_DOOR, _OPENS] = True
+    table[1, PUT_NEXT, _DROPS] = True
     return table.flatten()
 
 
@@ -156,7 +161,7 @@ class World:
             relations[[self._middle + gap, self._middle - gap]] = _BESIDE
         self._ahead = ahead.to(device)
         self._moves = _moves(ahead).flatten().to(device)
-        self._effects = _effects().to(device)
+        self._effects, self._after = (table.to(device) for table in _effects())
         self._verdicts = _verdicts().to(device)
         self._relations = relations.to(device)
 
@@ -168,38 +173,35 @@ class World:
             actions: 0..6, see codes.ACTIONS; not checked.
         """
         pose = torch.add(state.heading, state.agent_cell, alpha=4, out=state.previous_pose)
-        ahead = self._ahead.take(pose)[:, None]
-        held = torch.add(actions, state.carried_code, alpha=_EFFECT_STRIDES[2])[:, None]
-        code = state.cells.gather(1, ahead)
-        effect = self._effects.take(torch.add(held, code, alpha=_EFFECT_STRIDES[1]))
-        event = (effect >> 2) & 7
-        moved = self._moves.take(torch.add(effect[:, 0] & 3, pose, alpha=4))
-        faced = self._ahead.take(moved)[:, None]
+        ahead = self._ahead.index_select(0, pose)[:, None]
+        code = state.cells.gather(1, ahead)[:, 0]
+        effect = torch.add(actions, code, alpha=_EFFECT_STRIDES[1])
+        effect = torch.add(effect, state.carried_code, alpha=_EFFECT_STRIDES[2])
+        move, event, way, offset, hand = self._effects.index_select(0, effect).unbind(dim=1)
+        moved = self._moves.index_select(0, torch.add(move, pose, alpha=4))
+        faced = self._ahead.index_select(0, moved)
 
-        # The thing that matters now is the one that is laid down, or else the one that is faced. It is looked for where
+        # The thing that matters is the one that is laid down, or else the one that is faced. It is looked for where
         # things were before the action: BabyAI looks again only after a drop.
-        gap = (state.object_cell - (faced - self._middle)).view(-1)
-        relation = self._relations.index_select(0, gap).view(state.object_cell.shape)
-        nearest, slot = relation.max(dim=1, keepdim=True)
-        is_beside = (relation & state.is_second).amax(dim=1, keepdim=True)
-        carried = state.carried[:, None]
-        drops = event == _DROPS
-        slot = torch.where(drops, carried, slot)
-        is_there = (nearest == _SAME) | drops
-        is_target = state.is_target.gather(1, slot) & is_there
-        verdict = torch.add(event * 2, state.verb[:, None], alpha=16) + is_beside
-        success = (self._verdicts.take(verdict) & is_target)[:, 0]
-        failure = (state.is_wrong.gather(1, slot) & is_there & ~is_target)[:, 0]
+        gap = state.object_cell - (faced - self._middle)[:, None]
+        relation = self._relations.index_select(0, gap.view(-1)).view(gap.shape)
+        nearest, slot = relation.max(dim=1)
+        is_beside = (relation & state.is_second).amax(dim=1)
+        drops = hand < 0
+        slot = torch.where(drops, state.carried, slot)
+        is_there = (nearest == _SAME).logical_or_(drops)
+        slots = slot[:, None]
+        is_target = state.is_target.gather(1, slots)[:, 0].logical_and_(is_there)
+        is_wrong = state.is_wrong.gather(1, slots)[:, 0].logical_and_(is_there > is_target)
+        verdict = torch.add(torch.add(event, state.verb, alpha=8), is_beside, alpha=32)
+        success = self._verdicts.index_select(0, verdict).logical_and_(is_target)
 
-        picks = event == _PICKS
-        where = torch.where(drops, ahead, state.object_cell.gather(1, slot))
-        where = torch.where(event == _BREAKS, GONE, torch.where(picks, CARRIED, where))
-        state.object_cell.scatter_(1, slot, where)
-        state.carried.copy_(torch.where(picks, slot, torch.where(drops, -1, carried))[:, 0])
-        state.cells.scatter_(1, ahead, (effect >> 5).to(torch.uint8))
+        state.object_cell.scatter_add_(1, slots, torch.addcmul(offset, way, faced)[:, None])
+        state.carried.addcmul_(hand, slot + 1)
+        state.cells.scatter_(1, ahead, self._after.index_select(0, effect)[:, None])
         torch.bitwise_right_shift(moved, 2, out=state.agent_cell)
         torch.bitwise_and(moved, 3, out=state.heading)
         state.step_count += 1
 
-        left = 1 - 0.9 * (state.step_count.to(torch.float64) / state.max_steps)
-        return Outcome((left * success).to(torch.float32), success | failure, state.step_count >= state.max_steps)
+        worth = (state.step_count.to(torch.float64) / state.max_steps).mul_(-0.9).add_(1)
+        return Outcome((worth * success).to(torch.float32), success | is_wrong, state.step_count >= state.max_steps)
