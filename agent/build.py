@@ -19,7 +19,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
-from ..envs import make
+from ..envs import SensorOutages, make
 from ..perception.config import PerceptionConfig
 from ..perception.errors import CheckpointError, ConfigError
 from ..perception.files import load_strictly
@@ -79,7 +79,12 @@ def settle_threads(perception: PerceptionConfig) -> None:
 
 
 def make_vector_env(
-    env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | None = None
+    env_id: str,
+    options: dict[str, Any],
+    num_envs: int,
+    device: torch.device | None = None,
+    *,
+    modality_dropout: float = 0.0,
 ) -> tuple[VecEnv, EnvFacts]:
     """Environments side by side in this process, with episode statistics.
 
@@ -88,22 +93,35 @@ def make_vector_env(
         options: of the environment.
         num_envs: how many.
         device: where batched environments of ours live; the CPU by default. Others are always on the CPU.
+        modality_dropout: fraction of the episodes in which a sense is missing, each sense by itself.
 
     Raises:
         UnknownNameError: no such environment.
         MissingExtraError: its extra is not installed.
         ConfigError: an option is unknown or out of its range.
     """
-    batch = make_batch(env_id, options, num_envs, device)
+    outages = {"outages": modality_dropout, "outage_steps": "episode"} if modality_dropout else {}
+    batch = make_batch(env_id, options | outages, num_envs, device)
     if batch is not None:
         from ..envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 
         return VecMonitor(RoomsSB3VecEnv(batch)), EnvFacts(batch.senses, batch.action_names, batch.step_s)
-    first = make(env_id, **options)
+
+    def make_one() -> gymnasium.Env[Any, Any]:
+        env = make(env_id, **options)
+        return SensorOutages(env, modality_dropout, mean_steps="episode") if modality_dropout else env
+
+    first = make_one()
     facts = EnvFacts.of(first)
     waiting = [first]
-    vector = DummyVecEnv([lambda: waiting.pop() if waiting else make(env_id, **options)] * num_envs)
+    vector = DummyVecEnv([lambda: waiting.pop() if waiting else make_one()] * num_envs)
     return VecMonitor(vector), facts
+
+
+def is_batched(env_id: str) -> bool:
+    """Whether the id is of the batched simulator."""
+    registered = gymnasium.registry.get(env_id)
+    return registered is not None and registered.vector_entry_point == ROOMS_VECTOR_ENTRY
 
 
 def make_batch(
@@ -114,22 +132,20 @@ def make_batch(
     Raises:
         ConfigError: an option is unknown or out of its range.
     """
-    registered = gymnasium.registry.get(env_id)
-    entry = None if registered is None else registered.vector_entry_point
-    if registered is None or entry != ROOMS_VECTOR_ENTRY:
+    if not is_batched(env_id):
         return None
     from ..envs.rooms.vector_env import RoomsVectorEnv
 
     if "num_envs" in options:
         raise ConfigError('"num_envs" is no option of an environment; give --num-envs.')
-    made: dict[str, Any] = {"device": device or torch.device("cpu")} | registered.kwargs | options
+    made: dict[str, Any] = {"device": device or torch.device("cpu")} | gymnasium.spec(env_id).kwargs | options
     return RoomsVectorEnv(num_envs=num_envs, **made)
 
 
 def resolve_algorithm(config: TrainConfig) -> PPOPreset:
     """The learning algorithm's settings, with rollouts and minibatches that suit short runs and many environments."""
     preset = PPOPreset()
-    n_steps = max(2, min(preset.n_steps, math.ceil(config.steps / config.num_envs)))
+    n_steps = max(2, min(preset.n_steps, math.ceil(max(1, config.steps) / config.num_envs)))
     rollout = n_steps * config.num_envs
     minibatches = max(1, rollout // preset.batch_size)
     learning_rate = preset.learning_rate if config.learning_rate is None else config.learning_rate
@@ -167,6 +183,9 @@ def build_model(
 ) -> Model:
     """A model that is ready to learn, with random weights."""
     settle_threads(perception)
+    # SB3 counts its progress over all steps, imitation included; the rate shall be the preset's where PPO begins.
+    rate = algorithm.learning_rate * config.all_steps / max(1, config.steps)
+    algorithm = dataclasses.replace(algorithm, learning_rate=rate)
     common = {"seed": config.seed, "device": device}
     if config.memory == "gru":
         settings = recurrent_ppo_settings(senses, perception, algorithm)

@@ -29,7 +29,11 @@ class TrainConfig(JsonSettings):
     Args:
         env: the environment's id, as `senseweave envs` lists it.
         env_options: options of that environment, {"view": "camera"}, say.
-        steps: environment steps in all; the last rollout is always finished, so a few more are taken.
+        steps: environment steps of reinforcement learning; the last rollout is always finished, so a few more are
+            taken. 0 is allowed after imitation.
+        imitation_steps: environment steps before those, in which the policy imitates the environment's expert.
+        modality_dropout: fraction of the training episodes in which a sense is missing, each sense by itself, 0..1;
+            evaluation is without.
         num_envs: environments that step side by side.
         seed: of everything that is random; training never uses the held-out seeds from 1,000,000,000 up.
         device: "auto" (CUDA when it is there), "cpu", "cuda" or "cuda:N".
@@ -52,6 +56,8 @@ class TrainConfig(JsonSettings):
     env: str = "BabyAI-GoToRedBallGrey-v0"
     env_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     steps: int = 300_000
+    imitation_steps: int = 0
+    modality_dropout: float = 0.0
     num_envs: int = 16
     seed: int = 0
     device: str = "auto"
@@ -70,7 +76,15 @@ class TrainConfig(JsonSettings):
         require_text("env", self.env)
         if not isinstance(self.env_options, dict):
             raise ConfigError(f"`env_options` must map names to values; got {self.env_options!r}.")
-        require_whole("steps", self.steps, 1)
+        require_whole("imitation_steps", self.imitation_steps, 0)
+        require_whole("steps", self.steps, 0 if self.imitation_steps else 1)
+        share = self.modality_dropout
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
+            raise ConfigError(f"`modality_dropout` must be in 0..1, 1 excluded; got {share!r}. 0.2 is a good start.")
+        if share and "outages" in self.env_options:
+            raise ConfigError(
+                "`modality_dropout` and the environment's option `outages` both take senses away; choose one of them."
+            )
         require_whole("num_envs", self.num_envs, 1, 4096)
         require_whole("seed", self.seed, 0, LARGEST_SEED)
         require_whole("checkpoint_every", self.checkpoint_every, 1)
@@ -79,6 +93,10 @@ class TrainConfig(JsonSettings):
         require_device(self.device)
         if self.memory not in MEMORIES:
             raise unknown_name("Memory", str(self.memory), MEMORIES)
+        if self.imitation_steps and self.memory != "none":
+            raise ConfigError(
+                f'`imitation_steps` needs a policy without memory; got memory "{self.memory}". Leave one of them out.'
+            )
         if self.trainer not in TRAINERS:
             raise unknown_name("Trainer", str(self.trainer), TRAINERS)
         rate = self.learning_rate
@@ -88,6 +106,16 @@ class TrainConfig(JsonSettings):
             raise ConfigError(
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."
             )
+
+    @property
+    def all_imitation_steps(self) -> int:
+        """`imitation_steps`, filled up to whole steps of all environments."""
+        return -(-self.imitation_steps // self.num_envs) * self.num_envs
+
+    @property
+    def all_steps(self) -> int:
+        """Environment steps of the whole run, imitation included."""
+        return self.all_imitation_steps + self.steps
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3.common.callbacks import BaseCallback
@@ -60,7 +61,23 @@ class Keeper(BaseCallback):
         """Speed since this process began to train."""
         return (self.steps - self._steps_before) / max(time.monotonic() - self._began, 1e-9)
 
+    def begin_with(self, model: Model) -> None:
+        """Watches the imitation that comes before `model.learn`, through the methods that follow."""
+        self.init_callback(model)
+        if model.ep_info_buffer is None:
+            model.ep_info_buffer = deque(maxlen=model._stats_window_size)
+            model.ep_success_buffer = deque(maxlen=model._stats_window_size)
+
+    def end_imitation(self) -> None:
+        """Writes a checkpoint between imitation and what follows, which starts with new environments."""
+        self.save()
+        self._start, self._is_first_rollout = None, True
+
     def _on_rollout_start(self) -> None:
+        self.start_rollout()
+
+    def start_rollout(self) -> None:
+        """Notes that a rollout begins, and writes a checkpoint where one is due."""
         every = self._run.config.train.checkpoint_every
         is_due = self.model.num_timesteps // every > self.steps // every
         self.steps = self.model.num_timesteps
@@ -75,19 +92,28 @@ class Keeper(BaseCallback):
         self._is_first_rollout = False
 
     def _on_step(self) -> bool:
-        self.episodes += int(np.count_nonzero(self.locals["dones"]))
+        return self.note_step(self.locals["dones"])
+
+    def note_step(self, dones: NDArray[np.bool_]) -> bool:
+        """Counts a step of every environment; False when the person wants to stop."""
+        self.episodes += int(np.count_nonzero(dones))
         success, returns = self.model.ep_success_buffer, self.model.ep_info_buffer
         if success:
             note = f"success {safe_mean(success):.2f}"
         else:
             note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""
-        self._progress.advance(self.training_env.num_envs, note)
+        self._progress.advance(len(dones), note)
         self._was_broken_off = self._stop.is_set
         return not self._was_broken_off
 
     def _on_rollout_end(self) -> None:
-        remaining = max(0.0, 1.0 - self.model.num_timesteps / self._run.config.train.steps)
-        cast(Model, self.model).ent_coef = self._entropy * remaining
+        config = self._run.config.train
+        done = self.model.num_timesteps - config.all_imitation_steps
+        cast(Model, self.model).ent_coef = self._entropy * max(0.0, 1.0 - done / max(1, config.steps))
+        self.record_times()
+
+    def record_times(self) -> None:
+        """Hands the clock's and the episodes' figures to the logger."""
         elapsed = time.monotonic() - self._began
         for name, value in {
             "seconds": self.seconds,

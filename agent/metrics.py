@@ -30,9 +30,12 @@ COLUMNS = {
     "explained_variance": "train/explained_variance",
     "approx_kl": "train/approx_kl",
     "clip_fraction": "train/clip_fraction",
+    "imitation_loss": "imitation/loss",
+    "imitation_agreement": "imitation/agreement",
+    "expert_share": "imitation/expert_share",
 }
-"""Column of metrics.csv -> key of SB3's logger. The first three come from the rollout, the last ones from the update
-before it, so that they are empty in the first row."""
+"""Column of metrics.csv -> key of SB3's logger. First what is known of a rollout, then what the update before it gave,
+empty in the first row; the last three belong to imitation, which has rows of its own."""
 
 
 class CsvMetrics(KVWriter):

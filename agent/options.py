@@ -116,7 +116,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
     task = parser.add_argument_group("what to learn")
     task.add_argument("--env", metavar="ID", help=f"see `senseweave envs` (default: {d.env})")
     _env_option(task)
-    task.add_argument("--steps", type=whole_number, metavar="N", help=f"steps to take in all (default: {d.steps:,})")
+    task.add_argument("--steps", type=whole_number, metavar="N", help=f"steps to learn from (default: {d.steps:,})")
+    task.add_argument(
+        "--imitation-steps",
+        type=whole_number,
+        metavar="N",
+        help=f"steps before those that imitate the environment's expert (default: {d.imitation_steps:,})",
+    )
     task.add_argument(
         "--num-envs", type=whole_number, metavar="N", help=f"environments side by side (default: {d.num_envs})"
     )
@@ -132,6 +138,12 @@ def _train(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS)} (default: {d.trainer})")
     how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="at the start; it falls to 0")
+    how.add_argument(
+        "--modality-dropout",
+        type=decimal_number,
+        metavar="P",
+        help="fraction of the training episodes in which a sense is missing, each by itself (default: 0)",
+    )
     how.add_argument("--perception", metavar="DIR", help="start from Perception.save_pretrained weights")
     keep = parser.add_argument_group("what to keep")
     keep.add_argument(

@@ -8,24 +8,32 @@ import contextlib
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import torch
 from stable_baselines3.common.utils import safe_mean
+from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import ConfigError
 from ..perception.files import load_strictly
+from ..policies.imitation import ImitationSettings
 from ..policies.presets import PPOPreset
 from . import build
 from .checkpoint import Checkpoint, folders
 from .checks import finite_or_none
 from .config import TrainConfig
 from .evaluate import evaluate_policy
+from .experts import vector_expert_for
 from .keeper import Keeper, restore
+from .lessons import learn_from_expert
 from .metrics import open_logger
 from .progress import Progress, duration, tell
 from .rundir import RunConfig, RunDirectory, require_free, require_named_env
 from .stop import StopRequest
 from .video import try_to_record
+
+IMITATION = "imitation"
+"""The key of the imitation's settings among those of the algorithm in config.json."""
 
 
 def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
@@ -43,18 +51,20 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     """
     require_free(Path(out))
     device = build.choose_device(config.device)
-    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs, device)
+    vector, facts = _make_environments(config, device)
     try:
         perception, pretrained = build.resolve_perception(config, facts.senses)
         algorithm = build.resolve_algorithm(config)
+        settings = dataclasses.asdict(algorithm)
+        if config.imitation_steps:
+            vector_expert_for(vector, config.env)  # says so where there is none
+            settings[IMITATION] = dataclasses.asdict(ImitationSettings())
         model = build.build_model(config, algorithm, perception, facts.senses, vector, device)
         if pretrained is not None:
             load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
         run = RunDirectory.create(
             out,
-            RunConfig.describe(
-                config, dataclasses.asdict(algorithm), facts.senses, perception, facts.step_s, facts.action_names
-            ),
+            RunConfig.describe(config, settings, facts.senses, perception, facts.step_s, facts.action_names),
         )
         return _learn(run, model, None)
     finally:
@@ -86,11 +96,11 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         )
     checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
     config = dataclasses.replace(run.config.train, **changes)
-    done = checkpoint.steps if checkpoint else 0
+    done = max(0, checkpoint.steps - config.all_imitation_steps) if checkpoint else 0
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
     device = build.choose_device(config.device)
-    vector, facts = build.make_vector_env(config.env, config.env_options, config.num_envs, device)
+    vector, facts = _make_environments(config, device)
     try:
         if facts.senses != run.config.spec:
             raise ConfigError(
@@ -99,7 +109,7 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
             )
         model = build.build_model(
             config,
-            PPOPreset(**run.config.algorithm),
+            PPOPreset(**{key: value for key, value in run.config.algorithm.items() if key != IMITATION}),
             run.config.perception,
             facts.senses,
             vector,
@@ -109,10 +119,17 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
             restore(model, checkpoint, run.path)
         if config != run.config.train:
             run = run.with_config(dataclasses.replace(run.config, train=config))
-        tell(f"Resuming {run.path} at step {done:,} of {config.steps:,}.")
+        tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.all_steps:,}.")
         return _learn(run, model, checkpoint)
     finally:
         vector.close()
+
+
+def _make_environments(config: TrainConfig, device: torch.device) -> tuple[VecEnv, build.EnvFacts]:
+    """The environments to train in; those to evaluate in have all their senses."""
+    return build.make_vector_env(
+        config.env, config.env_options, config.num_envs, device, modality_dropout=config.modality_dropout
+    )
 
 
 def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> dict[str, Any]:
@@ -123,12 +140,18 @@ def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> d
         run.held(),
         StopRequest(message) as stop,
         contextlib.closing(open_logger(run.path, done)) as logger,
-        Progress(config.steps, "steps", done) as progress,
+        Progress(config.all_steps, "steps", done) as progress,
     ):
         model.set_logger(logger)
         keeper = Keeper(run, start, stop, progress)
-        if done < config.steps:
-            model.learn(config.steps - done, callback=keeper, reset_num_timesteps=False)
+        goes_on = True
+        if done < config.all_imitation_steps:
+            expert = vector_expert_for(cast(VecEnv, model.get_env()), config.env)
+            settings = ImitationSettings(**run.config.algorithm[IMITATION])
+            goes_on = learn_from_expert(model, keeper, expert, config, settings)
+        if goes_on and model.num_timesteps < config.all_steps:
+            model.learn(config.all_steps - model.num_timesteps, callback=keeper, reset_num_timesteps=False)
+        if model.num_timesteps > done:
             keeper.save()
     return _report(run, model, keeper, stop.is_set)
 

@@ -50,18 +50,18 @@ def test_an_option_that_a_batch_does_not_take_is_refused(options, message):
         build.make_vector_env(ROOMS, options, 2)
 
 
-@pytest.mark.parametrize("greedy", [True, False], ids=["greedy", "sampled"])
-def test_a_batch_is_evaluated_as_single_environments_are_whatever_its_size(policy, greedy):
-    alone = run_episodes(policy, [make(ROOMS, **SMALL) for _ in range(4)], 9, greedy=greedy)
+@pytest.mark.parametrize(("greedy", "count"), [(True, 3), (False, 12)], ids=["greedy", "sampled"])
+def test_a_batch_is_evaluated_as_single_environments_are_whatever_its_size(policy, greedy, count):
+    alone = run_episodes(policy, [make(ROOMS, **SMALL) for _ in range(4)], count, greedy=greedy)
     assert greedy or len(set(alone.lengths.tolist())) > 3
-    for count in (1, 4, 64):
+    for size in (1, 4, 64):
         told = []
-        batch = make_envs(ROOMS, SMALL, 9, count, CPU)
-        assert batch.num_envs == min(count, 9)
-        batched = run_episodes(policy, batch, 9, greedy=greedy, on_episode=lambda told=told: told.append(1))
+        batch = make_envs(ROOMS, SMALL, count, size, CPU)
+        assert batch.num_envs == min(size, count)
+        batched = run_episodes(policy, batch, count, greedy=greedy, on_episode=lambda told=told: told.append(1))
         np.testing.assert_array_equal(batched.lengths, alone.lengths)
         np.testing.assert_allclose(batched.returns, alone.returns, rtol=1e-6)
-        assert batched.successes == alone.successes and len(told) == 9
+        assert batched.successes == alone.successes and len(told) == count
 
 
 def test_sampled_actions_follow_the_policys_probabilities(policy):
