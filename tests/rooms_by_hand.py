@@ -113,3 +113,8 @@ NOTHING_YET = (0.0, False, False)
 def reward_after(steps: int, max_steps: int = 64) -> float:
     """What success pays, as float32."""
     return torch.tensor(1 - 0.9 * (steps / max_steps)).item()
+
+
+def without_values(state: RoomsState) -> RoomsState:
+    """Its shapes on the device `meta`: what mixes it with another device, or asks for a number, raises an error."""
+    return RoomsState(**{name: getattr(state, name).to("meta") for name in RoomsState.names()})

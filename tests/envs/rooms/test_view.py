@@ -12,7 +12,7 @@ from minigrid.minigrid_env import MiniGridEnv
 
 import rooms_by_hand
 import rooms_oracle
-from rooms_by_hand import AHEAD, GREEN, RED, room
+from rooms_by_hand import AHEAD, GREEN, RED, room, without_values
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import BALL, BOX, CLOSED, DOOR, KEY, LOCKED, OPEN
 from senseweave.envs.rooms.state import RoomsState
@@ -171,3 +171,9 @@ def test_tables_point_into_the_room_from_everywhere():
     assert cells.min() == 0
     assert cells.max() == 5 * 9 - 1
     assert (cells[..., 7] == 0).all()
+
+
+def test_looking_stays_on_the_device_and_asks_for_no_number():
+    image = SymbolicView(SIDE, SIDE, device="meta")(without_values(room((BALL, GREEN, AHEAD))))
+    assert image.device.type == "meta"
+    assert image.shape == (1, 7, 7, 3)

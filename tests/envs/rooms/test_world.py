@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, at, cell, play, room, world
+from rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import (
     BALL,
@@ -240,3 +240,9 @@ def test_rooms_need_not_be_square(height, width):
         for _ in range(steps + 3):
             world.step(state, torch.tensor([FORWARD]))
     assert state.agent_cell.item() == (height - 2) * width + width - 2
+
+
+def test_a_step_stays_on_the_device_and_asks_for_no_number():
+    state = without_values(room((BALL, RED, AHEAD)))
+    outcome = World(SIDE, SIDE, device="meta").step(state, torch.zeros(1, dtype=torch.int64, device="meta"))
+    assert all(getattr(outcome, field.name).device.type == "meta" for field in dataclasses.fields(outcome))
