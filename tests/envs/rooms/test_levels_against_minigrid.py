@@ -9,8 +9,10 @@ from scipy import stats
 
 import rooms_oracle
 from senseweave.envs.rooms.codes import DOOR
+from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.levels import make_level
 from senseweave.envs.rooms.state import GONE, RoomsState
+from senseweave.envs.rooms.world import World
 
 PAIRS = {
     "GoToRedBallGrey": ("GoToRedBallGrey", {}),
@@ -46,11 +48,14 @@ def minigrids(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[s
     return rooms_oracle.stacked(rows), missions
 
 
-def ours(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
+def our(level: str) -> Level:
     name, options = PAIRS[level]
-    made = make_level(name, **options)
-    state = made.generate(torch.full((count,), seed), torch.arange(count), torch.zeros(count, dtype=torch.int64))
-    return state, [made.missions[row] for row in state.mission.tolist()]
+    return make_level(name, **options)
+
+
+def ours(level: Level, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
+    state = level.generate(torch.full((count,), seed), torch.arange(count), torch.zeros(count, dtype=torch.int64))
+    return state, [level.missions[row] for row in state.mission.tolist()]
 
 
 def features(state: RoomsState, missions: list[str], width: int) -> dict[str, np.ndarray]:
@@ -103,28 +108,78 @@ def p_value(one: np.ndarray, other: np.ndarray) -> float:
     return float(stats.chi2_contingency(table, correction=False).pvalue) if len(table) > 1 else 1.0
 
 
-def compare(level: str, count: int, seed: int = 0) -> None:
+def differences(level: str, mine: Level, count: int, seed: int = 0) -> dict[str, float]:
+    """What tells the rooms apart, with the chance that it is chance."""
     theirs, their_missions = minigrids(level, count, seed)
-    mine, my_missions = ours(level, count, seed)
-    name, options = PAIRS[level]
-    made = make_level(name, **options)
-    assert set(their_missions) <= set(made.missions)
-    assert theirs.cells.shape == mine.cells.shape
-    width = made.width
-    one, other = features(theirs, their_missions, width), features(mine, my_missions, width)
-    unlike = {name: p for name in one if (p := p_value(one[name], other[name])) < 1e-4}
-    assert not unlike
+    state, my_missions = ours(mine, count, seed)
+    assert theirs.cells.shape == state.cells.shape
+    assert set(their_missions) <= set(mine.missions)
+    one, other = features(theirs, their_missions, mine.width), features(state, my_missions, mine.width)
     assert set(one["max_steps"].tolist()) == set(other["max_steps"].tolist())
-    assert len(set(one["number of things"].tolist()) ^ set(other["number of things"].tolist())) == 0
+    assert set(one["number of things"].tolist()) == set(other["number of things"].tolist())
+    return {name: p for name in one if (p := p_value(one[name], other[name])) < 1e-4}
 
 
 @pytest.mark.parametrize("level", PAIRS)
 def test_no_statistic_tells_our_rooms_from_minigrids(level):
-    compare(level, 300)
+    assert not differences(level, our(level), 120)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("level", PAIRS)
 def test_no_statistic_tells_thousands_of_our_rooms_from_minigrids(level):
-    compare(level, 10_000, seed=1_000_000)
+    assert not differences(level, our(level), 10_000, seed=1_000_000)
+
+
+@pytest.mark.parametrize(
+    ("level", "spoil", "noticed"),
+    [
+        ("GoToLocal", lambda mine: mine._taken.zero_(), "nearest thing's distance"),
+        ("PickupLoc", lambda mine: mine._weights.fill_(1), "mission"),
+        ("PickupLoc", lambda mine: setattr(mine, "_poses", mine._poses[:70]), "agent's cell"),
+        ("OpenDoor", lambda mine: mine._slots.add_(1), "number of targets"),
+        ("GoToObjMazeS4R2", lambda mine: mine.plan.is_connected.fill_(True), "number of doors"),
+    ],
+)
+def test_the_statistics_notice_a_level_with_other_rules(level, spoil, noticed):
+    mine = our(level)
+    spoil(mine)
+    assert noticed in differences(level, mine, 300)
+
+
+def played_by_chance(level: str, episodes: int) -> tuple[list[int], list[int]]:
+    """In which eighth of its time each episode succeeds, 8 if never: minigrid's and ours, random actions in both."""
+    env, actions, theirs = rooms_oracle.make(level), np.random.default_rng(3), []
+    with rooms_oracle.quiet():
+        for seed in range(episodes):
+            env.reset(seed=seed)
+            reward, has_ended = 0, False
+            while not has_ended:
+                _, reward, terminated, truncated, _ = env.step(actions.integers(7))
+                has_ended = terminated or truncated
+            theirs.append((env.step_count - 1) * 8 // env.max_steps if reward > 0 else 8)
+    mine = our(level)
+    state, _ = ours(mine, episodes)
+    world, generator = World(mine.height, mine.width), torch.Generator().manual_seed(3)
+    when = torch.full((episodes,), 8)
+    for step in range(mine.max_steps):
+        outcome = world.step(state, torch.randint(7, (episodes,), generator=generator))
+        when = torch.where((outcome.reward > 0) & (when == 8), step * 8 // mine.max_steps, when)
+    return theirs, when.tolist()
+
+
+@pytest.mark.parametrize("level", ["GoToRedBallGrey", "PickupLoc"])
+def test_chance_succeeds_as_soon_and_as_often_as_in_minigrid(level):
+    theirs, mine = played_by_chance(level, 80)
+    assert p_value(np.array(theirs), np.array(mine)) > 1e-4
+    assert abs(theirs.count(8) - mine.count(8)) < 25
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("level", PAIRS)
+def test_chance_succeeds_as_soon_and_as_often_as_in_minigrid_over_many_episodes(level):
+    episodes = 400 if PAIRS[level][0] in ("GoTo", "Pickup", "Open") else 2_000
+    theirs, mine = played_by_chance(level, episodes)
+    assert p_value(np.array(theirs), np.array(mine)) > 1e-4
