@@ -229,6 +229,8 @@ def test_takes_the_target_up_to_put_it_next_to_another_of_its_kind():
 @pytest.mark.parametrize("carrying", [False, True], ids=["empty hands", "full hands"])
 def test_solves_crowded_rooms(verb, carrying, expert):
     state = scenes(verb, 100, objects=12, carrying=carrying, seed=12)
+    beside = state.agent_cell[:, None] + torch.tensor(list(STEPS.values()))
+    state = state.rows((state.cells.gather(1, beside) == codes.EMPTY_CODE).any(dim=1))  # full hands need room to drop
     taken = play(state, expert)
     assert (taken > 0).float().mean() >= 0.99
 
@@ -250,7 +252,7 @@ def test_solves_what_random_play_has_left(verb, expert):
 
 @pytest.mark.parametrize("name", CASES)
 def test_is_a_function_of_the_state_at_any_batch_size(name, expert):
-    state = scenes(**CASES[name], seed=3)
+    state = scenes(**CASES[name], batch=40, seed=3)
     actions = expert.act(state)
     assert torch.equal(expert.act(state.clone()), actions)
     for size in (1, 7):
