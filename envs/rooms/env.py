@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
+from .moments import Moments
 from .senses import STEP_S
 from .settings import choose_device, require_whole_number
 from .simulation import Simulation
@@ -70,6 +71,8 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         self._actions = torch.arange(len(ACTIONS), device=self._device)[:, None]
         self._mission = 0
         self._is_over = True
+        self._moments = Moments(self.simulation.level) if render_mode else None
+        self._last: Observation = {}
 
     @torch.inference_mode()
     def reset(
@@ -94,7 +97,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             self.simulation.begin(*life.unbind())
         self._mission = int(self.simulation.state.mission)
         self._is_over = False
-        return self._observe(), self._tell()
+        return self._observe(is_first=True), self._tell()
 
     @torch.inference_mode()
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -118,22 +121,30 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
 
     @torch.inference_mode()
     def render(self) -> NDArray[np.uint8] | None:
-        """A picture uint8 (height, width, 3) of the top view, what the agent sees and hears, and the instruction.
+        """The room from above, what the agent sees, what it heard in the last 2 s, and the instruction.
 
         Returns:
-            The picture, or None without `render_mode="rgb_array"`.
+            A picture, uint8 (440, 1040, 3), or None without `render_mode="rgb_array"`.
+
+        Raises:
+            ConfigError: nothing has begun.
+            MissingExtraError: cv2 cannot be imported.
         """
-        if self.render_mode is None:
+        if self._moments is None:
             return None
-        return self.simulation.pictures()[0]
+        return self._moments.draw(self.simulation.state, 0, self._last)
 
     @torch.inference_mode()
     def expert_action(self) -> int:
         """What a planner that knows the whole state would do now."""
         return int(self.simulation.expert_actions())
 
-    def _observe(self) -> Observation:
-        return {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}
+    def _observe(self, *, is_first: bool = False) -> Observation:
+        observation = {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}
+        if self._moments is not None:
+            self._moments.remember(observation, is_first=is_first)
+            self._last = {name: array.copy() for name, array in observation.items()}
+        return observation
 
     def _tell(self) -> dict[str, Any]:
         was_truncated = self.simulation.senses.instruction_was_truncated[self._mission]

@@ -8,14 +8,11 @@ b environments, k some of them
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Bool, Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
-from .camera.camera import RoomsCamera
 from .expert import Expert
 from .levels.levels import LEVELS, level_options, make_level
 from .outages import RoomsOutages, take_away
@@ -68,7 +65,6 @@ class Simulation:
         )
         self._outages = outages if bool(outages.process.rate.any()) else None
         self._expert: Expert | None = None
-        self._camera: RoomsCamera | None = None
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
@@ -153,15 +149,6 @@ class Simulation:
         if self._expert is None:
             self._expert = Expert(self.level.height, self.level.width, self.device)
         return self._expert.act(self.state)
-
-    def pictures(self) -> list[NDArray[np.uint8]]:
-        """What each agent sees, for people: uint8 (256, 256, 3)."""
-        if self._camera is None:
-            self._camera = RoomsCamera(
-                self.level.height, self.level.width, objects=self.level.objects, device=self.device
-            )
-        frames = self._camera(self.state).repeat_interleave(4, 1).repeat_interleave(4, 2)
-        return list(frames.cpu().numpy())
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, by name, b rows each."""

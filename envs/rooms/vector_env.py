@@ -21,6 +21,7 @@ from torch import Tensor
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
+from .moments import Moments
 from .senses import STEP_S
 from .settings import choose_device, require_whole_number
 from .simulation import Simulation
@@ -209,10 +210,21 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.simulation.set_tensors(state, self.num_envs)
 
     def render(self) -> tuple[np.ndarray, ...] | None:
-        """A picture of each environment, uint8 (height, width, 3); None without `render_mode="rgb_array"`."""
+        """A picture of each room, with what its agent sees and hears now; None without `render_mode="rgb_array"`.
+
+        Returns:
+            For each environment uint8 (440, 1040, 3), as `RoomsEnv.render`.
+
+        Raises:
+            ConfigError: nothing has begun.
+            MissingExtraError: cv2 cannot be imported.
+        """
         if self.render_mode is None:
             return None
-        return tuple(self.simulation.pictures())
+        moments = Moments(self.simulation.level)
+        observation = {name: tensor.cpu().numpy() for name, tensor in self.observe().items()}
+        rows = ({name: array[row] for name, array in observation.items()} for row in range(self.num_envs))
+        return tuple(moments.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()

@@ -11,6 +11,7 @@ from gymnasium.utils.env_checker import check_env
 import senseweave.envs as envs
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.levels.levels import LEVELS
+from senseweave.envs.rooms.moments import symbols_in_colour
 from senseweave.envs.rooms.registration import LEVEL_NAMES, rooms_id
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 
@@ -133,3 +134,30 @@ def test_closing_twice_is_allowed() -> None:
     env = RoomsEnv("Seek", senses=("grid",))
     env.close()
     env.close()
+
+
+def test_a_picture_shows_the_sound_of_the_present_episode_alone() -> None:
+    env = RoomsEnv("Seek", render_mode="rgb_array", senses=("audio",))
+    env.reset(seed=0)
+    first = env.render()
+    for _ in range(4):
+        env.step(1)
+    assert (env.render() != first).any()
+    env.reset(seed=0)
+    assert (env.render() == first).all()
+
+
+def test_an_agent_without_a_camera_is_drawn_with_its_symbolic_view() -> None:
+    view = np.zeros((7, 7, 3), np.uint8)
+    view[2, 5] = (6, 2, 0)  # a blue ball in column 2, row 5
+    view[6, 0] = (4, 1, 1)  # a green door at the far right
+    picture = symbols_in_colour(view)
+    assert picture.shape == (56, 56, 3)
+    assert picture[44, 20].tolist() == [0, 0, 255] and picture[0:8, 48:].reshape(-1, 3).tolist() == [[0, 255, 0]] * 64
+    assert picture.any(axis=2).sum() == 2 * 64
+    pictures = []
+    for senses in (("grid",), ("instruction",)):
+        env = RoomsEnv("Seek", render_mode="rgb_array", senses=senses)
+        env.reset(seed=0)
+        pictures.append(env.render())
+    assert (pictures[0] != pictures[1]).any()
