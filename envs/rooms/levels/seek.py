@@ -72,7 +72,8 @@ class Seek(Level):
         size: "small", "medium" or "large" (SIZES): the room, and how many things, colours and sounds.
         objects: things in the room, the size's own number unless given; chance is 1 / objects.
         split: None draws from all combinations of colour, kind and sound; "train" never shows one that is held out
-            (`held_out`); with "test" the thing that is meant always has one that is, the others may.
+            (`held_out`); with "test" the thing that is meant always has one that is, the others may. In either, what
+            is held out does not tell the target from the others to who lacks the deciding sense (`_others`).
         max_steps: time limit; the cells of the world unless given, more where the instruction is spoken.
 
     Raises:
@@ -125,41 +126,42 @@ class Seek(Level):
         self._set(device)
 
     def _tables(self, split: str | None, looks: int) -> None:
-        """What may be drawn under a split: `_blocked`, ranks of deciding values; `_choices`, the other attribute."""
-        is_held_out = held_out(self.colours, self.sounds)
-        allowed = ~is_held_out if split == "train" else torch.ones_like(is_held_out)
-        device = self._draws.device
+        """What may be drawn: `_blocked` for the attribute that decides, `_goes_with` for the other."""
+        is_held_out, device = held_out(self.colours, self.sounds), self._draws.device
+        may_be = ~is_held_out if split == "train" else torch.ones_like(is_held_out)  # looks sounds
+        partners = is_held_out if split == "test" else may_be
+        self._asks_all = split == "train"
         self._held_out = is_held_out.nonzero().to(device) if split == "test" else None
         self._is_looks = torch.tensor([which == _LOOKS for which in self.deciding], device=device)
         self._mission_start = torch.tensor([0, looks][: len(self.deciding)], device=device)
-        if self.all_look_alike:
-            self._usable_looks = (allowed.sum(dim=1) >= self.objects).nonzero().flatten().to(device)
-            if len(self._usable_looks) == 0:
+        most = max(looks, self.sounds)
+        self._goes_with = torch.zeros(len(self.deciding), most, most, dtype=torch.bool, device=device)
+        common, blocked, counts = [], [], []
+        for case, which in enumerate(self.deciding):
+            goes_with, table = (partners, may_be) if which == _LOOKS else (partners.T, may_be.T)
+            self._goes_with[case, : len(table), : table.shape[1]] = goes_with
+            # A value of the other attribute that enough objects can have: any will do where nothing is held out.
+            usable = (table.sum(dim=0) >= self.objects).nonzero().flatten()
+            usable = usable if self.all_look_alike or self._asks_all else usable[:1]
+            if len(usable) == 0:
                 raise ConfigError(
-                    f'{self.name} with `split` "{split}" has no look that comes with {self.objects} sounds; '
-                    "ask for fewer `objects`."
+                    f'`objects` must be lower for {self.name} with `split` "{split}", which holds out too much for so '
+                    f"many that look or sound alike; got {self.objects}."
                 )
-            self._blocked = torch.where(allowed, 0, FREE_BITS + 1).to(device)
-            return
-        values = [allowed if which == _LOOKS else allowed.T for which in self.deciding]
-        most, others = max(looks, self.sounds), max(table.shape[1] for table in values)
-        blocked = torch.full((len(values), most), FREE_BITS + 1)
-        choices = torch.zeros(len(values), most, others, dtype=torch.int64)
-        counts = torch.ones(len(values), most, dtype=torch.int64)
-        for case, table in enumerate(values):
-            blocked[case, : len(table)] = 0
-            for value, row in enumerate(table):
-                possible = row.nonzero().flatten()
-                choices[case, value, : len(possible)], counts[case, value] = possible, len(possible)
-        self._blocked = blocked.to(device)
-        self._choices, self._counts = choices.flatten().to(device), counts.flatten().to(device)
+            rows = torch.full((len(usable), most), FREE_BITS + 1)
+            rows[:, : len(table)].masked_fill_(table[:, usable].T, 0)
+            common.append(usable)
+            blocked.append(rows)
+            counts.append(len(usable))
+        self._common, self._blocked = torch.cat(common).to(device), torch.cat(blocked).to(device)
+        self._counts = torch.tensor(counts, device=device)
+        self._starts = self._counts.cumsum(dim=0) - self._counts
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
-        """One attempt for each key, and which of them are valid: all of them unless the room is crowded."""
+        """One attempt for each key, and which of them are valid: all unless the room is crowded."""
         bits = draw_bits(key, self._draws)
         target = bits[:, _SLOT, None] % self.objects
-        is_looks, start, look, sound = self._attributes(bits, target)
-        decides = torch.where(is_looks, look, sound).gather(1, target).squeeze(1)
+        look, sound, mission = self._attributes(bits, target)
         agent, cell, valid = self._place(bits)
         is_target = self._slots == target
         draft = Draft(
@@ -168,7 +170,7 @@ class Seek(Level):
             object_kind=look // self.colours + KEY,
             object_colour=look % self.colours,
             object_cell=cell,
-            mission=start + decides,
+            mission=mission,
             is_target=is_target,
             is_wrong=~is_target,
             object_sound=sound,
@@ -177,34 +179,37 @@ class Seek(Level):
 
     def _attributes(
         self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
-    ) -> tuple[Bool[Tensor, "b 1"], Int[Tensor, " b"], Int[Tensor, "b m"], Int[Tensor, "b m"]]:
-        """Whether looks decide, the first row of such missions, and each object's look and sound."""
-        which = bits[:, _DECIDES] % len(self.deciding)
-        is_looks, start = self._is_looks[which, None], self._mission_start[which]
-        meant = None
+    ) -> tuple[Int[Tensor, "b m"], Int[Tensor, "b m"], Int[Tensor, " b"]]:
+        """Each object's look and sound, and the mission."""
+        case = bits[:, _DECIDES] % len(self.deciding)
+        is_looks = self._is_looks[case, None]
+        row = self._starts[case] + bits[:, _COMBINATION] % self._counts[case]
+        common = self._common[row]
+        ranks = (bits[:, _FIRST : _FIRST + self._blocked.shape[1]] >> 1) | self._blocked[row]
         if self._held_out is not None:
             meant = self._held_out[bits[:, _COMBINATION] % len(self._held_out)]  # look, sound
-        if not self.all_look_alike:
-            case = which
-        elif meant is None:
-            case = self._usable_looks[bits[:, _COMBINATION] % len(self._usable_looks)]
-        else:
-            case = meant[:, 0]
-        ranks = (bits[:, _FIRST : _FIRST + self._blocked.shape[1]] >> 1) | self._blocked[case]
-        if meant is not None:
             ranks.scatter_(1, torch.where(is_looks, meant[:, :1], meant[:, 1:]), -1)
-        value = ranks.topk(self.objects, dim=1, largest=False).indices
-        if self.all_look_alike:
-            other = case[:, None].expand_as(value)
-        else:
-            row = case[:, None] * self._blocked.shape[1] + value
-            choice = bits[:, self._first_other : self._first_cell] % self._counts[row]
-            other = self._choices[row * (len(self._choices) // len(self._counts)) + choice]
-            if meant is not None:
-                other[:, :1] = torch.where(is_looks, meant[:, 1:], meant[:, :1])
-        turn = (self._slots - target) % self.objects  # the first value goes to the target's slot
+            common = meant[:, 0]
+        value = ranks.topk(self.objects, dim=1, largest=False).indices  # the target's first
+        mission = self._mission_start[case] + value[:, 0]
+        other = common[:, None].expand_as(value) if self.all_look_alike else self._others(bits, case, value)
+        turn = (self._slots - target) % self.objects
         value, other = value.gather(1, turn), other.gather(1, turn)
-        return is_looks, start, torch.where(is_looks, value, other), torch.where(is_looks, other, value)
+        return torch.where(is_looks, value, other), torch.where(is_looks, other, value), mission
+
+    def _others(
+        self, bits: Int[Tensor, "b n"], case: Int[Tensor, " b"], value: Int[Tensor, "b m"]
+    ) -> Int[Tensor, "b m"]:
+        """The attribute that does not decide, drawn for each object alone.
+
+        All objects choose from the same values, so that knowing what goes with the value that the instruction names
+        tells nothing: in training from those that go with every object's, in the test from those held out with the
+        target's.
+        """
+        asked = value if self._asks_all else value[:, :1]
+        count = self._goes_with[case[:, None], asked].all(dim=1).cumsum(dim=1)
+        choice = bits[:, self._first_other : self._first_cell] % count[:, -1:]
+        return (count[:, None] <= choice[:, :, None]).sum(dim=2)
 
     def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"], Bool[Tensor, " b"]]:
         """The agent's and the objects' cells, one after the other where it is still allowed, and which rows fit."""
