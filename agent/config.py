@@ -53,7 +53,7 @@ class TrainConfig(JsonSettings):
         UnknownNameError: an unknown trainer or memory.
     """
 
-    env: str = "BabyAI-GoToRedBallGrey-v0"
+    env: str = "senseweave/Seek-v0"
     env_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     steps: int = 300_000
     imitation_steps: int = 0

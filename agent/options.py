@@ -19,7 +19,7 @@ PRESET_NAMES = ("laptop", "base", "large")
 DESCRIPTION = """\
 Trains agents that see, hear and are told what to do, and shows which of their senses they use.
 
-  senseweave train                                  learn to go to a red ball (some minutes on a laptop)
+  senseweave train                                  learn to seek what is seen or heard, as told
   senseweave evaluate runs/NAME                     how well it does on episodes that it never saw
   senseweave explain runs/NAME                      which senses it uses
   senseweave watch --policy runs/NAME               see and hear it play, as a video
@@ -221,7 +221,7 @@ def _env_option(parser: Any) -> None:
         type=key_value,
         action="append",
         metavar="KEY=VALUE",
-        help="an option of the environment, such as view=camera; may be repeated",
+        help="an option of the environment, such as size=medium; may be repeated",
     )
 
 

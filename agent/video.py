@@ -4,7 +4,7 @@ A video is never worth a failed run: `try_to_record` says in one sentence why th
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from ..perception.errors import ConfigError, SenseweaveError
 from ..perception.spec import PRESENT, Microphone, Spec
 from .episodes import held_out_seed
 from .film import Shot, write_video
-from .picture import Moment, Picture, draw
+from .picture import PANEL_PX, Moment, Picture, draw
 from .players import Player, PolicyPlayer
 from .progress import tell
 from .sealed import writing
@@ -132,6 +132,7 @@ class _CameraMan:
         kind = self._senses[self._ear] if self._ear is not None else None
         self.microphone = kind if isinstance(kind, Microphone) else None
         self.fps = _frames_a_second(env.get_wrapper_attr("step_s"), is_heard=self.microphone is not None)
+        self._top_view = _top_view_of(env)
         self.filmed: list[Filmed] = []
 
     def shots(self, seed_set: int, episodes: int, largest_frames: int) -> Iterator[Shot]:
@@ -179,11 +180,25 @@ class _CameraMan:
         return observation[self._ear]
 
     def _room(self) -> Picture | None:
+        if self._top_view is not None:
+            return self._top_view()
         if self._env.render_mode != "rgb_array":
             return None
         picture: Any = self._env.render()
         is_picture = isinstance(picture, np.ndarray) and picture.ndim == 3 and picture.shape[2] == 3
         return picture.astype(np.uint8) if is_picture else None
+
+
+def _top_view_of(env: gymnasium.Env[Any, Any]) -> Callable[[], Picture] | None:
+    """Draws a room of ours from above; its own picture repeats what the other panels show."""
+    simulation = getattr(env.unwrapped, "simulation", None)
+    if simulation is None:
+        return None
+    from ..envs.rooms.top_view import TopView
+
+    height, width = simulation.level.height, simulation.level.width
+    view = TopView(height, width, tile=max(8, PANEL_PX // max(height, width)))
+    return lambda: view.draw(simulation.state)
 
 
 def _frames_a_second(step_s: float, *, is_heard: bool) -> Fraction:

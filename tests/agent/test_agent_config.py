@@ -22,6 +22,11 @@ MISTAKES = [
     ({"learning_rate": -1e-3}, ConfigError, "got -0.001"),
     ({"perception": "x", "fusion": "concat"}, ConfigError, "brings its own fusion"),
     ({"checkpoint_every": 0}, ConfigError, "`checkpoint_every`"),
+    ({"imitation_steps": -1}, ConfigError, "`imitation_steps`"),
+    ({"imitation_steps": 9, "memory": "gru"}, ConfigError, "needs a policy without memory"),
+    ({"modality_dropout": 1.0}, ConfigError, "`modality_dropout` must be in 0..1, 1 excluded; got 1.0."),
+    ({"modality_dropout": float("nan")}, ConfigError, "got nan"),
+    ({"modality_dropout": 0.1, "env_options": {"outages": 0.1}}, ConfigError, "choose one of them"),
     ({"keep_checkpoints": 0}, ConfigError, "`keep_checkpoints`"),
     ({"evaluation_episodes": -1}, ConfigError, "`evaluation_episodes`"),
 ]
@@ -54,6 +59,12 @@ def test_an_evaluation_setting_out_of_its_range_is_one_sentence(changes, message
 def test_settings_survive_json():
     config = TrainConfig(env="X-v0", env_options={"view": "camera"}, learning_rate=0.5, seed=7)
     assert TrainConfig.from_json(config.to_json()) == config
+
+
+def test_steps_may_be_none_after_imitation_which_is_counted_in_whole_steps_of_all_environments():
+    config = TrainConfig(steps=0, imitation_steps=100, num_envs=16)
+    assert config.all_imitation_steps == config.all_steps == 112
+    assert TrainConfig(steps=50, num_envs=16).all_steps == 50
 
 
 def test_an_unknown_setting_says_did_you_mean():

@@ -48,8 +48,21 @@ MISTAKES = [
     ("train --env BabyAI-GoToRedBal-v0", 'did you mean "BabyAI-GoToRedBall-v0"?'),
     ("train --fusion conkat", 'Fusion "conkat" is not known; did you mean "concat"?'),
     ("train --preset bass", 'Preset "bass" is not known; did you mean "base"?'),
-    ("train --env-option vieww=grid", "vieww"),
-    ("train --env-option view=grit", "`view`"),
+    ("train --env BabyAI-GoToRedBall-v0 --env-option vieww=grid", "vieww"),
+    ("train --env BabyAI-GoToRedBall-v0 --env-option view=grit", "`view`"),
+    ("train --env-option sences=grid", 'did you mean "senses"?'),
+    ("train --imitation-steps -1", "`imitation_steps` must be a whole number of at least 0; got -1."),
+    ("train --imitation-steps 9 --memory gru", "`imitation_steps` needs a policy without memory"),
+    ("train --imitation-steps 9 --env Acrobot-v1", '"Acrobot-v1" has no expert'),
+    ("train --modality-dropout 1", "`modality_dropout` must be in 0..1, 1 excluded; got 1.0."),
+    ("train --modality-dropout 0.1 --env-option outages=0.2", "both take senses away; choose one of them."),
+    ("train --resume /nowhere/run --imitation-steps 9", "`--imitation-steps` cannot change when a run resumes"),
+    ("watch --expert --random", "`--random` cannot be given together with --expert"),
+    ("watch --greedy", "`greedy` is how a policy acts; got none."),
+    ("watch --out film.avi", "`out` must end in .mp4, .mkv or .mov; got 'film.avi'."),
+    ("watch NoSuchLevel-v0", 'The environment "NoSuchLevel-v0" is not known'),
+    ("watch Acrobot-v1 --expert", '"Acrobot-v1" has no expert'),
+    ("watch --policy /nowhere", 'The run directory "/nowhere" does not exist'),
     ("train --perception /nowhere", "/nowhere/config.json cannot be read"),
     ("train --out {file}", "is a file. Choose another --out."),
     ("train --out {file}/below", "is a file. Choose another --out."),
@@ -114,7 +127,8 @@ def last_object(out):
 
 def test_train_evaluate_and_explain_print_one_json_object(capsys, tmp_path):
     run = str(tmp_path / "run")
-    words = ["--steps", "256", "--num-envs", "2", "--evaluation-episodes", "2", "--device", "cpu", "--json"]
+    words = ["--env", "BabyAI-GoToRedBallGrey-v0", "--steps", "256", "--num-envs", "2", "--evaluation-episodes", "2"]
+    words += ["--device", "cpu", "--json"]
     status, out, err = run_cli(capsys, "train", "--out", run, *words)
     assert status == 0, err
     result = last_object(out)
@@ -202,6 +216,7 @@ def test_numbers_may_be_written_as_people_write_them():
 def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
     run = tmp_path / "run"
     words = f"train --out {run} --steps 1e9 --num-envs 2 --device cpu --checkpoint-every 1e9 --json".split()
+    words += ["--env", "BabyAI-GoToRedBallGrey-v0"]
     command = [sys.executable, "-P", "-m", "senseweave.agent.cli"]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
