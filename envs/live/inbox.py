@@ -1,0 +1,106 @@
+"""`Inbox`: the newest good reading of one sensor, and the doorkeeper that lets only good ones in.
+
+Every sensor puts its readings in here, whatever makes them; the loop looks at `newest`. One thread offers, another may
+look: what is shared is a single attribute and a bounded queue.
+"""
+
+import collections
+import dataclasses
+import math
+
+import numpy as np
+
+from ...perception.spec import Kind
+from .clock import to_ns
+from .reading import Event, Reading, misfit
+
+MOST_EVENTS = 1000
+"""How many events are kept until somebody takes them; then the oldest go."""
+
+
+class Inbox:
+    """Keeps readings in order and in shape.
+
+    A reading is dropped, and counted, when its content does not fit the kind or its capture time is not later than that
+    of the newest one. A capture time later than its arrival is set to the arrival, for such a stamp would look fresh
+    long after its device died. With `unchanged_s`, content that has been the same, bit for bit, for that long counts as
+    frozen (a dead driver that repeats its last frame, a muted microphone's zeros): the newest reading is forgotten and
+    equal ones are dropped until something else comes.
+
+    Args:
+        name: the sense, for events.
+        kind: what the content must fit.
+        unchanged_s: seconds; None lets content stay the same for ever, as a file's or a simulator's may.
+
+    Attributes:
+        newest: the newest good reading; None before the first, and while the content is frozen.
+        accepted: how many readings were let in.
+        dropped: how many were not.
+        retimed: how many had a capture time in the future.
+    """
+
+    def __init__(self, name: str, kind: Kind, unchanged_s: float | None = None) -> None:
+        self.name = name
+        self.kind = kind
+        self.newest: Reading | None = None
+        self.accepted = 0
+        self.dropped = 0
+        self.retimed = 0
+        self._unchanged_ns = to_ns(math.inf if unchanged_s is None else unchanged_s)
+        self._last: Reading | None = None
+        self._changed_ns = 0
+        self._told_drop = False
+        self._warnings: set[str] = set()
+        self._events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+
+    def offer(self, reading: Reading, now_ns: int) -> bool:
+        """Lets a reading in if it is good.
+
+        Returns:
+            Whether it was let in, which is what counts as a sign of life.
+        """
+        if reading.captured_ns > now_ns:
+            self.retimed += 1
+            reading = dataclasses.replace(reading, captured_ns=now_ns)
+        fault = misfit(self.kind, reading.content) or self._disorder(reading) or self._frozen(reading)
+        if fault is not None:
+            self.dropped += 1
+            if not self._told_drop:
+                self._told_drop = True
+                self.tell(now_ns, "dropped", f"A reading {fault}.")
+            return False
+        self._told_drop = False
+        self._last = self.newest = reading
+        self.accepted += 1
+        return True
+
+    def _disorder(self, reading: Reading) -> str | None:
+        if self._last is None or reading.captured_ns > self._last.captured_ns:
+            return None
+        behind_ms = (self._last.captured_ns - reading.captured_ns) / 1e6
+        return f"is not newer than the one before it, but {behind_ms:.1f} ms older"
+
+    def _frozen(self, reading: Reading) -> str | None:
+        if self._last is None or not np.array_equal(reading.content, self._last.content):
+            self._changed_ns = reading.captured_ns
+            return None
+        unchanged_ns = reading.captured_ns - self._changed_ns
+        if unchanged_ns < self._unchanged_ns:
+            return None
+        self.newest = None
+        return f"is frozen: its content has been the same for {unchanged_ns / 1e9:.1f} s"
+
+    def tell(self, time_ns: int, kind: str, detail: str = "") -> None:
+        """Adds an event of this sense; the same warning is told once."""
+        if kind == "warning":
+            if detail in self._warnings:
+                return
+            self._warnings.add(detail)
+        self._events.append(Event(time_ns, self.name, kind, detail))
+
+    def take_events(self) -> list[Event]:
+        """What happened since the last call, in the order in which it was noticed."""
+        taken: list[Event] = []
+        while self._events:
+            taken.append(self._events.popleft())
+        return taken

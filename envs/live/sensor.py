@@ -1,0 +1,240 @@
+"""`Sensor`: what the rig asks for the newest reading. `ThreadedSensor` runs a device's `Source` and keeps it alive.
+
+The loop never waits for a sensor: `newest` and `take_events` return at once, whatever the device does. Whether a
+reading is too old to be used is not decided here but in `align.py`.
+
+One thread supervises; each attempt to open and read the device runs in a thread of its own, which alone touches the
+source. A driver that does not come back is abandoned with its thread (both are daemons) and a new source is made.
+"""
+
+import contextlib
+import math
+import threading
+from collections.abc import Callable
+
+from ...perception.errors import ConfigError, SenseweaveError
+from ...perception.spec import Kind
+from .clock import NS_PER_S, Clock
+from .inbox import Inbox
+from .patience import Patience, Watchdog
+from .reading import Event, Reading, without_limit
+from .source import Source, SourceEndedError, SourceError
+
+DEFAULT_MAX_AGE_S = 0.5
+"""How old a reading may be before its sense counts as absent, where nobody says otherwise."""
+
+
+class Sensor:
+    """One sense of a rig. Subclass it for what needs no thread: replays, scripts, the senses of a simulator.
+
+    Args:
+        name: the sense's name in the Spec.
+        kind: what its readings are.
+        max_age_s: how old a reading may be and still be used, in seconds; infinite if it holds until the next one.
+            None: infinite for an instruction, `DEFAULT_MAX_AGE_S` for everything else.
+
+    Raises:
+        ConfigError: `max_age_s` is not positive.
+    """
+
+    def __init__(self, name: str, kind: Kind, max_age_s: float | None = None) -> None:
+        if max_age_s is None:
+            max_age_s = math.inf if without_limit(kind) else DEFAULT_MAX_AGE_S
+        if not max_age_s > 0:
+            raise ConfigError(f'`max_age_s` of "{name}" must be above 0 seconds; got {max_age_s!r}.')
+        self.name = name
+        self.kind = kind
+        self.max_age_s = float(max_age_s)
+
+    def start(self, clock: Clock) -> None:
+        """Begins to sense; returns at once. Times of readings and events are the clock's. Once in a sensor's life."""
+        raise NotImplementedError
+
+    def newest(self, now_ns: int) -> Reading | None:
+        """The newest reading, at once; None before the first. Its capture times never go back.
+
+        Args:
+            now_ns: the present time; a sensor that is not driven by a device works out from it what there is to see.
+        """
+        raise NotImplementedError
+
+    def take_events(self) -> list[Event]:
+        """What happened to the sensor since the last call, each event once."""
+        return []
+
+    def stop(self) -> None:
+        """Ends sensing and gives the device back, within a bounded time. May be called twice, or without `start`."""
+
+
+class ThreadedSensor(Sensor):
+    """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
+
+    An attempt fails when the source raises, misses its start-up deadline or stalls. The next one follows after a delay
+    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can mend, there is none.
+
+    Args:
+        name: see `Sensor`.
+        kind: see `Sensor`.
+        make_source: makes the source of one attempt; only remembers arguments, so that it cannot block.
+        max_age_s: see `Sensor`.
+        patience: the deadlines and delays.
+        unchanged_s: after how many seconds of content that is equal bit for bit the device counts as frozen or muted,
+            see `Inbox`; None for sources whose content may stand still.
+
+    Attributes:
+        inbox: the newest reading, and counts of what was accepted and dropped.
+        failure: the sentence of the last failure, "" while it works.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kind: Kind,
+        make_source: Callable[[], Source],
+        *,
+        max_age_s: float | None = None,
+        patience: Patience | None = None,
+        unchanged_s: float | None = None,
+    ) -> None:
+        super().__init__(name, kind, max_age_s)
+        self.inbox = Inbox(name, kind, unchanged_s)
+        self.failure = ""
+        self._make_source = make_source
+        self._patience = patience or Patience()
+        self._watchdog = Watchdog(self._patience)
+        self._supervisor: threading.Thread | None = None
+        self._current: _Attempt | None = None
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+
+    def start(self, clock: Clock) -> None:
+        if self._supervisor is not None:
+            return
+        self._clock = clock
+        self._supervisor = threading.Thread(target=self._supervise, name=f"{self.name}-supervisor", daemon=True)
+        self._supervisor.start()
+
+    def newest(self, now_ns: int) -> Reading | None:
+        return self.inbox.newest
+
+    def take_events(self) -> list[Event]:
+        return self.inbox.take_events()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+        if self._supervisor is not None:
+            self._supervisor.join(self._patience.grace_s + 1.0)
+
+    def _supervise(self) -> None:
+        hung: list[threading.Thread] = []
+        while not self._stopping.is_set():
+            hung = [thread for thread in hung if thread.is_alive()]
+            if len(hung) < self._patience.most_hung:
+                attempt = self._attempt()
+                if attempt.thread.is_alive():
+                    hung.append(attempt.thread)
+                if attempt.is_last:
+                    return
+            self._clock.wait(self._stopping, self._watchdog.end() / NS_PER_S)
+
+    def _attempt(self) -> "_Attempt":
+        """One attempt, from opening to failure; on return its thread has ended or is abandoned."""
+        attempt = _Attempt(self, self._make_source)
+        with self._lock:
+            self._current = attempt
+            self._watchdog.begin(self._clock.now_ns())
+        attempt.thread.start()
+        while not (attempt.has_ended or self._stopping.is_set()):
+            self._wake.clear()
+            left_s = (self._watchdog.deadline_ns - self._clock.now_ns()) / NS_PER_S
+            if left_s <= 0:
+                self._fail(attempt, "stalled", self._watchdog.missed())
+                break
+            if not attempt.has_ended and not self._stopping.is_set():
+                self._clock.wait(self._wake, left_s)
+        with self._lock:
+            self._current = None
+        attempt.thread.join(self._patience.grace_s)
+        if attempt.thread.is_alive() and not self._stopping.is_set():
+            detail = f"Its driver did not return for {self._patience.grace_s:g} s more; its thread is abandoned."
+            self._tell("hung", detail)
+        return attempt
+
+    def _tell(self, kind: str, detail: str) -> None:
+        self.inbox.tell(self._clock.now_ns(), kind, detail)
+
+    def _fail(self, attempt: "_Attempt", kind: str, detail: str) -> None:
+        with self._lock:
+            if attempt is not self._current or self._stopping.is_set():
+                return
+            self.failure = detail
+            self._tell(kind, detail)
+
+    def _accept(self, attempt: "_Attempt", reading: Reading | None, notes: list[tuple[str, str]]) -> None:
+        """Takes what an attempt has read, unless the attempt was given up meanwhile."""
+        now_ns = self._clock.now_ns()
+        with self._lock:
+            if attempt is not self._current:
+                return
+            for kind, detail in notes:
+                self.inbox.tell(now_ns, kind, detail)
+            if reading is None or not self.inbox.offer(reading, now_ns):
+                return
+            if not self._watchdog.has_started:
+                self.failure = ""
+                self.inbox.tell(now_ns, "opened", f"Attempt {self._watchdog.attempts}.")
+            self._watchdog.feed(now_ns)
+
+
+class _Attempt:
+    """The life of one source in one thread: opened, read until it fails or is given up, closed by the same thread.
+
+    Args:
+        sensor: whose attempt it is.
+        make_source: makes the source.
+
+    Attributes:
+        has_ended: nothing more comes from it, although closing may take longer.
+        is_last: trying again would be useless.
+    """
+
+    def __init__(self, sensor: ThreadedSensor, make_source: Callable[[], Source]) -> None:
+        self.sensor = sensor
+        self.make_source = make_source
+        self.has_ended = False
+        self.is_last = False
+        self.thread = threading.Thread(target=self._run, name=f"{sensor.name}-source", daemon=True)
+
+    @property
+    def is_wanted(self) -> bool:
+        return self is self.sensor._current and not self.sensor._stopping.is_set()
+
+    def _run(self) -> None:
+        source: Source | None = None
+        try:
+            source = self.make_source()
+            source.clock = self.sensor._clock
+            source.open()
+            self.sensor._accept(self, None, source.take_notes())
+            while self.is_wanted:
+                reading = source.read()
+                self.sensor._accept(self, reading, source.take_notes())
+        except SourceEndedError as error:
+            self.is_last = True
+            self.sensor._fail(self, "ended", str(error))
+        except SourceError as error:
+            self.sensor._fail(self, "failed", str(error))
+        except SenseweaveError as error:
+            self.is_last = True
+            self.sensor._fail(self, "failed", str(error))
+            self.sensor._fail(self, "ended", "To open it again would be useless.")
+        except Exception as error:  # a driver may raise anything, and the loop must survive all of it
+            self.sensor._fail(self, "failed", f"{type(error).__name__}: {error}")
+        finally:
+            self.has_ended = True
+            self.sensor._wake.set()
+            if source is not None:
+                with contextlib.suppress(Exception):
+                    source.close()
