@@ -97,7 +97,9 @@ class Seek(Level):
         among("split", split, (None, "train", "test"))
         inner, usual, self.colours, self.sounds = SIZES[size]
         looks = len(THINGS) * self.colours
-        most = min(self.sounds if _SOUND in self.deciding else looks, inner**2 // 9)
+        most = min(
+            self.sounds if _SOUND in self.deciding else looks, (inner**2 - 1) // 9
+        )  # the agent and each object take up to nine cells
         self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
         if max_steps is not None:
             whole("max_steps", max_steps, 1, 1_000_000)
@@ -117,7 +119,6 @@ class Seek(Level):
         is_straight = plan.nearness(self._cells, chebyshev=False) == apart
         self._beside_agent = torch.where(is_straight & (apart <= 2), taken, 0)
         self._beside_object = torch.where(apart < 2, taken, 0)
-        self.may_reject = inner**2 - 9 * self.objects < 1
         self._first_other = _FIRST + max(looks, self.sounds)
         self._first_cell = self._first_other + self.objects
         self._draws = torch.arange(self._first_cell + len(self._cells), device=device)
@@ -158,11 +159,11 @@ class Seek(Level):
         self._starts = self._counts.cumsum(dim=0) - self._counts
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
-        """One attempt for each key, and which of them are valid: all unless the room is crowded."""
+        """A world for each key; every one is valid."""
         bits = draw_bits(key, self._draws)
         target = bits[:, _SLOT, None] % self.objects
         look, sound, mission = self._attributes(bits, target)
-        agent, cell, valid = self._place(bits)
+        agent, cell = self._place(bits)
         is_target = self._slots == target
         draft = Draft(
             agent_cell=agent,
@@ -175,7 +176,7 @@ class Seek(Level):
             is_wrong=~is_target,
             object_sound=sound,
         )
-        return draft, valid
+        return draft, torch.ones_like(agent, dtype=torch.bool)
 
     def _attributes(
         self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
@@ -211,8 +212,8 @@ class Seek(Level):
         choice = bits[:, self._first_other : self._first_cell] % count[:, -1:]
         return (count[:, None] <= choice[:, :, None]).sum(dim=2)
 
-    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"], Bool[Tensor, " b"]]:
-        """The agent's and the objects' cells, one after the other where it is still allowed, and which rows fit."""
+    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"]]:
+        """The agent's and the objects' cells, one after the other where it is still allowed."""
         start = bits[:, _AGENT] % len(self._cells)
         ranks = (bits[:, self._first_cell :] >> 1) | self._beside_agent[start]
         places = []
@@ -220,8 +221,7 @@ class Seek(Level):
             if number:
                 ranks |= self._beside_object[places[-1]]
             places.append(ranks.argmin(dim=1))
-        last = ranks.gather(1, places[-1][:, None]).squeeze(1)
-        return self._cells[start], self._cells[torch.stack(places, dim=1)], last <= FREE_BITS
+        return self._cells[start], self._cells[torch.stack(places, dim=1)]
 
 
 class SeekSeen(Seek):

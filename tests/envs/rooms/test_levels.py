@@ -270,9 +270,9 @@ def test_wrong_options_get_one_sentence(name, options, words):
         ("PutNextLocal", {"room_size": 5, "objects": 3}),
         ("GoTo", {"objects": 54}),
         ("GoTo", {"rooms": 2, "room_size": 4, "objects": 2}),
-        ("Seek", {"objects": 4}),
+        ("Seek", {"objects": 3}),
         ("Seek", {"size": "medium", "objects": 6}),
-        ("SeekSeen", {"size": "large", "objects": 16}),
+        ("SeekSeen", {"size": "large", "objects": 15}),
     ],
 )
 def test_the_most_crowded_worlds_that_may_be_asked_for_can_be_made(name, options):
