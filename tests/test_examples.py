@@ -37,3 +37,10 @@ def test_the_camera_loop_carries_on_when_the_camera_is_gone(tmp_path: Path) -> N
     assert len(lines) == 8
     assert all("camera 0.00" not in line for line in lines[:5])
     assert all("camera 0.00" in line and "audio 0.00" in line for line in lines[5:])
+
+
+def test_three_frames_are_drawn_with_their_instructions(tmp_path: Path) -> None:
+    picture = cv2.imread(run("rooms_frames.py", str(tmp_path / "frames.png")).strip())
+    assert picture.shape == (356, 984, 3)
+    assert (np.ptp(picture[:320].astype(int), axis=-1) > 90).mean() > 0.02  # things are in view
+    assert picture[325:].min() < 50  # something is written
