@@ -46,9 +46,9 @@ class RoomsSettings:
             if not isinstance(value, bool) and not (name == "spoken" and value is None):
                 raise ConfigError(f"`{name}` must be true or false; got {value!r}.")
         sizes = self.camera_size if isinstance(self.camera_size, (tuple, list)) else (self.camera_size,) * 2
-        if len(sizes) != 2 or not all(type(size) is int and 16 <= size <= 1024 for size in sizes):
+        if len(sizes) != 2 or not all(type(size) is int and 16 <= size <= 512 for size in sizes):
             raise ConfigError(
-                f"`camera_size` must be a number of pixels in 16..1024, or (height, width); got {self.camera_size!r}."
+                f"`camera_size` must be a number of pixels in 16..512, or (height, width); got {self.camera_size!r}."
             )
         object.__setattr__(self, "camera_size", tuple(sizes))
 

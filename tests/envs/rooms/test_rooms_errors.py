@@ -49,7 +49,7 @@ def refused(call: Callable[[], object], error: type[SenseweaveError], words: str
         ({"spoken": True}, ConfigError, 'without "audio"'),
         ({"spoken": True, "senses": ("audio", "instruction")}, ConfigError, 'leave "instruction" out'),
         ({"level": "SeekSpoken", "senses": ("audio", "instruction")}, ConfigError, "pass spoken=False"),
-        ({"camera_size": 8}, ConfigError, "`camera_size` must be a number of pixels in 16..1024.*got 8"),
+        ({"camera_size": 8}, ConfigError, "`camera_size` must be a number of pixels in 16..512.*got 8"),
         ({"camera_size": (64, 64, 3)}, ConfigError, "`camera_size`"),
         ({"outages": 1.5}, ConfigError, 'rate of "grid" must be in 0..1; got 1.5'),
         ({"outages": "often"}, ConfigError, "`outages` must be a rate.*got 'often'"),
