@@ -3,6 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from .live.registration import register_live
 from .rooms.registration import register_rooms
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ _HOMES = {
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 register_rooms()
+register_live()
 
 __all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
 

@@ -25,7 +25,7 @@ EVENT_KINDS = (
     "warning",  # something that the user should know, once
     "absent",  # a sense's newest reading became older than its `max_age_s`: the agent is without it
     "back",  # the sense is there again
-    "instruction",  # the agent was told something new; the detail is the text
+    "instruction",  # the agent was told something new, the detail; the aligner tells it of every source
     "rejected",  # something was said that was not understood well enough; the old instruction holds
     "stop",  # the agent was told to stop: the safe action is sent until there is a new instruction
     "safe",  # the safe action is sent instead of the policy's from now on; the detail says why

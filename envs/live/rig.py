@@ -1,0 +1,307 @@
+"""`LiveRig`: sensors in, actions out, as a Gymnasium environment that keeps its rate and does not die.
+
+The loop is the caller's: `step(action)` sends the action, waits for the next deadline and returns what the senses give
+then. Deadlines are absolute; a caller who comes after one skips it. Whatever a sensor does, `step` returns: a sense
+that is silent, frozen or gone is absent in the observation, and comes back by itself.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ...perception.errors import ConfigError, did_you_mean
+from ...perception.spec import Instruction, Spec
+from .actuators import Actuator, Command
+from .align import Aligner, Moment, Observation
+from .clock import Clock, SystemClock, to_ns
+from .reading import Event
+from .sensor import Sensor
+from .timing import Timing
+
+_POLL_S = 0.01
+"""How often the first reset looks whether all senses are there."""
+
+
+class LiveRig(gymnasium.Env[Any, Any]):
+    """Live sensors and a body as an environment. The reward is 0; an episode ends by `max_steps` alone.
+
+    `info` holds at every reset and step: `time_ns`, `tick` (number of the observation since the reset), `ages_s`,
+    `events` (a list of `Event`), `instruction` (the text; "" if there is none), `overruns` (ticks skipped since the
+    rig was made), `due_ns` (the deadline of this tick) and, after a step, `sent` (the `Command`, or None),
+    `safe_reason` ("" while the policy's own actions are sent) and `actuator` (what the body reports).
+
+    Args:
+        senses: what the policy was trained with.
+        sensors: sense -> its sensor; a sense without one is always absent.
+        action_names: the names of the actions 0, 1, 2...; of a rig with another action space, none.
+        step_s: how long a step was in training, which gives the rate.
+        actuator: where actions go; None drops them.
+        clock: real time by default.
+        max_age_s: sense -> seconds after which its newest reading is too old, instead of its sensor's own.
+        required: senses without which the policy must not act: while one is absent, the safe action is sent.
+        safe_action: an action of the action space, or one's name. It is also sent while the agent is told to stop,
+            instead of actions that are not finite, and when the rig is closed. None sends nothing then.
+        rate_hz: ticks per second instead of 1 / step_s; an event warns, since the policy was trained with that.
+        action_space: instead of a whole number for each of `action_names`.
+        start_up_s: how long the first reset waits, at most, for all sensors to be there.
+        max_steps: after so many steps an episode is truncated; None never ends one.
+
+    Attributes:
+        senses: the Spec of the observation.
+        action_names: the names of the actions.
+        step_s: how long a step was in training.
+        period_s: how long a step is here.
+        sensors: sense -> sensor.
+        timing: how punctual the loop is.
+        moment: the latest `Moment`: the observation with its readings, ages and events; None before the first reset.
+
+    Raises:
+        ConfigError: an option is out of its range or contradicts another one.
+        SpecError: a sensor does not fit the senses.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+
+    def __init__(
+        self,
+        senses: Spec,
+        sensors: Mapping[str, Sensor],
+        *,
+        action_names: tuple[str, ...] = (),
+        step_s: float = 0.1,
+        actuator: Actuator | None = None,
+        clock: Clock | None = None,
+        max_age_s: Mapping[str, float] | None = None,
+        required: tuple[str, ...] = (),
+        safe_action: Any = None,
+        rate_hz: float | None = None,
+        action_space: gymnasium.Space[Any] | None = None,
+        start_up_s: float = 5.0,
+        max_steps: int | None = None,
+    ) -> None:
+        for name, seconds, least in (("step_s", step_s, 1e-4), ("start_up_s", start_up_s, 0.0)):
+            if not least <= seconds < math.inf:
+                raise ConfigError(f"`{name}` must be finite and at least {least:g} seconds; got {seconds!r}.")
+        if rate_hz is not None and not 0.01 <= rate_hz <= 10_000:
+            raise ConfigError(f"`rate_hz` must be in 0.01..10000 ticks per second; got {rate_hz!r}.")
+        if max_steps is not None and not (type(max_steps) is int and max_steps >= 1):
+            raise ConfigError(f"`max_steps` must be a whole number of at least 1, or None; got {max_steps!r}.")
+        self.senses = senses
+        self.sensors = dict(sensors)
+        self.action_names = tuple(action_names)
+        self.observation_space = senses.space()
+        self.action_space = self._make_action_space(action_space)
+        self.step_s = float(step_s)
+        self.period_s = self.step_s if rate_hz is None else 1.0 / rate_hz
+        self.timing = Timing()
+        self.moment: Moment | None = None
+        self._aligner = Aligner(senses, sensors, max_age_s)
+        self._actuator = actuator or Actuator()
+        self._clock = clock or SystemClock()
+        self._required = self._check_required(required)
+        self._safe_action = self._read_safe_action(safe_action)
+        self._start_up_s = start_up_s
+        self._max_steps = max_steps
+        self._period_ns = to_ns(self.period_s)
+        self._due_ns = 0
+        self._tick = 0
+        self._told_safe = ""
+        self._told_unsent = False
+        self._stopped_ns: int | None = None
+        self._state = "new"
+        self._notes: list[Event] = []
+
+    @property
+    def max_age_s(self) -> dict[str, float]:
+        """Sense -> seconds after which its newest reading is too old; only senses that have a sensor."""
+        return dict(self._aligner.max_age_s)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that everything here goes by."""
+        return self._clock
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begins an episode; the sensors go on as they are. The first reset starts them and waits for all of them.
+
+        Args:
+            seed: for the body, if it is a simulator; the world outside has none.
+            options: none are known.
+
+        Raises:
+            ConfigError: an option is given, the rig was closed, or the actuator cannot work.
+        """
+        super().reset(seed=seed)
+        if options:
+            raise ConfigError(f"A live rig takes no reset options; got {', '.join(map(str, options))}.")
+        if self._state == "closed":
+            raise ConfigError("The rig was closed, and its sensors with it; make another one.")
+        if self._state == "new":
+            self._actuator.open(self._clock)
+            self._state = "open"
+            for sensor in self.sensors.values():
+                sensor.start(self._clock)
+        self._actuator.reset(seed)
+        if self.moment is None:
+            self._wait_for_sensors()
+            if abs(self.period_s / self.step_s - 1) > 0.01:
+                self._note("warning", f"The policy was trained at {1 / self.step_s:g} Hz; this is another rate.")
+        self._tick = 0
+        self._due_ns = self._clock.now_ns()
+        self._observe(self._due_ns)
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Sends an action, waits for the next deadline, and looks and listens.
+
+        Args:
+            action: one of the action space.
+
+        Returns:
+            The observation, reward 0, never terminated, truncated after `max_steps`, and `info`; see the class.
+
+        Raises:
+            ConfigError: there was no reset, or the action is not one of the action space (an array that is not finite
+                is no error: the safe action is sent instead).
+        """
+        if self._state != "open" or self.moment is None:
+            raise ConfigError("The rig is not running; call reset() before the first step.")
+        now_ns = self._clock.now_ns()
+        reason = self._why_safe(action, now_ns)
+        sent = self._send(action, reason, now_ns)
+        self._due_ns += self._period_ns
+        sent_ns = self._clock.now_ns()
+        if sent_ns > self._due_ns:
+            skipped = -((self._due_ns - sent_ns) // self._period_ns)
+            self._due_ns += skipped * self._period_ns
+            self.timing.overruns += skipped
+            self._note("overrun", f"{skipped} skipped.")
+        work_ns = sent_ns - self.moment.time_ns
+        self._clock.sleep_until_ns(self._due_ns)
+        woke_ns = self._clock.now_ns()
+        self.timing.add(self._due_ns, woke_ns, work_ns)
+        self._tick += 1
+        self._observe(woke_ns)
+        told = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
+        is_over = self._max_steps is not None and self._tick >= self._max_steps
+        return self._observation(), 0.0, False, is_over, self._info() | told
+
+    def close(self) -> None:
+        """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
+        if self._state == "open":
+            if self.moment is not None and self._safe_action is not None:
+                self._send(self._safe_action, "The rig is closed.", self._clock.now_ns())
+            for sensor in self.sensors.values():
+                sensor.stop()
+            self._actuator.close()
+        self._state = "closed"
+
+    def _wait_for_sensors(self) -> None:
+        give_up_ns = self._clock.now_ns() + to_ns(self._start_up_s)
+        while (now_ns := self._clock.now_ns()) < give_up_ns:
+            if all(self._aligner.is_here(name, now_ns) for name in self.sensors):
+                return
+            self._clock.sleep_until_ns(min(give_up_ns, now_ns + to_ns(_POLL_S)))
+
+    def _observe(self, now_ns: int) -> None:
+        self.moment = self._aligner.align(now_ns)
+        self.moment.events.extend(self._notes)
+        self.moment.events.sort(key=lambda event: event.time_ns)
+        self._notes = []
+        for event in self.moment.events:
+            if event.kind == "stop":
+                self._stopped_ns = event.time_ns
+        for name, reading in self.moment.readings.items():
+            if reading is None or self._stopped_ns is None or not isinstance(self.senses[name], Instruction):
+                continue
+            if reading.captured_ns > self._stopped_ns:
+                self._stopped_ns = None
+
+    def _observation(self) -> Observation:
+        return {} if self.moment is None else dict(self.moment.observation)
+
+    def _info(self) -> dict[str, Any]:
+        moment = self.moment
+        if moment is None:
+            return {}
+        return {
+            "time_ns": moment.time_ns,
+            "due_ns": self._due_ns,
+            "tick": self._tick,
+            "ages_s": dict(moment.ages_s),
+            "events": list(moment.events),
+            "instruction": moment.instruction,
+            "overruns": self.timing.overruns,
+        }
+
+    def _note(self, kind: str, detail: str) -> None:
+        self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
+
+    def _why_safe(self, action: Any, now_ns: int) -> str:
+        """Why the policy's action must not be sent; "" if it may. Tells when that changes."""
+        missing = [name for name in self._required if not self._aligner.is_here(name, now_ns)]
+        reason = ""
+        if self._stopped_ns is not None:
+            reason = "It was told to stop."
+        elif missing:
+            reason = f"Without {' and '.join(missing)}."
+        elif not np.isfinite(np.asarray(action, np.float64)).all():
+            reason = "The policy's action is not finite."
+        elif not self.action_space.contains(action):
+            raise ConfigError(f"The action must be one of {self.action_space}; got {action!r}.")
+        if reason != self._told_safe:
+            self._note("safe" if reason else "resumed", reason)
+            self._told_safe = reason
+        return reason
+
+    def _send(self, action: Any, reason: str, now_ns: int) -> Command | None:
+        """Sends an action, or the safe one where there is a reason; None if nothing was sent."""
+        chosen = self._safe_action if reason else action
+        if chosen is None:
+            return None
+        is_named = isinstance(self.action_space, gymnasium.spaces.Discrete) and len(self.action_names) > 0
+        name = self.action_names[int(chosen)] if is_named else ""
+        command = Command(chosen, name, now_ns, self._tick, bool(reason))
+        try:
+            self._actuator.send(command)
+        except Exception as error:  # a body that is gone must not stop the loop: it may come back
+            if not self._told_unsent:
+                self._note("unsent", f"{type(error).__name__}: {error}")
+            self._told_unsent = True
+            return None
+        self._told_unsent = False
+        return command
+
+    def _make_action_space(self, action_space: gymnasium.Space[Any] | None) -> gymnasium.Space[Any]:
+        if action_space is None and not self.action_names:
+            raise ConfigError("A rig needs `action_names`, or an `action_space`; got neither.")
+        space = gymnasium.spaces.Discrete(len(self.action_names)) if action_space is None else action_space
+        if self.action_names and getattr(space, "n", None) != len(self.action_names):
+            raise ConfigError(f"{len(self.action_names)} `action_names` do not fit the action space {space}.")
+        return space
+
+    def _check_required(self, required: tuple[str, ...]) -> tuple[str, ...]:
+        for name in required:
+            if name not in self.senses:
+                raise ConfigError(f'`required` names "{name}", which is no sense; {did_you_mean(name, self.senses)}')
+        return tuple(required)
+
+    def _read_safe_action(self, safe_action: Any) -> Any:
+        if isinstance(safe_action, str):
+            if safe_action not in self.action_names:
+                raise ConfigError(
+                    f'`safe_action` "{safe_action}" is no action; {did_you_mean(safe_action, self.action_names)}'
+                )
+            return self.action_names.index(safe_action)
+        if safe_action is None and self._required:
+            raise ConfigError(
+                f"`required` needs a `safe_action`, to send while {' or '.join(self._required)} is absent; got none."
+            )
+        if safe_action is not None and not self.action_space.contains(safe_action):
+            raise ConfigError(f"`safe_action` must be one of {self.action_space}; got {safe_action!r}.")
+        return safe_action
