@@ -19,6 +19,7 @@ from typing import Any
 
 from ..perception.errors import ConfigError, SenseweaveError
 from .config import EvaluateConfig, TrainConfig, WatchConfig
+from .live_config import LiveConfig
 from .options import build_parser
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -173,6 +174,23 @@ def _watch(options: argparse.Namespace) -> Result:
     return result, as_text(result)
 
 
+def _live(options: argparse.Namespace) -> Result:
+    given = _given(options, LiveConfig)
+    for field, pairs, told in (
+        ("max_age_s", options.max_age_s, "max-age"),
+        ("body_options", options.body_option, "body-option"),
+    ):
+        if pairs is not None:
+            given[field] = dict(pairs)
+            if len(given[field]) < len(pairs):
+                raise ConfigError(f"`--{told}` must give each name once; one was given twice.")
+    config = LiveConfig(**given)
+    from .live import as_text, live
+
+    result = live(config)
+    return result, as_text(result)
+
+
 def _envs(options: argparse.Namespace) -> Result:
     from .listing import as_text, list_envs
 
@@ -208,6 +226,7 @@ RUN: dict[str, Callable[[argparse.Namespace], Result]] = {
     "evaluate": _evaluate,
     "explain": _explain,
     "watch": _watch,
+    "live": _live,
     "envs": _envs,
     "doctor": _doctor,
 }

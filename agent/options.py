@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from ..perception.errors import ConfigError, did_you_mean
 from .config import MEMORIES, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
+from .live_config import MOST_HZ
 
 FUSION_NAMES = ("gated_cross_attention", "concat", "gated_sum")
 PRESET_NAMES = ("laptop", "base", "large")
@@ -23,6 +24,7 @@ Trains agents that see, hear and are told what to do, and shows which of their s
   senseweave evaluate runs/NAME                     how well it does on episodes that it never saw
   senseweave explain runs/NAME                      which senses it uses
   senseweave watch --policy runs/NAME               see and hear it play, as a video
+  senseweave live --policy runs/NAME --camera 0     run it on this machine's camera, microphone and your words
   senseweave envs BabyAI GoTo                       environments to train in
   senseweave doctor                                 what works on this machine, and how to mend the rest
 """
@@ -93,6 +95,17 @@ def key_value(text: str) -> tuple[str, Any]:
         return key, json.loads(value)
     except ValueError:
         return key, value
+
+
+def sense_seconds(text: str) -> tuple[str, float]:
+    """Reads SENSE=SECONDS, camera=0.5, say."""
+    sense, equals, seconds = text.partition("=")
+    try:
+        if not equals or not sense.isidentifier():
+            raise ValueError
+        return sense, float(seconds)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be SENSE=SECONDS, camera=0.5, say; got {text!r}") from None
 
 
 def build_parser() -> Parser:
@@ -207,6 +220,66 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _live(parser: argparse.ArgumentParser) -> None:
+    senses = parser.add_argument_group(
+        "what it senses",
+        "Any of them may be missing, late, break or come back: the agent is told what is absent, and the loop goes on.\n"
+        "A file is played at its own speed, again and again.",
+    )
+    senses.add_argument(
+        "--camera",
+        metavar="SRC",
+        help="a number (0 is the first camera), a video file, pictures (frame_%%03d.png), or an address: http, udp, "
+        "tcp or rtsp",
+    )
+    senses.add_argument(
+        "--microphone", metavar="SRC", help="default, a device's name or number, or a file with sound (wav, mp4)"
+    )
+    senses.add_argument(
+        "--instruction",
+        metavar="TEXT",
+        help="what the agent is told; - reads it from standard input, a line each; speech takes it from what is said "
+        "into --microphone",
+    )
+    senses.add_argument(
+        "--max-age",
+        dest="max_age_s",
+        type=sense_seconds,
+        action="append",
+        metavar="SENSE=S",
+        help="how old a reading may be before its sense counts as absent; may be repeated (default: as trained)",
+    )
+    acts = parser.add_argument_group("what it does", "without --policy, the senses are only shown and recorded")
+    acts.add_argument("--policy", metavar="DIR", help="run directory of the agent")
+    way = acts.add_mutually_exclusive_group()
+    way.add_argument("--sample", dest="greedy", action="store_false", help="take sampled actions (default)")
+    way.add_argument("--greedy", dest="greedy", action="store_true", help="take the most probable actions")
+    parser.set_defaults(greedy=None)
+    acts.add_argument(
+        "--actions", metavar="PATH", help="write the actions there, a JSON line each; udp:PORT sends them"
+    )
+    acts.add_argument("--body", metavar="ENV", help="drive this environment; it gives the senses that are not named")
+    acts.add_argument(
+        "--body-option", type=key_value, action="append", metavar="KEY=VALUE", help="an option of it; may be repeated"
+    )
+    acts.add_argument("--required", nargs="+", metavar="SENSE", help="without these the safe action is sent")
+    acts.add_argument("--safe-action", metavar="NAME", help="what is done when a required sense is missing")
+    acts.add_argument("--seed", type=whole_number, metavar="S", help="of sampled actions and the body (default: 0)")
+    acts.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
+    when = parser.add_argument_group("when")
+    when.add_argument(
+        "--rate",
+        dest="rate_hz",
+        type=decimal_number,
+        metavar="HZ",
+        help=f"ticks in a second, at most {MOST_HZ:g} (default: the rate that the policy was trained at)",
+    )
+    when.add_argument("--seconds", type=decimal_number, metavar="T", help="how long (default: until Ctrl-C)")
+    keep = parser.add_argument_group("what to keep")
+    keep.add_argument("--record", metavar="DIR", help="record everything losslessly into this new folder")
+    keep.add_argument("--report", metavar="FILE", help="write a page with pictures and curves at the end, .html")
+
+
 def _envs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help="list only ids that contain each of these")
 
@@ -245,6 +318,11 @@ COMMANDS: dict[str, tuple[Any, str, str]] = {
         _watch,
         "Play some episodes and write them as a video with sound: what the agent sees, hears and is told.",
         "senseweave watch senseweave/Seek-v0 --expert --out seek.mp4",
+    ),
+    "live": (
+        _live,
+        "Run a trained agent on real sensors, or only show and record what they give. Ctrl-C ends it.",
+        "senseweave live --policy runs/local --camera 0 --microphone default --instruction speech",
     ),
     "envs": (_envs, "List environments, their senses, and what has to be installed.", "senseweave envs BabyAI GoTo"),
     "doctor": (_doctor, "Look at this machine: what works, and how to mend the rest.", "senseweave doctor"),

@@ -1,10 +1,13 @@
-"""What turns a state into actions: features extractors, and settings that work. Names are imported on first use."""
+"""What turns a state into actions: features extractors, settings that work, imitation of an expert. Names are imported on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .extractor import PerceptionExtractor as PerceptionExtractor
+    from .imitation import ImitationSettings as ImitationSettings
+    from .imitation import Imitator as Imitator
+    from .imitation import imitate as imitate
     from .presets import dqn_settings as dqn_settings
     from .presets import policy_settings as policy_settings
     from .presets import ppo_settings as ppo_settings
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "extractor": ("PerceptionExtractor",),
+    "imitation": ("ImitationSettings", "Imitator", "imitate"),
     "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
