@@ -1,4 +1,4 @@
-"""What turns a state into actions: features extractors, settings that work, imitation of an expert. Names are imported on first use."""
+"""What turns a state into actions: extractors, settings that work, imitation. Names are imported on first use."""
 
 import importlib
 from typing import TYPE_CHECKING, Any
