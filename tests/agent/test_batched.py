@@ -53,7 +53,7 @@ def test_an_option_that_a_batch_does_not_take_is_refused(options, message):
 @pytest.mark.parametrize(("greedy", "count"), [(True, 3), (False, 12)], ids=["greedy", "sampled"])
 def test_a_batch_is_evaluated_as_single_environments_are_whatever_its_size(policy, greedy, count):
     alone = run_episodes(policy, [make(ROOMS, **SMALL) for _ in range(4)], count, greedy=greedy)
-    assert greedy or len(set(alone.lengths.tolist())) > 3
+    assert greedy or len(set(alone.lengths.tolist())) > 2
     for size in (1, 4, 64):
         told = []
         batch = make_envs(ROOMS, SMALL, count, size, CPU)
