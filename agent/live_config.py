@@ -97,5 +97,7 @@ class LiveConfig(JsonSettings):
                     raise ConfigError(f"`{told}` is about acting, but nobody acts; add --policy DIR, or leave it out.")
         if self.required and self.safe_action is None:
             raise ConfigError("`required` needs to know what is safe when a sense is missing; add --safe-action NAME.")
+        if self.body is not None and self.actions is not None:
+            raise ConfigError("`actions` go to one place; got a file and a body. Leave one of them out.")
         if self.instruction == "speech" and self.microphone is None:
             raise ConfigError('`instruction` "speech" has to hear something; add --microphone default.')

@@ -223,7 +223,7 @@ def _watch(parser: argparse.ArgumentParser) -> None:
 def _live(parser: argparse.ArgumentParser) -> None:
     senses = parser.add_argument_group(
         "what it senses",
-        "Any of them may be missing, late, break or come back: the agent is told what is absent, and the loop goes on.\n"
+        "Any of them may break and come back: the agent is told what is absent, and the loop goes on.\n"
         "A file is played at its own speed, again and again.",
     )
     senses.add_argument(

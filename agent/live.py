@@ -1,0 +1,134 @@
+"""`senseweave live`: a trained policy acts on live sensors, or the sensors are only shown and recorded.
+
+The parts are put together here; the loop itself is in live_loop.py, what is shown in live_status.py.
+"""
+
+import contextlib
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from ..perception.errors import ConfigError
+from . import build
+from .live_config import LiveConfig
+from .live_loop import Tally, Tick, run_loop
+from .live_sensors import Parts, assemble, start_sensors
+from .live_status import Glance, StatusLine
+from .players import Player, PolicyPlayer
+from .progress import duration
+from .rundir import RunDirectory
+from .stop import StopRequest
+
+
+def live(config: LiveConfig) -> dict[str, Any]:
+    """Runs one session.
+
+    Returns:
+        What `live --json` prints.
+
+    Raises:
+        SenseweaveError: something that the caller can mend.
+    """
+    run = None if config.policy is None else RunDirectory.open(config.policy)
+    if run is not None and not run.config.action_names:
+        raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
+    parts = assemble(config, run)
+    player = None if run is None else _load_player(config, run, parts)
+    stop = StopRequest("Ending; once more quits at once.")
+    with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
+        late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
+        status = keepers.enter_context(StatusLine(parts.rig.timing))
+        for name in late:
+            status.tell(f"{name}: nothing yet. The loop begins without it.")
+        for name in parts.rig.senses:
+            if name not in parts.rig.sensors:
+                status.tell(f"{name}: the policy was trained with it, but it has no sensor here; it is always absent.")
+        tally = run_loop(
+            parts.rig,
+            player,
+            seconds=math.inf if config.seconds is None else config.seconds,
+            seed=config.seed,
+            wants_to_stop=lambda: stop.is_set,
+            lookers_on=[_shown_on(status, parts)],
+        )
+    return _result(config, parts, tally, was_interrupted=stop.is_set)
+
+
+def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
+    policy, _ = build.load_policy(run, parts.rig, build.choose_device(config.device))
+    torch.manual_seed(config.seed)
+    return PolicyPlayer(policy, greedy=config.greedy)
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(parts: Parts) -> Iterator[None]:
+    """Gives the devices back, also those that were started before the rig was reset."""
+    try:
+        yield
+    finally:
+        parts.rig.close()
+        for sensor in parts.sensors.values():
+            sensor.stop()
+
+
+def _shown_on(status: StatusLine, parts: Parts) -> Callable[[Tick], None]:
+    held = frozenset(name for name, age_s in parts.rig.max_age_s.items() if age_s == math.inf)
+
+    def show(tick: Tick) -> None:
+        status.tell_events(tick.moment.events)
+        status.show(
+            Glance(
+                ages_s=tick.moment.ages_s,
+                absent=tick.moment.absent,
+                held=held,
+                gates=None if tick.move is None else tick.move.gates,
+                action="" if tick.sent is None else tick.sent.name,
+                safe_reason=tick.safe_reason,
+                instruction=tick.moment.instruction,
+            )
+        )
+
+    return show
+
+
+def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: bool) -> dict[str, Any]:
+    timing = parts.rig.timing
+    return {
+        "policy": config.policy,
+        "ticks": tally.ticks,
+        "seconds": tally.seconds,
+        "rate_hz": timing.rate_hz,
+        "wanted_hz": 1.0 / parts.rig.period_s,
+        "overruns": timing.overruns,
+        "jitter_p50_ms": timing.p50_ms,
+        "jitter_p99_ms": timing.p99_ms,
+        "jitter_max_ms": timing.lateness_ms(100),
+        "work_p50_ms": timing.work_ms(50),
+        "work_p99_ms": timing.work_ms(99),
+        "presence": tally.presence,
+        "safe_ticks": tally.safe_ticks,
+        "events": sum(tally.events.values()),
+        "events_by_kind": dict(sorted(tally.events.items())),
+        "instruction": "" if parts.rig.moment is None else parts.rig.moment.instruction,
+        "was_interrupted": was_interrupted,
+    }
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The session for people."""
+    senses = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["presence"].items())
+    missed = "no tick missed" if not result["overruns"] else f"{result['overruns']} ticks missed"
+    lines = [
+        f"{result['ticks']:,} ticks in {duration(result['seconds'])}, {result['rate_hz']:.2f} Hz, {missed}",
+        f"jitter    p50 {result['jitter_p50_ms']:.2f} ms, p99 {result['jitter_p99_ms']:.2f} ms; "
+        f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
+        f"present   {senses}",
+    ]
+    if result["safe_ticks"]:
+        lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
+    if result["events"]:
+        told = ", ".join(f"{count} {kind}" for kind, count in result["events_by_kind"].items())
+        lines.append(f"events    {told}")
+    return "\n".join(lines)
