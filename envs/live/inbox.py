@@ -14,6 +14,9 @@ from ...perception.spec import Kind
 from .clock import to_ns
 from .reading import Event, Reading, misfit
 
+QUIET_NS = to_ns(5.0)
+"""Dropped readings are told of again after so long without any."""
+
 MOST_EVENTS = 1000
 """How many events are kept until somebody takes them; then the oldest go."""
 
@@ -49,7 +52,7 @@ class Inbox:
         self._unchanged_ns = to_ns(math.inf if unchanged_s is None else unchanged_s)
         self._last: Reading | None = None
         self._changed_ns = 0
-        self._told_drop = False
+        self._dropped_ns: int | None = None
         self._warnings: set[str] = set()
         self._events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
 
@@ -65,11 +68,10 @@ class Inbox:
         fault = misfit(self.kind, reading.content) or self._disorder(reading) or self._frozen(reading)
         if fault is not None:
             self.dropped += 1
-            if not self._told_drop:
-                self._told_drop = True
+            if self._dropped_ns is None or now_ns - self._dropped_ns > QUIET_NS:
                 self.tell(now_ns, "dropped", f"A reading {fault}.")
+            self._dropped_ns = now_ns
             return False
-        self._told_drop = False
         self._last = self.newest = reading
         self.accepted += 1
         return True

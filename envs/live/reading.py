@@ -20,7 +20,7 @@ EVENT_KINDS = (
     "stalled",  # it gave nothing within its deadline and is opened again
     "hung",  # its driver did not come back from a call; the driver's thread is abandoned
     "ended",  # it has nothing more to give, and is not opened again
-    "dropped",  # readings are not used (out of order, of another shape, not finite, frozen): told once until one is
+    "dropped",  # readings are not used (out of order, of another shape, not finite, frozen): once for many
     "overflow",  # the device lost data because nobody fetched it in time
     "warning",  # something that the user should know, once
     "absent",  # a sense's newest reading became older than its `max_age_s`: the agent is without it
