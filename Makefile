@@ -9,9 +9,9 @@ WORKERS ?= 2
 RUN := "$(VENV)/bin/python"
 PIP_INSTALL := $(RUN) -m pip install -qq --disable-pip-version-check --no-input -c constraints.txt
 PYTEST := $(RUN) -P -m pytest --quiet --numprocesses $(WORKERS) --dist worksteal
-# The first folder that is free: runs/red-ball, runs/red-ball-2, ...
-OUT ?= $(shell out=runs/red-ball; n=1; while [ -e $$out ]; do n=$$((n + 1)); out=runs/red-ball-$$n; done; echo $$out)
-TRAIN = train --env BabyAI-GoToRedBallGrey-v0 --trainer sb3 --out $(OUT)
+# The first folder that is free: runs/seek, runs/seek-2, ...
+OUT ?= $(shell out=runs/seek; n=1; while [ -e $$out ]; do n=$$((n + 1)); out=runs/seek-$$n; done; echo $$out)
+TRAIN = train --env senseweave/Seek-v0 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
@@ -19,7 +19,7 @@ EXTRAS ?= test
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make train    train an agent to follow instructions in BabyAI; more options with ARGS="--seed 1"'
+	@echo 'make train    train an agent that sees, hears and is told where to go; more options with ARGS="--seed 1"'
 	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
 	@echo 'make check    lint, format and type check, changing nothing'
 	@echo 'make format   sort imports, mend what can be mended, format'

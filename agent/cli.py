@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..perception.errors import ConfigError, SenseweaveError
-from .config import EvaluateConfig, TrainConfig, WatchConfig
+from .config import EvaluateConfig, TrainConfig, WatchConfig, with_recipe
 from .live_config import LiveConfig
 from .options import build_parser
 
@@ -128,7 +128,7 @@ def _train(options: argparse.Namespace) -> Result:
 
         result = resume(options.resume, **given)
     else:
-        config = TrainConfig(**given)
+        config = TrainConfig(**with_recipe(given))
         out = options.out if options.out is not None else _new_run_name(config.env)
         if not out:
             raise ConfigError('"--out" must name a folder; got an empty text.')

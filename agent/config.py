@@ -22,6 +22,33 @@ PLAYERS = ("expert", "random")
 LARGEST_SEED = 2**31 - 1
 
 
+ROOMS_RECIPE: dict[str, Any] = {
+    "imitation_steps": 400_000,
+    "steps": 250_000,
+    "num_envs": 64,
+    "modality_dropout": 0.1,
+    "learning_rate": 3e-4,
+}
+"""What `senseweave train` takes for a level of Rooms where nobody says for how long; docs/results.md has its figures."""
+
+
+def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings given for a training run, completed by `ROOMS_RECIPE` where that is meant.
+
+    It is meant for the levels that have an expert, when the lengths of imitation and of reinforcement learning are
+    both left open and the policy is one that can imitate; what is given is never changed.
+    """
+    env, options = given.get("env", TrainConfig.env), given.get("env_options") or {}
+    is_rooms = isinstance(env, str) and env.startswith("senseweave/") and not env.startswith("senseweave/Live")
+    is_open = not {"steps", "imitation_steps"} & given.keys() and given.get("memory", "none") == "none"
+    if not (is_rooms and is_open):
+        return dict(given)
+    recipe = {
+        name: value for name, value in ROOMS_RECIPE.items() if name != "modality_dropout" or "outages" not in options
+    }
+    return recipe | dict(given)
+
+
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(JsonSettings):
     """One training run.

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..perception.errors import ConfigError, did_you_mean
-from .config import MEMORIES, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
+from .config import MEMORIES, ROOMS_RECIPE, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
 from .live_config import MOST_HZ
 
 FUSION_NAMES = ("gated_cross_attention", "concat", "gated_sum")
@@ -126,10 +126,21 @@ def _train(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="DIR", help="run directory to make (default: runs/ENV-TIME)")
     where.add_argument("--resume", metavar="DIR", help="go on from this run's newest checkpoint, with its settings")
-    task = parser.add_argument_group("what to learn")
+    r = ROOMS_RECIPE
+    task = parser.add_argument_group(
+        "what to learn",
+        f"A level of Rooms (senseweave/...) without --steps takes {r['imitation_steps']:,} steps of imitation, then "
+        f"{r['steps']:,} of learning, {r['num_envs']} environments, modality dropout {r['modality_dropout']} and a "
+        f"learning rate of {r['learning_rate']}.",
+    )
     task.add_argument("--env", metavar="ID", help=f"see `senseweave envs` (default: {d.env})")
     _env_option(task)
-    task.add_argument("--steps", type=whole_number, metavar="N", help=f"steps to learn from (default: {d.steps:,})")
+    task.add_argument(
+        "--steps",
+        type=whole_number,
+        metavar="N",
+        help=f"steps of reinforcement learning (default: {d.steps:,})",
+    )
     task.add_argument(
         "--imitation-steps",
         type=whole_number,
@@ -302,7 +313,7 @@ COMMANDS: dict[str, tuple[Any, str, str]] = {
     "train": (
         _train,
         "Train an agent, and leave a run directory with the policy, its curves and a video.",
-        "senseweave train --env BabyAI-GoToLocal-v0 --steps 1e6 --out runs/local",
+        "senseweave train --out runs/seek",
     ),
     "evaluate": (
         _evaluate,

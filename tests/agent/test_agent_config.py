@@ -1,6 +1,6 @@
 import pytest
 
-from senseweave.agent.config import EvaluateConfig, TrainConfig
+from senseweave.agent.config import ROOMS_RECIPE, EvaluateConfig, TrainConfig, with_recipe
 from senseweave.perception.errors import ConfigError, SenseweaveError, UnknownNameError
 
 MISTAKES = [
@@ -72,3 +72,30 @@ def test_an_unknown_setting_says_did_you_mean():
         TrainConfig.from_json({"num_env": 4})
     with pytest.raises(ConfigError, match="must be a JSON object"):
         TrainConfig.from_json(["steps"])  # type: ignore[arg-type]
+
+
+def test_rooms_without_a_length_take_the_recipe_and_keep_what_is_given():
+    assert with_recipe({}) == ROOMS_RECIPE
+    taken = with_recipe({"env": "senseweave/GoToLocal-v0", "num_envs": 16, "seed": 3})
+    assert taken == ROOMS_RECIPE | {"env": "senseweave/GoToLocal-v0", "num_envs": 16, "seed": 3}
+    assert TrainConfig(**taken).num_envs == 16
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"steps": 100},
+        {"imitation_steps": 100},
+        {"memory": "gru"},
+        {"env": "BabyAI-GoToLocal-v0"},
+        {"env": "senseweave/Live-v0"},
+    ],
+)
+def test_the_recipe_is_for_rooms_that_can_be_imitated_and_whose_length_is_left_open(given):
+    assert with_recipe(given) == given
+
+
+def test_the_recipe_leaves_outages_of_the_environment_alone():
+    taken = with_recipe({"env_options": {"outages": 0.2}})
+    assert "modality_dropout" not in taken
+    assert TrainConfig(**taken).modality_dropout == 0.0
