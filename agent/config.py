@@ -5,6 +5,7 @@ names that live with the networks (fusions, presets, environments) are checked a
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from ..perception.errors import ConfigError, unknown_name
@@ -29,7 +30,7 @@ ROOMS_RECIPE: dict[str, Any] = {
     "modality_dropout": 0.1,
     "learning_rate": 3e-4,
 }
-"""What `senseweave train` takes for a level of Rooms where nobody says for how long; docs/results.md has its figures."""
+"""What `senseweave train` takes for a level of Rooms where nobody says for how long; see docs/results.md."""
 
 
 def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
