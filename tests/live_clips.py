@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pytest
 
 from senseweave.envs.live.clock import SystemClock, VirtualClock
 from senseweave.envs.live.reading import Reading
@@ -28,9 +29,8 @@ def write_clip(path: Path, frames: int = 20, height: int = 48, width: int = 64, 
         picture = container.add_stream("ffv1" if path.suffix in (".avi", ".mkv") else "mpeg4", rate=RATE_HZ)
         picture.width, picture.height = width, height
         picture.pix_fmt = "yuv420p" if picture.codec_context.name == "mpeg4" else "bgr0"
-        sound = (
-            container.add_stream("aac" if path.suffix == ".mp4" else "pcm_s16le", rate=SOUND_HZ) if with_sound else None
-        )
+        codec = "aac" if path.suffix == ".mp4" else "pcm_s16le"
+        sound = container.add_stream(codec, rate=SOUND_HZ, layout="mono") if with_sound else None
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(np.full((height, width, 3), 8 * number, np.uint8), format="bgr24")
             container.mux(picture.encode(frame))
@@ -59,3 +59,11 @@ def next_reading(source: Source, patience_s: float = 10.0) -> Reading:
         if (reading := source.read()) is not None:
             return reading
     raise TimeoutError(f"no reading within {patience_s} s")
+
+
+def require_portaudio() -> None:
+    """Skips the test where PortAudio is not installed."""
+    try:
+        import sounddevice  # noqa: F401
+    except OSError:
+        pytest.skip("PortAudio is missing: apt-get install -y libportaudio2")
