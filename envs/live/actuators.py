@@ -12,7 +12,7 @@ import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -52,6 +52,10 @@ class Command:
 
 class Actuator:
     """Takes actions. This one drops them, for a rig that only looks and listens."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: a body cannot be doubled. Gymnasium copies what `make` was called with."""
+        return self
 
     def open(self, clock: Clock) -> None:
         """Gets ready; called once, by the rig's first reset.

@@ -102,8 +102,8 @@ class Aligner:
                 continue
             reading, ages_s[name] = self._newest(name, now_ns, events)
             events += self.sensors[name].take_events()
-            is_here = ages_s[name] <= self.max_age_s[name]
-            if is_here and reading is not None:
+            is_here = reading is not None and ages_s[name] <= self.max_age_s[name]
+            if reading is not None and is_here:
                 np.copyto(observation[name], reading.content)
                 observation[PRESENT][i] = 1
                 readings[name] = reading
@@ -120,7 +120,10 @@ class Aligner:
 
     def is_here(self, name: str, now_ns: int) -> bool:
         """Whether a sense is present at this moment; changes nothing and tells nothing."""
-        return name in self.sensors and self._newest(name, now_ns, None)[1] <= self.max_age_s[name]
+        if name not in self.sensors:
+            return False
+        reading, age_s = self._newest(name, now_ns, None)
+        return reading is not None and age_s <= self.max_age_s[name]
 
     def _newest(self, name: str, now_ns: int, events: list[Event] | None) -> tuple[Reading | None, float]:
         """The newest reading that fits, and its age in seconds."""

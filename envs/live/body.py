@@ -15,8 +15,7 @@ from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Instruction, Kind, Spec
 from .actuators import Actuator, Command
 from .clock import Clock
-from .inbox import Inbox
-from .reading import Event, Reading
+from .reading import Reading
 from .sensor import Sensor
 
 
@@ -28,17 +27,14 @@ class BodySensor(Sensor):
 
     def __init__(self, name: str, kind: Kind, max_age_s: float | None = None) -> None:
         super().__init__(name, kind, max_age_s)
-        self.inbox = Inbox(name, kind)
+        self._newest: Reading | None = None
         self._text: str | None = None
 
     def start(self, clock: Clock) -> None:
         pass
 
     def newest(self, now_ns: int) -> Reading | None:
-        return self.inbox.newest
-
-    def take_events(self) -> list[Event]:
-        return self.inbox.take_events()
+        return self._newest
 
     def sense(self, content: Any, now_ns: int, number: int, text: str) -> None:
         """Takes the body's newest content."""
@@ -48,7 +44,7 @@ class BodySensor(Sensor):
             self._text = text
         else:
             text = ""
-        self.inbox.offer(Reading(np.array(content), now_ns, number, text), now_ns)
+        self._newest = Reading(np.array(content), now_ns, number, text)
 
 
 class BodyActuator(Actuator):

@@ -7,6 +7,7 @@ threads and without luck. Wall-clock time appears nowhere here; a recording stor
 import math
 import threading
 import time
+from typing import Any, Self
 
 from ...perception.errors import ConfigError
 
@@ -24,6 +25,10 @@ def to_ns(seconds: float) -> int:
 
 class Clock:
     """What the parts of a rig wait by. Times are nanoseconds since a moment that is fixed for the process."""
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: all share one time. Gymnasium copies what `make` was called with."""
+        return self
 
     def now_ns(self) -> int:
         """The present time; it never goes back."""

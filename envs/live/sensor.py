@@ -11,6 +11,7 @@ import contextlib
 import math
 import threading
 from collections.abc import Callable
+from typing import Any, Self
 
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import Kind
@@ -45,6 +46,10 @@ class Sensor:
         self.name = name
         self.kind = kind
         self.max_age_s = float(max_age_s)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """Itself: a device cannot be doubled. Gymnasium copies what `make` was called with."""
+        return self
 
     def start(self, clock: Clock) -> None:
         """Begins to sense; returns at once. Times of readings and events are the clock's. Once in a sensor's life."""
