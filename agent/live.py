@@ -6,7 +6,7 @@ The parts are put together here; the loop itself is in live_loop.py, what is sho
 import contextlib
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -20,6 +20,9 @@ from .players import Player, PolicyPlayer
 from .progress import duration
 from .rundir import RunDirectory
 from .stop import StopRequest
+
+if TYPE_CHECKING:
+    from .record import Recorder
 
 
 def live(config: LiveConfig) -> dict[str, Any]:
@@ -40,26 +43,34 @@ def live(config: LiveConfig) -> dict[str, Any]:
     with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
         status = keepers.enter_context(StatusLine(parts.rig.timing))
-        for name in late:
-            status.tell(f"{name}: nothing yet. The loop begins without it.")
-        for name in parts.rig.senses:
-            if name not in parts.rig.sensors:
-                status.tell(f"{name}: the policy was trained with it, but it has no sensor here; it is always absent.")
+        lookers_on = [_shown_on(status, parts, late)]
+        recorder = None
+        if config.record is not None:
+            recorder = keepers.enter_context(_recorder(config, parts, run, status))
+            lookers_on.append(recorder.look_on)
         tally = run_loop(
             parts.rig,
             player,
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
             wants_to_stop=lambda: stop.is_set,
-            lookers_on=[_shown_on(status, parts)],
+            lookers_on=lookers_on,
         )
-    return _result(config, parts, tally, was_interrupted=stop.is_set)
+    result = _result(config, parts, tally, was_interrupted=stop.is_set)
+    return result | {"recording": None if recorder is None else recorder.close()}
 
 
 def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
     policy, _ = build.load_policy(run, parts.rig, build.choose_device(config.device))
     torch.manual_seed(config.seed)
     return PolicyPlayer(policy, greedy=config.greedy)
+
+
+def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status: StatusLine) -> "Recorder":
+    from .record import Recorder
+
+    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}
+    return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
 
 
 @contextlib.contextmanager
@@ -73,10 +84,15 @@ def _closed_at_the_end(parts: Parts) -> Iterator[None]:
             sensor.stop()
 
 
-def _shown_on(status: StatusLine, parts: Parts) -> Callable[[Tick], None]:
+def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Tick], None]:
+    first = [f"{name}: nothing yet. The loop begins without it." for name in late]
+    unserved = (name for name in parts.rig.senses if name not in parts.rig.sensors)
+    first += [f"{name}: the policy was trained with it, but it has no sensor here; it is absent." for name in unserved]
     held = frozenset(name for name, age_s in parts.rig.max_age_s.items() if age_s == math.inf)
 
     def show(tick: Tick) -> None:
+        while first:  # not before the first tick: until then a mistake may be the only thing to be told
+            status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         status.show(
             Glance(
@@ -111,6 +127,7 @@ def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: 
         "safe_ticks": tally.safe_ticks,
         "events": sum(tally.events.values()),
         "events_by_kind": dict(sorted(tally.events.items())),
+        "body": None if config.body is None else {"env": config.body} | parts.actuator.report(),
         "instruction": "" if parts.rig.moment is None else parts.rig.moment.instruction,
         "was_interrupted": was_interrupted,
     }
@@ -128,6 +145,10 @@ def as_text(result: dict[str, Any]) -> str:
     ]
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
+    if result["body"] is not None:
+        lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
+    if result["recording"] is not None:
+        lines.append(f"recording {result['recording']['file']}")
     if result["events"]:
         told = ", ".join(f"{count} {kind}" for kind, count in result["events_by_kind"].items())
         lines.append(f"events    {told}")

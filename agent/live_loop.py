@@ -109,12 +109,13 @@ def run_loop(
     tally = Tally(rig.senses.names)
     if player is not None:
         _warm_up(rig, player)
-    observation, _ = rig.reset(seed=seed)
-    if player is not None:
-        player.start(seed)
-    start_ns = rig.clock.now_ns()
-    end_ns = math.inf if seconds == math.inf else start_ns + seconds * NS_PER_S
     with punctual():
+        observation, _ = rig.reset(seed=seed)
+        if player is not None:
+            player.start(seed)
+        start_ns = rig.clock.now_ns() if rig.moment is None else rig.moment.time_ns
+        # The last tick is the one nearest to the end, whether the loop comes to it a little early or late.
+        end_ns = start_ns + (seconds - rig.period_s / 2) * NS_PER_S
         while (moment := rig.moment) is not None and moment.time_ns < end_ns and not wants_to_stop():
             move = None if player is None else player.act(observation)
             observation, _, _, _, info = rig.step(0 if move is None else move.action)

@@ -8,16 +8,20 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import gymnasium
 
 from ..envs.live.actuators import Actuator, JsonLinesActuator, UdpActuator
-from ..envs.live.addresses import default_senses, open_sensors
+from ..envs.live.addresses import default_senses
 from ..envs.live.body import BodyActuator
+from ..envs.live.camera import camera_sensor
 from ..envs.live.clock import Clock, SystemClock
+from ..envs.live.microphone import microphone_sensor
 from ..envs.live.reading import without_limit
 from ..envs.live.rig import LiveRig
 from ..envs.live.sensor import Sensor, ThreadedSensor
+from ..envs.live.sound_tap import SoundTap
 from ..perception.errors import ConfigError, did_you_mean
 from ..perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from .live_config import LiveConfig
@@ -29,6 +33,11 @@ DEFAULT_STEP_S = 0.1
 START_UP_S = 5.0
 """How long the sensors may take for their first readings before the loop begins without them."""
 
+EAR = "(speech)"
+"""The name of a microphone that hears instructions and is no sense of the policy."""
+
+AnyKind = TypeVar("AnyKind", bound=Kind)
+
 OPTION_OF: dict[type[Kind], str] = {Camera: "camera", Microphone: "microphone", Instruction: "instruction"}
 """The kind of sense that each option is for."""
 
@@ -39,13 +48,15 @@ class Parts:
 
     Attributes:
         rig: see `LiveRig`.
-        sensors: those that were named by the user; the body's are not among them.
+        sensors: those that were named by the user, an ear for speech among them; not the body's.
         lenient: which of them need not work at the beginning.
+        actuator: where the actions go.
     """
 
     rig: LiveRig
     sensors: dict[str, Sensor]
     lenient: frozenset[str]
+    actuator: Actuator
 
 
 def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
@@ -56,18 +67,18 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
     """
     body = None if config.body is None else _make_body(config, run)
     senses = _senses(config, run)
-    addresses = {option: getattr(config, option) for option in OPTION_OF.values()}
-    sensors = _open(config, senses, addresses)
+    sensors = _open(config, senses)
     everything: dict[str, Sensor] = {}
     if body is not None:
         others = [name for name in senses if name not in sensors and body.senses.get(name) == senses[name]]
         everything |= body.sensors(others)
-    everything |= sensors
+    everything |= {name: sensor for name, sensor in sensors.items() if name in senses}
     _require_sensors(senses, everything, run)
     for option, names in (("max-age", config.max_age_s), ("required", config.required)):
         for name in names:
             if name not in everything:
                 raise ConfigError(f'`{option}` names "{name}", which has no sensor; {did_you_mean(name, everything)}')
+    actuator = _make_actuator(config) if body is None else body
     rig = LiveRig(
         senses,
         everything,
@@ -75,7 +86,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         action_space=gymnasium.spaces.Discrete(1) if run is None else None,
         step_s=_step_s(config, run),
         rate_hz=config.rate_hz,
-        actuator=body if body is not None else _make_actuator(config),
+        actuator=actuator,
         max_age_s=_max_age_s(config, run, everything),
         required=config.required,
         safe_action=config.safe_action,
@@ -84,7 +95,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
     lenient = {name for name, sensor in sensors.items() if isinstance(sensor.kind, Instruction)}
     if config.camera is not None and "://" in config.camera:
         lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
-    return Parts(rig, sensors, frozenset(lenient))
+    return Parts(rig, sensors, frozenset(lenient), actuator)
 
 
 def start_sensors(
@@ -109,12 +120,20 @@ def start_sensors(
                 del waiting[name]
             elif sensor.failure:
                 if name not in parts.lenient:
-                    raise ConfigError(sensor.failure)
+                    told = [
+                        event.detail for event in sensor.take_events() if event.kind in ("failed", "stalled", "ended")
+                    ]
+                    raise ConfigError(told[0] if told else sensor.failure)
                 if isinstance(sensor.kind, Instruction):
                     del waiting[name]
         waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
         time.sleep(0.01)
     return sorted(waiting)
+
+
+def _first_failure(sensor: ThreadedSensor) -> str:
+    told = [event.detail for event in sensor.take_events() if event.kind in ("failed", "stalled", "ended")]
+    return told[0] if told else sensor.failure
 
 
 def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
@@ -125,18 +144,45 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
     return Spec(**{name: kind for name, kind in default_senses().items() if type(kind) in named})
 
 
-def _open(config: LiveConfig, senses: Spec, addresses: Mapping[str, str | None]) -> dict[str, Sensor]:
-    for kind, option in OPTION_OF.items():
-        own = [name for name in senses if isinstance(senses[name], kind)]
-        is_for_speech = option == "microphone" and config.instruction == "speech"
-        if addresses[option] is None or len(own) == 1 or (not own and is_for_speech):
-            continue
-        if own:
-            raise ConfigError(
-                f"`{option}` is for one {kind.__name__}, but the policy has {', '.join(own)}; drive it with LiveRig."
-            )
+def _open(config: LiveConfig, senses: Spec) -> dict[str, Sensor]:
+    """The sensors that are named; one that only serves speech has a name that is no sense."""
+    sensors: dict[str, Sensor] = {}
+    tap = SoundTap() if config.instruction == "speech" else None
+    if config.camera is not None:
+        name, camera = _only(senses, Camera, "camera")
+        sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
+    if config.microphone is not None:
+        is_heard = any(isinstance(kind, Microphone) for kind in senses.values())
+        if tap is not None and (config.body is not None or not is_heard):
+            name, microphone = EAR, Microphone(1, 1600, 16000)
+        else:
+            name, microphone = _only(senses, Microphone, "microphone")
+        sensors[name] = microphone_sensor(name, microphone, config.microphone, loop=True, tap=tap)
+    if config.instruction is not None:
+        name, told = _only(senses, Instruction, "instruction")
+        sensors[name] = _instruction_sensor(name, told, config.instruction, tap)
+    return sensors
+
+
+def _instruction_sensor(name: str, kind: Instruction, text: str, tap: SoundTap | None) -> Sensor:
+    from ..envs.live.instruction import instruction_sensor
+
+    if tap is None:
+        return instruction_sensor(name, kind, text)
+    from ..envs.live.speech import speech_sensor
+
+    return speech_sensor(name, kind, tap)
+
+
+def _only(senses: Spec, wanted: type[AnyKind], option: str) -> tuple[str, AnyKind]:
+    """The sense that an option is for: its name and its kind."""
+    found = [(name, kind) for name, kind in senses.items() if isinstance(kind, wanted)]
+    if not found:
         raise ConfigError(f"The policy senses {', '.join(senses)}, and has no use for --{option}; leave it out.")
-    return open_sensors(senses, **addresses)
+    if len(found) > 1:
+        told = ", ".join(name for name, _ in found)
+        raise ConfigError(f"`{option}` is for one {wanted.__name__}, but the policy has {told}; drive it with LiveRig.")
+    return found[0]
 
 
 def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: RunDirectory | None) -> None:
@@ -160,9 +206,9 @@ def _make_body(config: LiveConfig, run: RunDirectory | None) -> BodyActuator:
     return body
 
 
-def _make_actuator(config: LiveConfig) -> Actuator | None:
+def _make_actuator(config: LiveConfig) -> Actuator:
     if config.actions is None:
-        return None
+        return Actuator()
     scheme, colon, port = config.actions.partition(":")
     if scheme == "udp" and colon:
         return UdpActuator(int(port) if port.isdecimal() else -1)

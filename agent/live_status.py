@@ -30,7 +30,7 @@ SAME_AGAIN_S = 5.0
 MOST_WAITING = 200
 """How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
 
-UNTOLD = frozenset({"dropped", "overflow", "overrun", "resumed"})
+UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
 """Kinds that are no line of their own: counts and the status line show them."""
 
 
@@ -85,6 +85,8 @@ def _sense_text(name: str, age_s: float, glance: Glance) -> str:
 def event_text(event: Event) -> str:
     """One event for people, on one line."""
     subject = f"{event.sense}: " if event.sense else ""
+    if event.kind == "instruction":
+        return f'{subject}"{event.detail}"' if event.detail else f"{subject}none any more."
     return " ".join(f"{subject}{event.kind}. {event.detail}".split())
 
 

@@ -100,6 +100,7 @@ def test_a_flapping_sense_is_told_once_in_a_while():
 
 def test_an_event_is_one_line_whatever_a_driver_says():
     assert event_text(Event(0, "camera", "failed", "two\nlines")) == "camera: failed. two lines"
+    assert event_text(Event(0, "instruction", "instruction", "go left")) == 'instruction: "go left"'
     assert event_text(Event(0, "", "warning", "Another rate.")) == "warning. Another rate."
 
 

@@ -1,0 +1,127 @@
+"""How punctual the live loop is: `senseweave live` on a clip with sound, with a policy, a recording and a report.
+
+    senseweave train --out runs/seek
+    python benchmarks/live_jitter.py runs/seek --clip clip.mp4 --seconds 60
+
+A tick's jitter is how long after its deadline the loop went on; a missed tick is a deadline that the loop's own work
+overran. Each row is a process of its own: the rates asked for (0 is the policy's own), each bare and with everything
+being recorded and reported. "load" is what else the machine did: with more runnable processes than cores, the figures
+are about the machine. Without --clip one is made, grey and with a sine.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tables import machine, print_json, print_table, tell
+
+Row = dict[str, Any]
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("run", type=Path, help="run directory of the policy")
+    parser.add_argument("--clip", type=Path, help="a video with sound; one is made where none is given")
+    parser.add_argument("--rates", type=float, nargs="+", default=[30.0, 0.0], metavar="HZ", help="0: the policy's own")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each row")
+    parser.add_argument("--bare", action="store_true", help="leave out the rows with recording and report")
+    parser.add_argument("--quick", action="store_true", help="2 seconds a row; the figures mean nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    options = parser.parse_args(arguments)
+    if not (options.run / "config.json").exists():
+        parser.error(f"{options.run} is not a run directory; make one with senseweave train")
+    if options.clip is not None and not options.clip.is_file():
+        parser.error(f"{options.clip} is not a file")
+    if options.quick:
+        options.seconds = 2.0
+    return options
+
+
+def make_clip(path: Path, seconds: int = 4) -> Path:
+    """A grey video of 640 x 480 pixels at 30 Hz whose frames get brighter, with a sine of 440 Hz."""
+    import av
+    import numpy as np
+
+    with av.open(str(path), "w") as container:
+        picture, sound = container.add_stream("mpeg4", rate=30), container.add_stream("aac", rate=44_100)
+        picture.width, picture.height, picture.pix_fmt = 640, 480, "yuv420p"
+        for number in range(30 * seconds):
+            pixels = np.full((480, 640, 3), number % 256, np.uint8)
+            container.mux(picture.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(picture.encode(None))
+        wave = (8000 * np.sin(2 * np.pi * 440 * np.arange(44_100 * seconds) / 44_100)).astype(np.int16)
+        for start in range(0, len(wave), 1024):
+            piece = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="s16", layout="mono")
+            piece.sample_rate, piece.pts = 44_100, start
+            container.mux(sound.encode(piece))
+        container.mux(sound.encode(None))
+    return path
+
+
+def run_live(options: argparse.Namespace, clip: Path, rate_hz: float, folder: Path | None) -> Row:
+    """One session in a process of its own; `folder` takes its recording and its report, None keeps nothing."""
+    words = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live", "--json", "--policy", str(options.run)]
+    words += ["--camera", str(clip), "--microphone", str(clip), "--instruction", "go to the red ball"]
+    words += ["--seconds", str(options.seconds), "--device", "cpu"]
+    words += ["--rate", str(rate_hz)] if rate_hz else []
+    if folder is not None:
+        words += ["--record", str(folder / "session"), "--report", str(folder / "report.html")]
+    load = os.getloadavg()[0]
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout) | {"load": load, "keeps": folder is not None}
+
+
+def main() -> None:
+    """Runs every row and prints the table."""
+    options = parse()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        clip = options.clip or make_clip(Path(scratch) / "clip.mp4")
+        for number, rate_hz in enumerate(options.rates):
+            for keeps in [False] if options.bare else [False, True]:
+                folder = Path(scratch) / f"{number}" if keeps else None
+                if folder is not None:
+                    folder.mkdir()
+                tell(f"{rate_hz or 'own'} Hz, {'recorded and reported' if keeps else 'bare'}, {options.seconds:g} s")
+                rows.append(run_live(options, clip, rate_hz, folder))
+    print_table(
+        f"senseweave live, {options.run.name}, {clip.name}, {options.seconds:g} s each",
+        (
+            "",
+            "Hz",
+            "ticks",
+            "missed",
+            "jitter p50 ms",
+            "p99 ms",
+            "max ms",
+            "work p50 ms",
+            "p99 ms",
+            "present %",
+            "load",
+        ),
+        [
+            (
+                "recorded, reported" if row["keeps"] else "bare",
+                f"{row['rate_hz']:.2f}",
+                str(row["ticks"]),
+                str(row["overruns"]),
+                *(f"{row[key]:.2f}" for key in ("jitter_p50_ms", "jitter_p99_ms", "jitter_max_ms")),
+                *(f"{row[key]:.1f}" for key in ("work_p50_ms", "work_p99_ms")),
+                f"{100 * min(row['presence'].values()):.1f} %",
+                f"{row['load']:.1f}",
+            )
+            for row in rows
+        ],
+    )
+    if options.json:
+        print_json({"rows": rows, "machine": machine("senseweave", "torch", "opencv-python", "av")})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""`senseweave live` as a person types it: results, mistakes, Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from live_clips import write_clip
+from senseweave.agent import cli
+
+COMMAND = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live"]
+
+
+def run_cli(capsys, *words):
+    """The exit status, standard output and standard error of a command."""
+    status = cli.main(words)
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+@pytest.fixture(scope="session")
+def seeker(tmp_path_factory):
+    """A run directory of a policy with camera, sound and instruction, hardly trained."""
+    from senseweave.agent.config import TrainConfig
+    from senseweave.agent.train import train
+
+    folder = tmp_path_factory.mktemp("seeker") / "run"
+    config = TrainConfig(steps=0, imitation_steps=256, evaluation_episodes=0, video=False, device="cpu")
+    train(config, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory):
+    """A second and a half of grey that gets brighter, and a sine."""
+    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=30)
+
+
+def test_a_policy_runs_on_a_clip_with_sound_and_a_written_instruction(capsys, seeker, clip, tmp_path):
+    actions = tmp_path / "actions.jsonl"
+    words = f"live --policy {seeker} --camera {clip} --microphone {clip} --actions {actions} --seconds 3 --json"
+    status, out, err = run_cli(capsys, *words.split(), "--instruction", "go to the red ball")
+    assert status == 0, err
+    result = json.loads(out)
+    assert result["ticks"] == 30 - result["overruns"] and result["seconds"] == pytest.approx(3.0, abs=0.2)
+    assert set(result["presence"]) == {"audio", "camera", "instruction"}
+    assert all(share > 0.9 for share in result["presence"].values()), "the clip begins again"
+    assert result["instruction"] == "go to the red ball" and result["events"] >= 1
+    for key in ("jitter_p50_ms", "jitter_p99_ms", "rate_hz", "wanted_hz", "work_p50_ms"):
+        assert result[key] > 0, key
+    lines = [json.loads(line) for line in actions.read_text().splitlines()]
+    assert len(lines) == result["ticks"] and [line["tick"] for line in lines] == list(range(len(lines)))
+    assert {line["name"] for line in lines} <= {"left", "right", "forward", "pickup", "drop", "toggle", "done"}
+
+
+def test_another_rate_than_the_policy_was_trained_at_is_told_once(capsys, seeker, clip):
+    words = f"live --policy {seeker} --camera {clip} --seconds 2 --rate 20 --json --required camera --safe-action done"
+    status, out, err = run_cli(capsys, *words.split())
+    assert status == 0, err
+    assert err.count("The policy was trained at 10 Hz") == 1
+    assert err.count("audio: the policy was trained with it, but it has no sensor here") == 1
+    result = json.loads(out)
+    assert result["wanted_hz"] == pytest.approx(20) and result["presence"]["audio"] == 0.0
+
+
+def test_without_a_policy_the_senses_are_shown(capsys, clip):
+    status, out, err = run_cli(capsys, "live", "--camera", str(clip), "--microphone", str(clip), "--seconds", "1")
+    assert status == 0, err
+    assert "10 ticks" in out and "camera 100.0 %" in out and "audio" in out
+
+
+MISTAKES = [
+    ("live", "There is nothing to sense; give --camera, --microphone or --instruction"),
+    ("live --camera", "`--camera` expected one argument"),
+    ("live --camera 93", "There is no camera 93: /dev/video93 is missing"),
+    ("live --camera nowhere.mp4", 'The camera\'s file "nowhere.mp4" does not exist'),
+    ("live --camera {text}", "cannot be played"),
+    ("live --camera nowhere_%03d.png", 'The camera\'s file "nowhere_%03d.png" cannot be played'),
+    ("live --camera gopher://x/", "A camera's address must begin with one of http"),
+    ("live --microphone nowhere.wav", "nowhere.wav"),
+    ("live --microphone {text}", "cannot be played"),
+    ("live --camera {clip} --rate 0", "`rate` must be above 0"),
+    ("live --camera {clip} --max-age camera", "`--max-age` must be SENSE=SECONDS, camera=0.5, say; got 'camera'"),
+    ("live --camera {clip} --max-age camera=1 --max-age camera=2", "`--max-age` must give each name once"),
+    ("live --camera {clip} --max-age camra=1", '`max-age` names "camra", which has no sensor; did you mean "camera"?'),
+    ("live --policy /nowhere --camera {clip}", 'The run directory "/nowhere" does not exist'),
+    ("live --policy {run} --camera {clip} --safe-action fly", '`safe_action` "fly" is no action'),
+    ("live --policy {run} --camera {clip} --required adio --safe-action done", '"adio", which has no sensor'),
+    ("live --policy {run} --camera {clip} --required audio --safe-action done", '"audio", which has no sensor'),
+    ("live --policy {run} --camera {clip} --actions /nowhere/a.jsonl", "Actions cannot be written to /nowhere/a.jsonl"),
+    ("live --policy {run} --camera {clip} --actions udp:x", "`port` must be a whole number in 1..65535"),
+    ("live --policy {run} --body senseweave/Seec-v0", 'The environment "senseweave/Seec-v0" is not known'),
+    ("live --policy {grid} --camera {clip}", "has no use for --camera; leave it out."),
+    ("live --policy {grid} --instruction go", 'was trained with "grid", a Grid, which no sensor here gives'),
+]
+
+
+@pytest.mark.parametrize(("words", "message"), MISTAKES, ids=[words for words, _ in MISTAKES])
+def test_a_mistake_in_a_live_session_is_one_sentence_and_status_2(
+    capsys, tmp_path, seeker, trained, clip, words, message
+):
+    text = tmp_path / "text.mp4"
+    text.write_text("This is no video.")
+    paths = {"text": text, "clip": clip, "run": seeker, "grid": trained}
+    started_s = time.monotonic()
+    status, out, err = run_cli(capsys, *(word.format_map(paths) for word in words.split()))
+    assert (status, out) == (2, ""), err
+    assert message in err and len(err.splitlines()) == 1, err
+    assert time.monotonic() - started_s < 10
+
+
+def start(*words):
+    """A session in a process of its own, when its first actions are out."""
+    return subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(path, lines, process):
+    while not path.exists() or path.read_text().count("\n") < lines:
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
+def test_ctrl_c_ends_a_session_in_order(seeker, clip, tmp_path, number):
+    actions = tmp_path / "actions.jsonl"
+    options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--json", "--safe-action", "done"]
+    with start(*options) as process:
+        try:
+            wait_for(actions, 5, process)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert process.returncode == 0, err
+    result = json.loads(out)
+    lines = [json.loads(line) for line in actions.read_text().splitlines()]
+    assert result["was_interrupted"] is True and result["ticks"] == len(lines) - 1
+    assert (lines[-1]["name"], lines[-1]["is_safe"]) == ("done", True), "the last word is the safe action"
+    assert "Ending; once more quits at once." in err and "Traceback" not in err
+
+
+def test_ctrl_c_twice_quits_at_once_and_leaves_whole_lines(seeker, clip, tmp_path):
+    actions = tmp_path / "actions.jsonl"
+    options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--rate", "0.2"]
+    with start(*options) as process:  # a tick of 5 s, so that the first Ctrl-C is still being obeyed
+        try:
+            wait_for(actions, 1, process)
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.5)
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=3)
+        finally:
+            process.kill()
+    assert process.returncode == 130 and "Traceback" not in err
+    assert all(json.loads(line) for line in actions.read_text().splitlines())
