@@ -24,6 +24,9 @@ from .timing import Timing
 _POLL_S = 0.01
 """How often the first reset looks whether all senses are there."""
 
+_TO_BE_TOLD_S = 0.3
+"""How long the first reset waits for an instruction: one that is given is here at once, one that people type is not."""
+
 
 class LiveRig(gymnasium.Env[Any, Any]):
     """Live sensors and a body as an environment. The reward is 0; an episode ends by `max_steps` alone.
@@ -46,7 +49,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
             instead of actions that are not finite, and when the rig is closed. None sends nothing then.
         rate_hz: ticks per second instead of 1 / step_s; an event warns, since the policy was trained with that.
         action_space: instead of a whole number for each of `action_names`.
-        start_up_s: how long the first reset waits, at most, for all sensors to be there.
+        start_up_s: how long the first reset waits, at most, for all sensors to be there; for an instruction, which
+            nobody may have given yet, no longer than 0.3 s.
         max_steps: after so many steps an episode is truncated; None never ends one.
 
     Attributes:
@@ -202,9 +206,14 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._state = "closed"
 
     def _wait_for_sensors(self) -> None:
-        give_up_ns = self._clock.now_ns() + to_ns(self._start_up_s)
+        begin_ns = self._clock.now_ns()
+        give_up_ns = begin_ns + to_ns(self._start_up_s)
+        told_ns = min(give_up_ns, begin_ns + to_ns(_TO_BE_TOLD_S))
         while (now_ns := self._clock.now_ns()) < give_up_ns:
-            if all(self._aligner.is_here(name, now_ns) for name in self.sensors):
+            missing = [name for name in self.sensors if not self._aligner.is_here(name, now_ns)]
+            if now_ns >= told_ns:
+                missing = [name for name in missing if not isinstance(self.senses[name], Instruction)]
+            if not missing:
                 return
             self._clock.sleep_until_ns(min(give_up_ns, now_ns + to_ns(_POLL_S)))
 

@@ -293,6 +293,15 @@ def test_the_page_on_faults_names_every_case_and_every_fault() -> None:
                 assert f"`{type(fault).__name__}" in page
 
 
+def test_the_pages_example_runs_and_shows_two_losses(capsys) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "faults.md").read_text(encoding="utf-8")
+    exec(page.split("```python\n")[1].split("```")[0], {})
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == 100
+    assert sum("'absent'" in line for line in printed) == sum("'back'" in line for line in printed) == 2
+    assert sum("stay" in line for line in printed) > 20
+
+
 def test_the_same_script_gives_the_same_run() -> None:
     case = CASES["camera"][1]
     first, second = play("camera", case), play("camera", case)

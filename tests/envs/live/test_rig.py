@@ -230,6 +230,17 @@ def test_the_first_reset_waits_for_all_sensors_and_no_longer() -> None:
     assert rig.reset()[1]["time_ns"] == to_ns(0.5)
 
 
+def test_nobody_is_waited_for_to_give_an_instruction() -> None:
+    rig = LiveRig(
+        Spec(instruction=Instruction(4, 10)),
+        {"instruction": ToldSensor()},
+        action_names=("go",),
+        clock=VirtualClock(),
+        start_up_s=20,
+    )
+    assert rig.reset()[1]["time_ns"] == to_ns(0.3)
+
+
 def test_a_sensor_that_never_comes_delays_the_beginning_by_the_start_up_time_alone() -> None:
     rig = rig_of(scripted(camera=(NotInstalled(),)), start_up_s=0.8)
     observation, info = rig.reset()
