@@ -1,1 +1,58 @@
-"""Live sensors as a Gymnasium environment: each with a clock, an age and a mask; none of them can stop the loop."""
+"""Live sensors as a Gymnasium environment: each with a clock, an age and a mask; none of them can stop the loop.
+
+Importing it is light; what is used is imported then. Read in this order: reading.py and clock.py, source.py and
+sensor.py (a device and who keeps it alive), align.py (one tick), rig.py (the environment), faults.py (what goes wrong).
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .actuators import Actuator as Actuator
+    from .actuators import CallbackActuator as CallbackActuator
+    from .actuators import Command as Command
+    from .actuators import JsonLinesActuator as JsonLinesActuator
+    from .actuators import UdpActuator as UdpActuator
+    from .addresses import make_live as make_live
+    from .addresses import open_sensors as open_sensors
+    from .body import BodyActuator as BodyActuator
+    from .clock import Clock as Clock
+    from .clock import SystemClock as SystemClock
+    from .clock import VirtualClock as VirtualClock
+    from .patience import Patience as Patience
+    from .reading import Event as Event
+    from .reading import Reading as Reading
+    from .rig import LiveRig as LiveRig
+    from .scripted import Script as Script
+    from .scripted import ScriptedSensor as ScriptedSensor
+    from .sensor import Sensor as Sensor
+    from .sensor import ThreadedSensor as ThreadedSensor
+    from .source import Source as Source
+    from .source import SourceEndedError as SourceEndedError
+    from .source import SourceError as SourceError
+
+_HOMES = {
+    "actuators": ("Actuator", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
+    "addresses": ("make_live", "open_sensors"),
+    "body": ("BodyActuator",),
+    "clock": ("Clock", "SystemClock", "VirtualClock"),
+    "patience": ("Patience",),
+    "reading": ("Event", "Reading"),
+    "rig": ("LiveRig",),
+    "scripted": ("Script", "ScriptedSensor"),
+    "sensor": ("Sensor", "ThreadedSensor"),
+    "source": ("Source", "SourceEndedError", "SourceError"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

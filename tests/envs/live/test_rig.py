@@ -12,6 +12,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import senseweave.envs as envs
+import senseweave.envs.live as live
 from senseweave.envs.live.actuators import Actuator, CallbackActuator, Command, JsonLinesActuator
 from senseweave.envs.live.addresses import ACTION_NAMES, default_senses, open_sensors
 from senseweave.envs.live.body import BodyActuator
@@ -82,6 +83,14 @@ def test_importing_the_environments_imports_no_device_library() -> None:
     )
     out = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_every_name_that_the_package_offers_is_there_and_no_other() -> None:
+    assert all(getattr(live, name).__name__ == name for name in live.__all__)
+    assert live.LiveRig is LiveRig
+    assert "LiveRig" in dir(live)
+    with pytest.raises(AttributeError, match="has no attribute 'Rig'"):
+        _ = live.Rig
 
 
 def test_a_rig_without_any_sensor_runs_and_senses_nothing() -> None:
