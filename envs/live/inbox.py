@@ -7,6 +7,7 @@ look: what is shared is a single attribute and a bounded queue.
 import collections
 import dataclasses
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class Inbox:
         accepted: how many readings were let in.
         dropped: how many were not.
         retimed: how many had a capture time in the future.
+        listener: called with every reading that was let in, by the thread that offers it; it must return at once.
     """
 
     def __init__(self, name: str, kind: Kind, unchanged_s: float | None = None) -> None:
@@ -49,6 +51,7 @@ class Inbox:
         self.accepted = 0
         self.dropped = 0
         self.retimed = 0
+        self.listener: Callable[[Reading], object] | None = None
         self._unchanged_ns = to_ns(math.inf if unchanged_s is None else unchanged_s)
         self._last: Reading | None = None
         self._changed_ns = 0
@@ -74,6 +77,8 @@ class Inbox:
             return False
         self._last = self.newest = reading
         self.accepted += 1
+        if self.listener is not None:
+            self.listener(reading)
         return True
 
     def _disorder(self, reading: Reading) -> str | None:
