@@ -164,9 +164,9 @@ class ActionChooser:
         return np.minimum(chosen, bounds.shape[1] - 1)
 
     def keep(self, rows: Sequence[int]) -> None:
-        """From now on only these rows are played."""
+        """From now on only these rows are played; where none is left, others begin without a memory."""
         if self._memory is not None:
-            self._memory = tuple(part[:, rows] for part in self._memory)
+            self._memory = tuple(part[:, rows] for part in self._memory) if len(rows) else None
 
 
 def _play_one_by_one(

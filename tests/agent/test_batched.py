@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
@@ -14,7 +15,7 @@ from senseweave.agent.train import train
 from senseweave.envs import make
 from senseweave.perception import PerceptionConfig
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.presets import ppo_settings
+from senseweave.policies.presets import ppo_settings, recurrent_ppo_settings
 
 ROOMS = "senseweave/GoToRedBallGrey-v0"
 SMALL = {"senses": "grid,instruction"}
@@ -62,6 +63,19 @@ def test_a_batch_is_evaluated_as_single_environments_are_whatever_its_size(polic
         np.testing.assert_array_equal(batched.lengths, alone.lengths)
         np.testing.assert_allclose(batched.returns, alone.returns, rtol=1e-6)
         assert batched.successes == alone.successes and len(told) == count
+
+
+def test_a_recurrent_policy_is_evaluated_on_more_episodes_than_the_batch_has_rows():
+    vector, facts = build.make_vector_env(ROOMS, SMALL, 2)
+    config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
+    settings = recurrent_ppo_settings(facts.senses, config)
+    recurrent = RecurrentPPO("MultiInputLstmPolicy", vector, seed=3, device="cpu", **settings).policy
+    torch.nn.init.normal_(recurrent.action_net.weight, std=2.0)
+    alone = run_episodes(recurrent, [make(ROOMS, **SMALL)], 5, greedy=True)
+    for size in (2, 3):
+        batched = run_episodes(recurrent, make_envs(ROOMS, SMALL, 5, size, CPU), 5, greedy=True)
+        np.testing.assert_array_equal(batched.lengths, alone.lengths)
+        assert batched.successes == alone.successes
 
 
 def test_sampled_actions_follow_the_policys_probabilities(policy):
