@@ -106,7 +106,9 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         Raises:
             ConfigError: it is no such number, or the episode is over, or has not begun.
         """
-        number = require_whole_number("action", action.item() if isinstance(action, np.ndarray) else action, least=0)
+        if isinstance(action, np.ndarray) and action.size == 1:
+            action = action.item()
+        number = require_whole_number("action", action, least=0)
         if number >= len(ACTIONS):
             raise ConfigError(f"`action` must be in 0..{len(ACTIONS) - 1}; got {number}.")
         if self._is_over:

@@ -164,6 +164,8 @@ class Simulation:
         Raises:
             ConfigError: they are of another sort of environment.
         """
+        if not isinstance(tensors, Mapping) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+            raise ConfigError("A saved state must be a dict of tensors, as `get_state` gives it.")
         if not self.has_begun:
             self.begin(*torch.zeros(3, num_envs, dtype=torch.int64, device=self.device))
         here = self.tensors()
@@ -177,6 +179,12 @@ class Simulation:
                     f'"{name}" of the saved state is {given.dtype} {tuple(given.shape)}, but here {tensor.dtype} '
                     f"{tuple(tensor.shape)}; take the options and the number of environments that it was saved with."
                 )
+        mission = tensors["mission"]
+        if not bool(((mission >= 0) & (mission < len(self.level.missions))).all()):
+            raise ConfigError(
+                f"The saved state is of another level: it has instruction {int(mission.max())}, but "
+                f"{self.level.name} here has {len(self.level.missions)} of them, counted from 0."
+            )
         copies = {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
         self._live_on(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:

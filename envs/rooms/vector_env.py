@@ -70,7 +70,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
       instruction, and `_final_obs` (b,) marks the same environments. The returned observation holds the first one of
       the next episode in their rows.
 
-    A step waits for the device once, to learn which episodes are over.
+    A step waits for the device once, to learn which episodes are over; more often only where it has to make new ones.
 
     Args:
         level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
@@ -119,6 +119,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.single_observation_space = self.senses.space()
         self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
         self.action_space = batch_space(self.single_action_space, self.num_envs)
+        self._moments = Moments(self.simulation.level) if render_mode else None
         self._flags = torch.zeros(2, dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
 
     @cached_property
@@ -219,12 +220,11 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
             ConfigError: nothing has begun.
             MissingExtraError: cv2 cannot be imported.
         """
-        if self.render_mode is None:
+        if self._moments is None:
             return None
-        moments = Moments(self.simulation.level)
         observation = {name: tensor.cpu().numpy() for name, tensor in self.observe().items()}
         rows = ({name: array[row] for name, array in observation.items()} for row in range(self.num_envs))
-        return tuple(moments.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
+        return tuple(self._moments.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()
@@ -235,7 +235,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         zeros = torch.zeros_like(numbers)
         if seed is None:
             seed = int(self.np_random.integers(_LARGEST_SEED))
-        if isinstance(seed, (Sequence, np.ndarray)) and not isinstance(seed, str):
+        if isinstance(seed, (Sequence, np.ndarray)) and getattr(seed, "ndim", 1) and not isinstance(seed, str):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
             seeds = [require_whole_number("seed", number, least=0) for number in seed]
@@ -244,16 +244,20 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def _checked(self, actions: object) -> tuple[Int[Tensor, " b"], Bool[Tensor, ""] | None]:
         """The actions on the device, and whether one was out of range where only the device knows it."""
-        given = torch.as_tensor(actions) if isinstance(actions, (Tensor, np.ndarray, list, tuple)) else None
-        if given is None or given.shape != (self.num_envs,) or given.is_floating_point() or given.dtype == torch.bool:
+        try:
+            given = torch.as_tensor(actions) if isinstance(actions, (Tensor, np.ndarray, list, tuple)) else None
+        except (RuntimeError, TypeError, ValueError):  # texts, None, rows of different lengths
+            given = None
+        is_whole = given is not None and not (given.is_floating_point() or given.is_complex())
+        if given is None or given.shape != (self.num_envs,) or not is_whole or given.dtype == torch.bool:
             got = type(actions).__name__ if given is None else f"{given.dtype} {tuple(given.shape)}"
             raise ConfigError(f"Actions must be {self.num_envs} whole numbers, one for each environment; got {got}.")
         if self._flags is None or not given.is_cuda:
-            given = given.cpu()
+            given = given.to("cpu", torch.int64)
             least, most = torch.aminmax(given)
             if not 0 <= int(least) <= int(most) <= _LAST_ACTION:
                 raise ConfigError(f"Actions must be in 0..{_LAST_ACTION}; got {int(least)}..{int(most)}.")
-            return given.to(self.device, torch.int64), None
+            return given.to(self.device), None
         given = given.to(self.device, torch.int64)
         bounded = given.clamp(0, _LAST_ACTION)
         return bounded, (given != bounded).any()

@@ -161,3 +161,15 @@ def test_an_agent_without_a_camera_is_drawn_with_its_symbolic_view() -> None:
         env.reset(seed=0)
         pictures.append(env.render())
     assert (pictures[0] != pictures[1]).any()
+
+
+def test_what_a_batch_draws_with_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = RoomsVectorEnv("Seek", 2, "cpu", render_mode="rgb_array")
+    batch.reset(seed=0)
+    monkeypatch.delattr("senseweave.envs.rooms.vector_env.Moments")
+    single = RoomsEnv("Seek", render_mode="rgb_array")
+    single.reset(seed=0)
+    pictures = batch.render()
+    assert pictures is not None and len(pictures) == 2
+    assert (pictures[0] == single.render()).all()
+    assert RoomsVectorEnv("Seek", 1, "cpu").render() is None

@@ -1,7 +1,7 @@
 """What a caller can get wrong with Rooms is refused in one sentence that says what to do."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -77,6 +77,11 @@ def test_a_wrong_option_is_refused(options: dict[str, Any], error: type[Sensewea
         ([[0, 0]], r"got torch.int64 \(1, 2\)"),
         (torch.zeros(2), r"got torch.float32 \(2,\)"),
         (np.zeros(2, bool), r"got torch.bool \(2,\)"),
+        (np.array([0, 2**64 - 1], np.uint64), "must be in 0..6; got -1..0"),
+        (torch.zeros(2, dtype=torch.complex64), r"got torch.complex64 \(2,\)"),
+        (["left", "right"], "2 whole numbers, one for each environment; got list"),
+        ([[0], [0, 1]], "got list"),
+        (np.array([None, None]), "got ndarray"),
         (3, "got int"),
         ("ab", "got str"),
     ],
@@ -97,6 +102,7 @@ def test_wrong_actions_are_refused_and_nothing_is_done(actions: Any, words: str)
         ("7", "got '7'"),
         ([1], "one number for each of 2; got 1"),
         ([1, None], "got None"),
+        (np.array(3), r"got array\(3\)"),
     ],
 )
 def test_a_wrong_seed_is_refused(seed: Any, words: str) -> None:
@@ -121,7 +127,7 @@ def test_reset_options_are_refused() -> None:
     refused(lambda: RoomsEnv("Seek").reset(options={"size": "small"}), ConfigError, "got size")
 
 
-@pytest.mark.parametrize("action", [7, -1, 1.0, "left", None, True])
+@pytest.mark.parametrize("action", [7, -1, 1.0, "left", None, True, np.array([1, 2])])
 def test_a_wrong_action_of_one_room_is_refused(action: Any) -> None:
     env = RoomsEnv("Seek", senses=("grid",))
     env.reset(seed=0)
@@ -133,6 +139,16 @@ def test_a_state_of_another_sort_is_refused() -> None:
     refused(lambda: batch(num_envs=3).set_state(saved), ConfigError, "number of environments")
     refused(lambda: batch(outages=0.1).set_state(saved), ConfigError, "outages.is_out, outages.key differ")
     refused(lambda: batch().set_state({"cells": saved["cells"]}), ConfigError, "other options")
+    refused(lambda: batch().set_state(cast(Any, [saved])), ConfigError, "must be a dict of tensors")
+    arrays: Any = {name: tensor.numpy() for name, tensor in saved.items()}
+    refused(lambda: batch().set_state(arrays), ConfigError, "must be a dict of tensors")
+
+
+def test_a_state_of_a_level_with_more_instructions_is_refused() -> None:
+    env = begun()
+    env.state.mission[:] = len(env.instructions) - 1
+    other = batch(level="SeekHeard")
+    refused(lambda: other.set_state(env.get_state()), ConfigError, "another level.*SeekHeard here has 4")
 
 
 @pytest.mark.parametrize("make", [envs.make, gym.make, lambda env_id, **options: gym.make_vec(env_id, 2, **options)])
