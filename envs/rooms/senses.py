@@ -16,6 +16,7 @@ from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
 from .camera.camera import RoomsCamera
 from .codes import SIZES
 from .levels.level import Level
+from .missions import mission_tokens
 from .settings import RoomsSettings
 from .sound.ears import RoomsEars
 from .sound.speech import Speech
@@ -92,8 +93,7 @@ class RoomsSenses:
         return Grid(SIDE, SIDE, SIZES), view
 
     def _make_reader(self) -> tuple[Kind, Sense]:
-        tokenizer = default_tokenizer()
-        encoded = [tokenizer.encode(text) for text in self._level.missions]
-        self.instruction_was_truncated = tuple(was_truncated for _, was_truncated in encoded)
-        tokens = torch.stack([torch.from_numpy(ids) for ids, _ in encoded]).to(self.device)
-        return tokenizer.instruction(DEFAULT_MAX_TOKENS), lambda state: tokens.index_select(0, state.mission)
+        ids, was_truncated = mission_tokens(self._level.missions)
+        self.instruction_was_truncated = tuple(was_truncated.tolist())
+        tokens = ids.to(self.device)
+        return default_tokenizer().instruction(DEFAULT_MAX_TOKENS), lambda state: tokens.index_select(0, state.mission)

@@ -7,7 +7,7 @@ it, so that two paintings, with black and with one, tell what any paint gives.
 
 import numpy as np
 
-from ..codes import COLOURS, EAST, NORTH, SOUTH, WEST
+from ..codes import EAST, NORTH, SOUTH, WEST
 from .geometry import FAR
 
 PAINT = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [112, 39, 195], [255, 255, 0], [100, 100, 100]], np.float64)
@@ -133,4 +133,3 @@ def key(paint: np.ndarray, u: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np
 
 PICTURES = (key, ball, box)
 """In the order of codes.KEY, BALL, BOX."""
-PAINTS = len(COLOURS)

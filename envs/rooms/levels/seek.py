@@ -74,7 +74,7 @@ class Seek(Level):
         split: None draws from all combinations of colour, kind and sound; "train" never shows one that is held out
             (`held_out`); with "test" the thing that is meant always has one that is, the others may. In either, what
             is held out does not tell the target from the others to who lacks the deciding sense (`_others`).
-        max_steps: time limit; the cells of the world unless given, more where the instruction is spoken.
+        max_steps: time limit; the cells of the world unless given, and `SPEECH_STEPS` more in SeekSpoken.
 
     Raises:
         ConfigError: an option is out of range, or nothing is left to draw from.

@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from ....perception.errors import ConfigError, did_you_mean
+from ..missions import VOICES
 from ..state import RoomsState
 from .recordings import recordings
 from .timbres import STEP_SAMPLES
@@ -27,21 +28,18 @@ class Speech:
         device: where the states are.
 
     Attributes:
-        VOICES: how many voices there are; `RoomsState.voice` is below it.
         steps: for how many steps each voice speaks each mission, int64 (n, v).
 
     Raises:
         ConfigError: a mission has a word that was not recorded.
     """
 
-    VOICES = 4
-
     def __init__(self, missions: Sequence[str], device: torch.device | str = "cpu") -> None:
         said = recordings()
-        if len(said.voices) != self.VOICES:
-            raise RuntimeError(f"{len(said.voices)} voices were recorded instead of {self.VOICES}.")
-        plans = [_plan(mission, voice) for mission in missions for voice in range(self.VOICES)]
-        self.steps: Int[Tensor, "n v"] = torch.tensor([len(plan) for plan in plans]).view(-1, self.VOICES).to(device)
+        if len(said.voices) != VOICES:
+            raise RuntimeError(f"{len(said.voices)} voices were recorded instead of {VOICES}.")
+        plans = [_plan(mission, voice) for mission in missions for voice in range(VOICES)]
+        self.steps: Int[Tensor, "n v"] = torch.tensor([len(plan) for plan in plans]).view(-1, VOICES).to(device)
         self.longest = max(map(len, plans), default=0)
         used = sorted({block for plan in plans for block in plan})
         sounds = [torch.zeros(1, STEP_SAMPLES), *(said.blocks[voice][block : block + 1] for voice, block in used)]
@@ -52,7 +50,7 @@ class Speech:
 
     def blocks(self, state: RoomsState) -> Float[Tensor, "b 1600"]:
         """What is said in the step that ends now: float32 (b, 1600) in -1..1, zeros when nothing is."""
-        line = state.mission * self.VOICES + state.voice
+        line = state.mission * VOICES + state.voice
         moment = line * (self.longest + 1) + state.step_count.clamp(max=self.longest)
         return self._blocks.index_select(0, self._table.index_select(0, moment))
 
