@@ -5,8 +5,9 @@
 
 A tick's jitter is how long after its deadline the loop went on; a missed tick is a deadline that the loop's own work
 overran. Each row is a process of its own: the rates asked for (0 is the policy's own), each bare and with everything
-being recorded and reported. "load" is what else the machine did: with more runnable processes than cores, the figures
-are about the machine. Without --clip one is made, grey and with a sine.
+being recorded and reported. Beside each a process that only sleeps and wakes at the same rate, "timer", shows how late
+the machine itself wakes a sleeper in that minute; "load" is the load average before it. With more runnable processes
+than cores, the figures are about the machine. Without --clip one is made, grey and with a sine.
 """
 
 import argparse
@@ -64,6 +65,22 @@ def make_clip(path: Path, seconds: int = 4) -> Path:
     return path
 
 
+TIMER = """
+import sys, time, json
+from senseweave.envs.live.clock import NS_PER_S, SystemClock
+rate_hz, seconds = map(float, sys.argv[1:])
+clock, late_ms = SystemClock(), []
+start_ns = clock.now_ns()
+for tick in range(1, int(rate_hz * seconds)):
+    due_ns = start_ns + round(tick * NS_PER_S / rate_hz)
+    clock.sleep_until_ns(due_ns)
+    late_ms.append((clock.now_ns() - due_ns) / 1e6)
+late_ms.sort()
+print(json.dumps({"p50": late_ms[len(late_ms) // 2], "p99": late_ms[int(0.99 * len(late_ms))]}))
+"""
+"""A program that does nothing but be punctual."""
+
+
 def run_live(options: argparse.Namespace, clip: Path, rate_hz: float, folder: Path | None) -> Row:
     """One session in a process of its own; `folder` takes its recording and its report, None keeps nothing."""
     words = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live", "--json", "--policy", str(options.run)]
@@ -73,8 +90,11 @@ def run_live(options: argparse.Namespace, clip: Path, rate_hz: float, folder: Pa
     if folder is not None:
         words += ["--record", str(folder / "session"), "--report", str(folder / "report.html")]
     load = os.getloadavg()[0]
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout) | {"load": load, "keeps": folder is not None}
+    timer_words = [sys.executable, "-P", "-c", TIMER, str(rate_hz or 10.0), str(options.seconds)]
+    with subprocess.Popen(timer_words, stdout=subprocess.PIPE, text=True) as timer:
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        timer_ms = json.loads(timer.communicate()[0])
+    return json.loads(done.stdout) | {"load": load, "keeps": folder is not None, "timer_ms": timer_ms}
 
 
 def main() -> None:
@@ -98,11 +118,13 @@ def main() -> None:
             "ticks",
             "missed",
             "jitter p50 ms",
-            "p99 ms",
-            "max ms",
+            "p99",
+            "max",
+            "timer p50 ms",
+            "p99",
             "work p50 ms",
-            "p99 ms",
-            "present %",
+            "p99",
+            "here",
             "load",
         ),
         [
@@ -112,6 +134,7 @@ def main() -> None:
                 str(row["ticks"]),
                 str(row["overruns"]),
                 *(f"{row[key]:.2f}" for key in ("jitter_p50_ms", "jitter_p99_ms", "jitter_max_ms")),
+                *(f"{row['timer_ms'][key]:.2f}" for key in ("p50", "p99")),
                 *(f"{row[key]:.1f}" for key in ("work_p50_ms", "work_p99_ms")),
                 f"{100 * min(row['presence'].values()):.1f} %",
                 f"{row['load']:.1f}",

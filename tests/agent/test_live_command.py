@@ -2,16 +2,14 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
 
-from live_clips import write_clip
+from live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 
-COMMAND = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live"]
+__all__ = ["clip", "seeker"]
 
 
 def run_cli(capsys, *words):
@@ -19,24 +17,6 @@ def run_cli(capsys, *words):
     status = cli.main(words)
     told = capsys.readouterr()
     return status, told.out, told.err
-
-
-@pytest.fixture(scope="session")
-def seeker(tmp_path_factory):
-    """A run directory of a policy with camera, sound and instruction, hardly trained."""
-    from senseweave.agent.config import TrainConfig
-    from senseweave.agent.train import train
-
-    folder = tmp_path_factory.mktemp("seeker") / "run"
-    config = TrainConfig(steps=0, imitation_steps=256, evaluation_episodes=0, video=False, device="cpu")
-    train(config, folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory):
-    """A second and a half of grey that gets brighter, and a sine."""
-    return write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames=30)
 
 
 def test_a_policy_runs_on_a_clip_with_sound_and_a_written_instruction(capsys, seeker, clip, tmp_path):
@@ -51,7 +31,7 @@ def test_a_policy_runs_on_a_clip_with_sound_and_a_written_instruction(capsys, se
     assert result["instruction"] == "go to the red ball" and result["events"] >= 1
     for key in ("jitter_p50_ms", "jitter_p99_ms", "rate_hz", "wanted_hz", "work_p50_ms"):
         assert result[key] > 0, key
-    lines = [json.loads(line) for line in actions.read_text().splitlines()]
+    lines = commands_in(actions)
     assert len(lines) == result["ticks"] and [line["tick"] for line in lines] == list(range(len(lines)))
     assert {line["name"] for line in lines} <= {"left", "right", "forward", "pickup", "drop", "toggle", "done"}
 
@@ -112,31 +92,20 @@ def test_a_mistake_in_a_live_session_is_one_sentence_and_status_2(
     assert time.monotonic() - started_s < 10
 
 
-def start(*words):
-    """A session in a process of its own, when its first actions are out."""
-    return subprocess.Popen([*COMMAND, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def wait_for(path, lines, process):
-    while not path.exists() or path.read_text().count("\n") < lines:
-        assert process.poll() is None, process.communicate()[1]
-        time.sleep(0.02)
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
 def test_ctrl_c_ends_a_session_in_order(seeker, clip, tmp_path, number):
     actions = tmp_path / "actions.jsonl"
     options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--json", "--safe-action", "done"]
     with start(*options) as process:
         try:
-            wait_for(actions, 5, process)
+            wait_for_lines(actions, 5, process)
             process.send_signal(number)
             out, err = process.communicate(timeout=30)
         finally:
             process.kill()
     assert process.returncode == 0, err
     result = json.loads(out)
-    lines = [json.loads(line) for line in actions.read_text().splitlines()]
+    lines = commands_in(actions)
     assert result["was_interrupted"] is True and result["ticks"] == len(lines) - 1
     assert (lines[-1]["name"], lines[-1]["is_safe"]) == ("done", True), "the last word is the safe action"
     assert "Ending; once more quits at once." in err and "Traceback" not in err
@@ -147,7 +116,7 @@ def test_ctrl_c_twice_quits_at_once_and_leaves_whole_lines(seeker, clip, tmp_pat
     options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--rate", "0.2"]
     with start(*options) as process:  # a tick of 5 s, so that the first Ctrl-C is still being obeyed
         try:
-            wait_for(actions, 1, process)
+            wait_for_lines(actions, 1, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             process.send_signal(signal.SIGINT)
@@ -155,4 +124,4 @@ def test_ctrl_c_twice_quits_at_once_and_leaves_whole_lines(seeker, clip, tmp_pat
         finally:
             process.kill()
     assert process.returncode == 130 and "Traceback" not in err
-    assert all(json.loads(line) for line in actions.read_text().splitlines())
+    assert commands_in(actions)
