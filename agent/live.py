@@ -5,7 +5,9 @@ The parts are put together here; the loop itself is in live_loop.py, what is sho
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,6 +24,7 @@ from .rundir import RunDirectory
 from .stop import StopRequest
 
 if TYPE_CHECKING:
+    from .live_report import Reporter
     from .record import Recorder
 
 
@@ -48,6 +51,10 @@ def live(config: LiveConfig) -> dict[str, Any]:
         if config.record is not None:
             recorder = keepers.enter_context(_recorder(config, parts, run, status))
             lookers_on.append(recorder.look_on)
+        reporter = None
+        if config.report is not None:
+            reporter = keepers.enter_context(_reporter(config, parts, status))
+            lookers_on.append(reporter.look_on)
         tally = run_loop(
             parts.rig,
             player,
@@ -57,7 +64,10 @@ def live(config: LiveConfig) -> dict[str, Any]:
             lookers_on=lookers_on,
         )
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
-    return result | {"recording": None if recorder is None else recorder.close()}
+    return result | {
+        "recording": None if recorder is None else recorder.close(),
+        "report": None if reporter is None else reporter.close(),
+    }
 
 
 def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
@@ -71,6 +81,17 @@ def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status
 
     policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}
     return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
+
+
+def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter":
+    from .live_report import Reporter
+
+    folder = Path(str(config.report)).absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"`report` must be in a folder that can be written to; {folder} cannot. Choose another one.")
+    named = ("policy", "camera", "microphone", "instruction", "body")
+    facts = {field: str(getattr(config, field)) for field in named if getattr(config, field) is not None}
+    return Reporter.of(parts.rig, str(config.report), facts=facts, tell=status.tell)
 
 
 @contextlib.contextmanager
@@ -148,7 +169,9 @@ def as_text(result: dict[str, Any]) -> str:
     if result["body"] is not None:
         lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
     if result["recording"] is not None:
-        lines.append(f"recording {result['recording']['file']}")
+        lines.append(f"recording {result['recording']['failure'] or result['recording']['file']}")
+    if result["report"] is not None:
+        lines.append(f"report    {result['report']['failure'] or result['report']['file']}")
     if result["events"]:
         told = ", ".join(f"{count} {kind}" for kind, count in result["events_by_kind"].items())
         lines.append(f"events    {told}")

@@ -72,6 +72,11 @@ MISTAKES = [
     ("live --policy {run} --camera {clip} --required audio --safe-action done", '"audio", which has no sensor'),
     ("live --policy {run} --camera {clip} --actions /nowhere/a.jsonl", "Actions cannot be written to /nowhere/a.jsonl"),
     ("live --policy {run} --camera {clip} --actions udp:x", "`port` must be a whole number in 1..65535"),
+    (
+        "live --camera {clip} --report /nowhere/page.html",
+        "`report` must be in a folder that can be written to; /nowhere",
+    ),
+    ("live --camera {clip} --record {text}", "text.mp4"),
     ("live --policy {run} --body senseweave/Seec-v0", 'The environment "senseweave/Seec-v0" is not known'),
     ("live --policy {grid} --camera {clip}", "has no use for --camera; leave it out."),
     ("live --policy {grid} --instruction go", 'was trained with "grid", a Grid, which no sensor here gives'),
