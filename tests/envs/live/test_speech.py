@@ -1,0 +1,189 @@
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+
+import av
+import numpy as np
+import pytest
+
+from live_clips import next_reading, opened
+from senseweave.envs.live.clock import SystemClock
+from senseweave.envs.live.recogniser import RATE_HZ, Recogniser, grammar_of, spoken
+from senseweave.envs.live.sound_tap import SoundTap
+from senseweave.envs.live.source import SourceError
+from senseweave.envs.live.speech import SpeechSource, common_phrases, require_speech
+from senseweave.envs.rooms.sound.recordings import recordings
+from senseweave.perception.errors import ConfigError, MissingExtraError
+from senseweave.perception.tokenizer import default_tokenizer
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load:DeprecationWarning")
+
+KIND = default_tokenizer().instruction(16)
+COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
+PHRASES = (
+    *(f"Go to the {colour} {kind}" for colour in COLOURS for kind in ("ball", "key", "box")),
+    *(f"Go to the {sound} object" for sound in ("ringing", "humming", "beeping", "ticking")),
+)
+
+
+def is_installed():
+    return all(importlib.util.find_spec(package) for package in ("pocketsphinx", "silero_vad"))
+
+
+needs_speech = pytest.mark.skipif(not is_installed(), reason='the extra is missing: pip install -e ".[speech]"')
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    return Recogniser([*PHRASES, "stop"])
+
+
+def quiet(seconds):
+    return np.random.default_rng(0).normal(0, 10, round(seconds * RATE_HZ)).astype(np.int16)
+
+
+def say(text, voice="slt"):
+    """A phrase in one of Rooms' voices, int16 at 16 kHz, with a quiet second before and after."""
+    said = recordings()
+    number = said.voices.index(voice)
+    blocks = []
+    for word in text.lower().split():
+        first, count = said.places[word][number]
+        blocks.append(said.blocks[number][first : first + count].reshape(-1).numpy())
+    pressure = np.concatenate(blocks)
+    return np.concatenate([quiet(1.0), np.round(32767 * pressure).astype(np.int16), quiet(1.0)])
+
+
+def synthesise(text, folder, program):
+    """A sentence, said by a speech synthesiser of the system."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is missing: apt-get install -y {program}")
+    path = folder / "said.wav"
+    how = {"flite": ["-voice", "rms", "-t", text, "-o"], "espeak-ng": ["-v", "en-us", "-s", "150", text, "-w"]}
+    subprocess.run([program, *how[program], str(path)], check=True)
+    converter = av.AudioResampler(format="s16p", layout="mono", rate=RATE_HZ)
+    with av.open(str(path)) as container:
+        pieces = [piece.to_ndarray()[0] for frame in container.decode(audio=0) for piece in converter.resample(frame)]
+    return np.concatenate([quiet(1.0), *pieces, quiet(1.0)])
+
+
+def test_a_grammar_has_exactly_the_phrases():
+    assert grammar_of(["go to the ball", "go to the key", "stop"]).splitlines()[-1] == (
+        "public <command> = ( go to the ( ball | key ) | stop );"
+    )
+    assert "go [ on ]" in grammar_of(["go", "go on"])
+    assert spoken("Put the red ball, next to: the box!") == "put the red ball next to the box"
+
+
+@needs_speech
+@pytest.mark.parametrize("voice", ["slt", "rms", "kal16", "awb"])
+def test_the_voices_of_rooms_are_understood_and_never_taken_for_another_phrase(recogniser, voice):
+    said = ["Go to the red ball", "Go to the ringing object", "Go to the grey box", "Go to the blue key"]
+    heard = [[one.text for one in recogniser.push(say(text, voice))] for text in said]
+    right = sum(texts == [text] for texts, text in zip(heard, said, strict=True))
+    wrong = [text for texts, meant in zip(heard, said, strict=True) for text in texts if text not in (meant, "")]
+    assert wrong == [] and right >= 3, heard
+
+
+@needs_speech
+@pytest.mark.parametrize("program", ["flite", "espeak-ng"])
+def test_a_sentence_of_a_synthesiser_is_understood(recogniser, tmp_path, program):
+    heard = recogniser.push(synthesise("go to the red ball", tmp_path, program))
+    assert [one.text for one in heard] == ["Go to the red ball"]
+    assert [one.text for one in recogniser.push(synthesise("stop", tmp_path, program))] == ["stop"]
+
+
+@needs_speech
+@pytest.mark.parametrize(
+    "sentence", ["what a nice day it is today", "please make me a cup of coffee", "hello robot how are you"]
+)
+def test_other_sentences_are_heard_but_not_understood(recogniser, tmp_path, sentence):
+    heard = recogniser.push(synthesise(sentence, tmp_path, "flite"))
+    assert [one.text for one in heard] == [""]
+
+
+@needs_speech
+def test_a_phrase_that_breaks_off_is_not_understood(recogniser):
+    assert [one.text for one in recogniser.push(say("go to the red"))] in ([""], [])
+
+
+@needs_speech
+@pytest.mark.parametrize("volume", [0, 30, 3000])
+def test_silence_noise_and_tones_are_no_speech(recogniser, volume):
+    noise = np.random.default_rng(1).normal(0, volume, 3 * RATE_HZ).astype(np.int16)
+    tone = np.round(volume * np.sin(2 * np.pi * 600 * np.arange(3 * RATE_HZ) / RATE_HZ)).astype(np.int16)
+    assert [one.text for one in recogniser.push(noise) + recogniser.push(tone) if one.text] == []
+
+
+@needs_speech
+def test_the_common_phrases_can_all_be_listened_for():
+    phrases = common_phrases()
+    assert {"go to the red ball", "go to the ringing object", "pick up a key", "open the blue door"} <= set(phrases)
+    heard = Recogniser(phrases).push(say("go to the ringing object"))
+    assert [one.text for one in heard] == ["go to the ringing object"]
+
+
+@needs_speech
+def test_sound_may_come_in_pieces_of_any_length(recogniser):
+    sound = say("go to the green key")
+    pieces = np.array_split(sound, 300)
+    assert [one.text for piece in pieces for one in recogniser.push(piece)] == ["Go to the green key"]
+
+
+@needs_speech
+def test_a_word_that_nobody_can_say_is_refused():
+    with pytest.raises(ValueError, match='say "xqzzt"'):
+        Recogniser(["go to the xqzzt"])
+    source = SpeechSource(["go to the xqzzt"], KIND, tap=SoundTap())
+    with pytest.raises(ConfigError, match='say "xqzzt"'):
+        opened(source, SystemClock())
+    source.close()
+    with pytest.raises(ConfigError, match="phrases that may be said"):
+        SpeechSource([], KIND)
+
+
+def test_without_the_extra_the_sentence_names_it(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r"senseweave\[speech\]"):
+        require_speech()
+
+
+@needs_speech
+def test_what_is_said_into_a_microphone_that_is_open_anyway_becomes_the_instruction():
+    tap = SoundTap()
+    tap.begin(RATE_HZ)
+    source = opened(SpeechSource(PHRASES, KIND, tap=tap), SystemClock())
+    try:
+        tap.push(say("go to the red ball")[None])
+        reading = next_reading(source)
+        assert reading.text == "Go to the red ball" and reading.number == 0 and source.take_notes() == []
+        assert default_tokenizer().decode(reading.content) == "go to the red ball"
+
+        tap.push(say("ball ball red red behind")[None])
+        tap.push(say("go to the blue box")[None])
+        assert next_reading(source).text == "Go to the blue box"
+        assert [kind for kind, _ in source.take_notes()] == ["rejected"], "and the old instruction held meanwhile"
+
+        os.kill(source._process.pid, signal.SIGKILL)
+        source._process.wait()
+        tap.push(say("go to the blue box")[None])
+        with pytest.raises(SourceError, match="recogniser has died"):
+            next_reading(source)
+    finally:
+        source.close()
+
+
+@needs_speech
+def test_stop_is_heard_without_being_in_the_list_and_is_a_note(tmp_path):
+    tap = SoundTap()
+    tap.begin(RATE_HZ)
+    source = opened(SpeechSource(PHRASES, KIND, tap=tap), SystemClock())
+    try:
+        tap.push(synthesise("stop", tmp_path, "espeak-ng")[None])
+        tap.push(say("go to the red ball")[None])
+        assert next_reading(source).number == 0
+        assert source.take_notes() == [("stop", "stop")]
+    finally:
+        source.close()
