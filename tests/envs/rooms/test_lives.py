@@ -74,8 +74,9 @@ def test_an_environment_lives_the_same_life_among_4096(level: str) -> None:
 @pytest.mark.timeout(7200)
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_life_is_the_same_at_batch_1_16_and_4096(level: str) -> None:
-    assert_equal_lives(level, (1, 16, 4096), 200, compared=1)
-    assert_equal_lives(level, (16, 4096), 200, compared=16)
+    steps = 70  # over the end of an episode, and a minute or two at 4,096
+    assert_equal_lives(level, (1, 4096), steps, compared=1)
+    assert_equal_lives(level, (1, 16), 200, compared=1)
 
 
 @pytest.mark.parametrize("level", ["Seek", "PutNextLocal"])
