@@ -210,6 +210,7 @@ def only_file(path: str | os.PathLike[str]) -> Path:
 
 def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
     held: dict[str, dict[int, Stored]] = {name: {} for name in session.spec}
+    nothing = session.spec.placeholder()
     events: list[Event] = []
     for part in session:
         if isinstance(part, Stored):
@@ -220,18 +221,20 @@ def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, A
         elif isinstance(part, Event):
             events.append(part)
         else:
-            observation, lost = _observe(session.spec, part, held)
+            observation, lost = _observe(nothing, part, held)
             times = {"time_ns": part.time_ns, "captured_ns": part.captured_ns, "ages_s": part.ages_s}
             more = {"events": events, "lost": lost, "session": session}
             yield observation, part.action, part.info | times | more
             events = []
 
 
-def _observe(spec: Spec, tick: TickRecord, held: dict[str, dict[int, Stored]]) -> tuple[Observation, tuple[str, ...]]:
+def _observe(
+    nothing: Observation, tick: TickRecord, held: dict[str, dict[int, Stored]]
+) -> tuple[Observation, tuple[str, ...]]:
     """The observation of a tick, and the senses whose readings are not there; forgets what no later tick can use."""
-    observation = spec.placeholder()
+    observation = {name: content.copy() for name, content in nothing.items()}
     lost = []
-    for i, name in enumerate(spec):
+    for i, name in enumerate(held):
         captured_ns = tick.captured_ns.get(name)
         if captured_ns is None:
             continue

@@ -297,3 +297,12 @@ def test_nothing_is_left_open(tmp_path) -> None:
     for _ in range(3):
         list(Session(tmp_path / "a.mcap"))
     assert (len(os.listdir("/proc/self/fd")), threading.active_count()) == before
+
+
+def test_the_example_prints_events_and_counts_pairs_for_imitation(tmp_path) -> None:
+    record(tmp_path / "a.mcap", 2.0)
+    script = TESTS.parent / "examples" / "read_recording.py"
+    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "s  audio: failed. The device was unplugged, by the script." in done.stdout
+    assert "20 pairs of an observation (camera" in done.stdout or "20 pairs of an observation (audio" in done.stdout
