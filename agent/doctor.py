@@ -117,30 +117,65 @@ def _video() -> list[Finding]:
 
 
 def _microphones() -> list[Finding]:
+    from ..envs.live.portaudio import load_sounddevice, microphone_names
+    from ..perception.errors import MissingExtraError
+
     try:
-        sounddevice = importlib.import_module("sounddevice")
-    except ImportError as error:
-        return [Finding("microphone", MISSING, f"sounddevice: {error}", "pip install sounddevice")]
-    except OSError as error:
-        return [Finding("microphone", MISSING, f"{error}", "apt-get install -y libportaudio2")]
-    inputs = [device["name"] for device in sounddevice.query_devices() if device["max_input_channels"] > 0]
-    if not inputs:
-        return [Finding("microphone", MISSING, "PortAudio works, but sees no microphone", "plug one in")]
-    return [Finding("microphone", OK, name) for name in inputs]
+        sounddevice = load_sounddevice()
+    except MissingExtraError as error:
+        told, _, mend = str(error).rpartition("; run: ")
+        return [Finding("microphone", MISSING, told, mend)]
+    names = microphone_names(sounddevice)
+    if names:
+        return [Finding("microphone", OK, name) for name in names]
+    if Path("/dev/snd").exists():
+        found = "PortAudio works, but sees no microphone"
+        mend = "plug one in, or let this user have it: sudo usermod -aG audio " + _user()
+    else:
+        found = "PortAudio works, but the system has no sound card and no sound server"
+        mend = "plug one in; for a virtual one: apt-get install -y pulseaudio libasound2-plugins"
+    return [Finding("microphone", MISSING, found, mend)]
+
+
+def _speech() -> list[Finding]:
+    missing = [name for name in ("pocketsphinx", "silero-vad") if not _has_package(name)]
+    if missing:
+        found = f"{' and '.join(missing)} not installed; needed for spoken instructions"
+        return [Finding("speech", MISSING, found, 'pip install "senseweave[speech]"')]
+    return [Finding("speech", OK, "pocketsphinx and silero-vad understand spoken instructions")]
 
 
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    devices = sorted(Path("/dev").glob("video*"))
+    from ..envs.live.camera import camera_devices
+
+    devices = camera_devices()
     if not devices:
-        return [Finding("camera", MISSING, "there is no /dev/video*", "plug one in")]
+        found = "there is no /dev/video*; files and addresses (http, rtsp, udp) work as cameras"
+        return [Finding("camera", MISSING, found, "plug one in")]
     return [
-        Finding("camera", OK, str(device))
+        Finding("camera", OK, f"{device} {_camera_name(device)}".strip())
         if os.access(device, os.R_OK | os.W_OK)
         else Finding("camera", MISSING, f"{device} may not be opened", f"sudo usermod -aG video {_user()}")
         for device in devices
     ]
+
+
+def _camera_name(device: Path) -> str:
+    """What the camera calls itself, where the system tells."""
+    try:
+        return Path(f"/sys/class/video4linux/{device.name}/name").read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _has_package(name: str) -> bool:
+    try:
+        importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _openal() -> list[Finding]:
@@ -185,6 +220,7 @@ CHECKS: dict[str, Callable[[], list[Finding]]] = {
     "video": _video,
     "camera": _cameras,
     "microphone": _microphones,
+    "speech": _speech,
     "openal": _openal,
     "this folder": _folder,
     "environments": _environments,
