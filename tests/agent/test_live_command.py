@@ -74,7 +74,7 @@ MISTAKES = [
     ("live --policy {run} --camera {clip} --actions udp:x", "`port` must be a whole number in 1..65535"),
     (
         "live --camera {clip} --report /nowhere/page.html",
-        "`report` must be in a folder that can be written to; /nowhere",
+        "`report` must be in a folder that can be written to",
     ),
     ("live --camera {clip} --record {text}", "text.mp4"),
     ("live --policy {run} --body senseweave/Seec-v0", 'The environment "senseweave/Seec-v0" is not known'),
