@@ -35,6 +35,9 @@ FILE_ENDINGS = frozenset(
 SILENT_S = 5.0
 """After so many seconds of nothing but zeros a device is probably muted: a real microphone has noise."""
 
+MOST_BLOCKS = 50
+"""A read takes no more of what is waiting: some virtual devices deliver as fast as they are asked."""
+
 WORST_DRIFT_PPM = 500.0
 """Sound cards are within 100 millionths of their rate; beyond this something is wrong."""
 
@@ -93,12 +96,13 @@ class MicrophoneSource(Source):
 
     def read(self) -> Reading | None:
         block = self.feed.read()
-        heard_ns = None
-        while block is not None:
-            heard_ns = self._take(block)
-            block = self.feed.read(0.0) if self.feed.is_live else None
-        if heard_ns is None:
+        if block is None:
             return None
+        heard_ns = self._take(block)
+        for _ in range(MOST_BLOCKS if self.feed.is_live else 0):
+            if (block := self.feed.read(0.0)) is None:
+                break
+            heard_ns = self._take(block)
         self._tell()
         if self._resampler.given < self.kind.samples:
             return None
