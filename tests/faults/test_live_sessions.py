@@ -71,7 +71,8 @@ def test_what_is_said_into_the_microphone_becomes_the_instruction(seeker, tmp_pa
     assert process.returncode == 0, err
     result = json.loads(out)
     assert result["instruction"] == "go to the red ball" and 'instruction: "go to the red ball"' in err
-    assert result["presence"]["camera"] == result["presence"]["audio"] == 1.0 > result["presence"]["instruction"]
+    presence = result["presence"]
+    assert min(presence["camera"], presence["audio"]) > 0.9 > presence["instruction"], "nothing was said at first"
 
 
 @pytest.mark.nightly
