@@ -62,18 +62,18 @@ def play_without_policy(level: str, who: str, episodes: int, size: str) -> Row:
 def play_policy(run: Path, level: str, without: tuple[str, ...], options: argparse.Namespace, split: str | None) -> Row:
     """A trained agent's sampled actions, on seeds that training never uses."""
     from senseweave.agent.config import EvaluateConfig
-    from senseweave.agent.evaluate import evaluate
+    from senseweave.agent.episodes import run_episodes
+    from senseweave.agent.evaluate import close_envs, make_envs, open_run, summary
 
     env_options: dict[str, Any] = {"size": options.size} | ({} if split is None else {"split": split})
-    config = EvaluateConfig(
-        str(run), f"senseweave/{level}-v0", env_options, episodes=options.episodes, without=without, num_envs=128
-    )
-    result = evaluate(config)
-    return {
-        "success": result["sampled_success_rate"],
-        "greedy": result["greedy_success_rate"],
-        "length": result["sampled_mean_length"],
-    }
+    config = EvaluateConfig(str(run), f"senseweave/{level}-v0", env_options, episodes=options.episodes, without=without)
+    _, policy, _, env_id, env_options = open_run(config)
+    envs = make_envs(env_id, env_options, options.episodes, None, policy.device)
+    try:
+        played = summary(run_episodes(policy, envs, options.episodes, without=without))
+    finally:
+        close_envs(envs)
+    return {"success": played["success_rate"], "length": played["mean_length"]}
 
 
 def measure(options: argparse.Namespace) -> list[Row]:
@@ -85,7 +85,7 @@ def measure(options: argparse.Namespace) -> list[Row]:
         rows.append({"who": who, "without": [], "split": None, "levels": played})
     cases = [(without, None) for without in REMOVED] + [((), "train"), ((), "test")]
     for without, split in cases if options.runs else ():
-        tell(f"agent without {' and '.join(without) or 'nothing'}" + (f", split {split}" if split else ""))
+        tell(("all senses" if not without else f"without {' and '.join(without)}") + (f", {split}" if split else ""))
         played = {level: [play_policy(run, level, without, options, split) for run in options.runs] for level in LEVELS}
         rows.append({"who": "agent", "without": list(without), "split": split, "levels": played})
     return rows
