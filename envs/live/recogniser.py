@@ -12,6 +12,7 @@ n samples
 
 import collections
 import dataclasses
+import importlib
 import json
 import math
 import re
@@ -94,8 +95,7 @@ class Recogniser:
     """
 
     def __init__(self, phrases: Sequence[str]) -> None:
-        import pocketsphinx
-
+        pocketsphinx: Any = importlib.import_module("pocketsphinx")  # of the extra `speech`
         self._by_sound = {spoken(phrase): phrase for phrase in phrases if spoken(phrase)}
         if not self._by_sound:
             raise ValueError("there is no phrase to listen for")
@@ -105,7 +105,7 @@ class Recogniser:
             raise ValueError(f'nobody knows how to say "{unknown[0]}"')
         self._decoder.add_jsgf_string("commands", grammar_of(self._by_sound))
         self._decoder.activate_search("commands")
-        import silero_vad
+        silero_vad: Any = importlib.import_module("silero_vad")
         import torch
 
         self._torch = torch
