@@ -29,7 +29,7 @@ def mix(x: Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
 
 
 def child_key(key: Int[Tensor, "*b"], number: int | Int[Tensor, "*b"]) -> Int[Tensor, "*b"]:
-    """The key of the `number`-th branch under a key: hashes of different branches have nothing to do with each other."""
+    """The key of the `number`-th branch under a key; hashes of two branches have nothing to do with each other."""
     step = (number + 1) * _GOLDEN
     if isinstance(step, int):
         step = (step + 2**63) % 2**64 - 2**63  # wraps as a tensor's product does
