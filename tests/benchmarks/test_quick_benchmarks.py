@@ -37,6 +37,25 @@ def test_perception_speed_prints_its_tables_and_json():
         assert all(0 < share < 1 for share in row["shares"].values())
 
 
+def test_rooms_speed_compares_within_rounds_and_leaves_out_what_is_not_installed():
+    done = _run("rooms_speed.py", "--quick", "--json", "--threads", "1")
+    assert done.returncode == 0, done.stderr
+    rows = {(row["contender"], row["num_envs"]): row for row in json.loads(done.stdout.splitlines()[-1])["rows"]}
+    assert {("minigrid", 16), ("rooms-grid", 1), ("rooms-grid", 16), ("rooms-all", 16)} <= set(rows)
+    assert rows["minigrid", 16]["over_minigrid"] == 1.0
+    ours, peer = rows["rooms-grid", 16], rows["minigrid", 16]
+    assert ours["over_minigrid"] == pytest.approx(ours["steps_per_second"] / peer["steps_per_second"])
+    assert 300 < ours["bytes_per_environment"] < 3000
+
+
+def test_seek_senses_knows_the_bounds_without_any_agent():
+    done = _run("seek_senses.py", "--episodes", "64", "--json")
+    assert done.returncode == 0, done.stderr
+    expert, random = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert all(expert["levels"][level][0]["success"] > 0.98 for level in ("Seek", "SeekSeen", "SeekHeard"))
+    assert all(random["levels"][level][0]["success"] < 0.5 for level in ("Seek", "SeekSeen", "SeekHeard"))
+
+
 def test_babyai_sb3_writes_rows_and_prints_its_table(tmp_path):
     done = _run("babyai_sb3.py", "--quick", "--json", "--out", str(tmp_path / "out"))
     assert done.returncode == 0, done.stderr
