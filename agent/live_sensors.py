@@ -13,7 +13,7 @@ from typing import TypeVar
 import gymnasium
 
 from ..envs.live.actuators import Actuator, JsonLinesActuator, UdpActuator
-from ..envs.live.addresses import default_senses
+from ..envs.live.addresses import SPEECH, default_senses
 from ..envs.live.body import BodyActuator
 from ..envs.live.camera import camera_sensor
 from ..envs.live.clock import Clock, SystemClock
@@ -67,7 +67,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
     """
     body = None if config.body is None else _make_body(config, run)
     senses = _senses(config, run)
-    sensors = _open(config, senses)
+    sensors = _open(config, senses, run)
     everything: dict[str, Sensor] = {}
     if body is not None:
         others = [name for name in senses if name not in sensors and body.senses.get(name) == senses[name]]
@@ -120,10 +120,7 @@ def start_sensors(
                 del waiting[name]
             elif sensor.failure:
                 if name not in parts.lenient:
-                    told = [
-                        event.detail for event in sensor.take_events() if event.kind in ("failed", "stalled", "ended")
-                    ]
-                    raise ConfigError(told[0] if told else sensor.failure)
+                    raise ConfigError(_first_failure(sensor))
                 if isinstance(sensor.kind, Instruction):
                     del waiting[name]
         waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
@@ -144,10 +141,10 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
     return Spec(**{name: kind for name, kind in default_senses().items() if type(kind) in named})
 
 
-def _open(config: LiveConfig, senses: Spec) -> dict[str, Sensor]:
+def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:
     """The sensors that are named; one that only serves speech has a name that is no sense."""
     sensors: dict[str, Sensor] = {}
-    tap = SoundTap() if config.instruction == "speech" else None
+    tap = SoundTap() if config.instruction == SPEECH else None
     if config.camera is not None:
         name, camera = _only(senses, Camera, "camera")
         sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
@@ -160,18 +157,22 @@ def _open(config: LiveConfig, senses: Spec) -> dict[str, Sensor]:
         sensors[name] = microphone_sensor(name, microphone, config.microphone, loop=True, tap=tap)
     if config.instruction is not None:
         name, told = _only(senses, Instruction, "instruction")
-        sensors[name] = _instruction_sensor(name, told, config.instruction, tap)
+        sensors[name] = _instruction_sensor(name, told, config.instruction, tap, run)
     return sensors
 
 
-def _instruction_sensor(name: str, kind: Instruction, text: str, tap: SoundTap | None) -> Sensor:
+def _instruction_sensor(
+    name: str, kind: Instruction, text: str, tap: SoundTap | None, run: RunDirectory | None
+) -> Sensor:
     from ..envs.live.instruction import instruction_sensor
 
     if tap is None:
         return instruction_sensor(name, kind, text)
+    from ..envs.live.phrases import phrases_of
     from ..envs.live.speech import speech_sensor
 
-    return speech_sensor(name, kind, tap)
+    phrases = None if run is None else phrases_of(run.config.train.env, run.config.train.env_options)
+    return speech_sensor(name, kind, tap, phrases)
 
 
 def _only(senses: Spec, wanted: type[AnyKind], option: str) -> tuple[str, AnyKind]:

@@ -16,6 +16,8 @@ from ...perception.spec import Instruction, Kind
 
 EVENT_KINDS = (
     "opened",  # a sensor's device was opened and has given its first reading
+    "loading",  # a sensor that needs some seconds before it can sense has begun to prepare itself
+    "ready",  # such a sensor senses from now on
     "failed",  # it could not be opened, or reading it raised; it is opened again unless "ended" follows
     "stalled",  # it gave nothing within its deadline and is opened again
     "hung",  # its driver did not come back from a call; the driver's thread is abandoned
@@ -25,6 +27,7 @@ EVENT_KINDS = (
     "warning",  # something that the user should know, once
     "absent",  # a sense's newest reading became older than its `max_age_s`: the agent is without it
     "back",  # the sense is there again
+    "unsteady",  # it (or, of the loop, the safe action) comes and goes so often that it is told again when it settled
     "instruction",  # the agent was told something new, the detail; the aligner tells it of every source
     "rejected",  # something was said that was not understood well enough; the old instruction holds
     "stop",  # the agent was told to stop: the safe action is sent until there is a new instruction

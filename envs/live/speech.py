@@ -1,7 +1,7 @@
 """`SpeechSource`: instructions that are spoken into the microphone, understood by `recogniser.py` in its own process.
 
 Only phrases of a given list are understood. Whatever is not clear keeps the old instruction, and is an event. "stop" is
-always listened for, and never reaches the network.
+always listened for, and never reaches the network. Loading takes seconds; from the event "ready" on, it listens.
 """
 
 import importlib.util
@@ -17,6 +17,7 @@ from ...perception.errors import ConfigError, MissingExtraError
 from ...perception.spec import Instruction, Microphone
 from .instruction import AT_ITS_OWN_TIME, STOP_WORDS, WAIT_S, SpokenTo
 from .microphone import MicrophoneSource
+from .phrases import common_phrases
 from .reading import Reading
 from .sensor import ThreadedSensor
 from .sound_tap import SoundTap
@@ -25,6 +26,11 @@ from .source import SourceError
 RATE_HZ = 16000
 START_UP_S = 60.0
 """How long the recogniser may take to load its models."""
+
+NOT_STARTED = f"The speech recogniser did not start within {START_UP_S:g} s."
+
+TAKES_SOUND_S = 5.0
+"""How long it may be busy while sound waits for it."""
 
 OWN_KIND = Microphone(1, RATE_HZ // 10, RATE_HZ)
 """How a microphone is opened that is for speech alone."""
@@ -65,9 +71,11 @@ class SpeechSource(SpokenTo):
             raise ConfigError(f"Speech is understood at {RATE_HZ} samples per second; the tap has {tap.rate_hz}.")
         self.tap = tap
         self._process: subprocess.Popen[bytes] | None = None
-        self._answers = b""
+        self._give_up_s = 0.0
+        self._is_told, self._is_listening, self._answers = False, False, b""
 
     def open(self) -> None:
+        self._is_told, self._is_listening, self._answers = False, False, b""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "senseweave.envs.live.recogniser"],
             stdin=subprocess.PIPE,
@@ -76,25 +84,19 @@ class SpeechSource(SpokenTo):
             env=os.environ | {"OMP_NUM_THREADS": "1"},
             start_new_session=True,  # Ctrl-C is for us; it ends when its input does
         )
-        self._send(json.dumps([*self.phrases, *sorted(STOP_WORDS)]).encode() + b"\n")
-        end_s = time.monotonic() + START_UP_S
-        while (answer := self._answer(WAIT_S)) is None:
-            if time.monotonic() > end_s:
-                raise SourceError(f"The speech recogniser did not start within {START_UP_S:g} s.")
-        if "error" in answer:
-            raise ConfigError(f"These instructions cannot be recognised: {answer['error']}; change the phrases.")
-        if self._own is not None:
-            self._own.clock = self.clock
-            self._own.open()
-        self.tap.pull(self.clock, 0.0)  # what was said before nobody listened to
+        self._give_up_s = time.monotonic() + START_UP_S
+        self._notes.append(("loading", "Speech is not heard yet: its recogniser is being loaded."))
 
     def read(self) -> Reading | None:
+        if not self._is_listening:
+            self._load()
+            return None
         if self._own is not None:
             self._own.read()
             self._notes += self._own.take_notes()
         sound = self.tap.pull(self.clock, 0.0 if self._own is not None else WAIT_S)
         if len(sound):
-            self._send(sound.tobytes())
+            self._send(sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more.")
         answer = self._answer(0.0)
         if answer is None:
             return None
@@ -102,6 +104,26 @@ class SpeechSource(SpokenTo):
             self._notes.append(("rejected", f'Something like "{answer["guess"]}" was said, but not clearly.'))
             return None
         return self.hear(answer["text"], self.clock.now_ns())
+
+    def _load(self) -> None:
+        """One step on the way to listening. What `open` noted is told by then, so a person knows to wait."""
+        if not self._is_told:
+            listed = [*self.phrases, *sorted(STOP_WORDS)]
+            self._send(json.dumps(listed).encode() + b"\n", START_UP_S, NOT_STARTED)
+            self._is_told = True
+        answer = self._answer(WAIT_S)
+        if answer is None:
+            if time.monotonic() > self._give_up_s:
+                raise SourceError(NOT_STARTED)
+            return
+        if "error" in answer:
+            raise ConfigError(f"These instructions cannot be recognised: {answer['error']}; change the phrases.")
+        if self._own is not None:
+            self._own.clock = self.clock
+            self._own.open()
+        self.tap.pull(self.clock, 0.0)  # what was said before nobody listened to
+        self._is_listening = True
+        self._notes.append(("ready", f'Listening for "stop" and {_told(self.phrases)}.'))
 
     def close(self) -> None:
         if self._own is not None:
@@ -117,17 +139,17 @@ class SpeechSource(SpokenTo):
                     except BrokenPipeError:  # what had not been written yet is not wanted any more
                         continue
 
-    def _pipes(self) -> tuple[int, int]:
+    def _input(self) -> int:
         process = self._process
-        if process is None or process.stdin is None or process.stdout is None or process.poll() is not None:
+        if process is None or process.stdin is None or process.poll() is not None:
             raise SourceError("The speech recogniser has died.")
-        return process.stdin.fileno(), process.stdout.fileno()
+        return process.stdin.fileno()
 
-    def _send(self, data: bytes) -> None:
-        into, _ = self._pipes()
+    def _send(self, data: bytes, timeout_s: float, if_late: str) -> None:
+        into = self._input()
         while data:
-            if not select.select([], [into], [], 5.0)[1]:
-                raise SourceError("The speech recogniser takes no sound any more.")
+            if not select.select([], [into], [], timeout_s)[1]:
+                raise SourceError(if_late)
             try:
                 data = data[os.write(into, data[: select.PIPE_BUF]) :]
             except BrokenPipeError as error:
@@ -148,6 +170,11 @@ class SpeechSource(SpokenTo):
             return None
         self._answers = rest
         return json.loads(line)
+
+
+def _told(phrases: Sequence[str]) -> str:
+    """A list of phrases in a few words."""
+    return f'{len(phrases):,} phrases such as "{phrases[0]}"' if len(phrases) > 1 else f'"{phrases[0]}"'
 
 
 def speech_sensor(
@@ -178,18 +205,6 @@ def speech_sensor(
         lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone),
         patience=AT_ITS_OWN_TIME,
     )
-
-
-def common_phrases() -> tuple[str, ...]:
-    """What agents are told in Rooms and BabyAI when it is about one thing: go to it, pick it up, open it."""
-    from ..rooms.codes import BALL, BOX, COLOURS, DOOR, KEY, SOUNDS
-    from ..rooms.missions import ARTICLES, go_to, open_up, pick_up, sounding, thing
-
-    colours = (None, *range(len(COLOURS)))
-    doors = [thing(article, DOOR, colour) for article in ARTICLES for colour in colours]
-    things = [thing(article, kind, colour) for article in ARTICLES for colour in colours for kind in (KEY, BALL, BOX)]
-    heard = [sounding(sound) for sound in range(len(SOUNDS))]
-    return (*map(go_to, [*things, *doors, *heard]), *map(pick_up, things), *map(open_up, doors))
 
 
 def require_speech() -> None:

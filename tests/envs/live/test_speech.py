@@ -3,19 +3,24 @@ import os
 import shutil
 import signal
 import subprocess
+import wave
 
 import av
+import gymnasium
 import numpy as np
 import pytest
 
 from live_clips import next_reading, opened
+from senseweave.envs.live.addresses import make_live, open_sensors
 from senseweave.envs.live.clock import SystemClock
+from senseweave.envs.live.phrases import common_phrases, phrases_of
 from senseweave.envs.live.recogniser import RATE_HZ, Recogniser, grammar_of, spoken
 from senseweave.envs.live.sound_tap import SoundTap
 from senseweave.envs.live.source import SourceError
-from senseweave.envs.live.speech import SpeechSource, common_phrases, require_speech
+from senseweave.envs.live.speech import SpeechSource, require_speech
 from senseweave.envs.rooms.sound.recordings import recordings
 from senseweave.perception.errors import ConfigError, MissingExtraError
+from senseweave.perception.spec import Camera, Spec
 from senseweave.perception.tokenizer import default_tokenizer
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.load:DeprecationWarning")
@@ -67,6 +72,17 @@ def synthesise(text, folder, program):
     with av.open(str(path)) as container:
         pieces = [piece.to_ndarray()[0] for frame in container.decode(audio=0) for piece in converter.resample(frame)]
     return np.concatenate([quiet(1.0), *pieces, quiet(1.0)])
+
+
+def listening(source):
+    """The source, opened, when it listens."""
+    opened(source, SystemClock())
+    notes = source.take_notes()
+    assert [kind for kind, _ in notes] == ["loading"]
+    while "ready" not in [kind for kind, _ in notes]:
+        assert source.read() is None
+        notes += source.take_notes()
+    return source
 
 
 def test_a_grammar_has_exactly_the_phrases():
@@ -121,8 +137,10 @@ def test_silence_noise_and_tones_are_no_speech(recogniser, volume):
 def test_the_common_phrases_can_all_be_listened_for():
     phrases = common_phrases()
     assert {"go to the red ball", "go to the ringing object", "pick up a key", "open the blue door"} <= set(phrases)
-    heard = Recogniser(phrases).push(say("go to the ringing object"))
-    assert [one.text for one in heard] == ["go to the ringing object"]
+    assert "put a grey box next to the key" in phrases and len(set(phrases)) == len(phrases)
+    said = ["go to the ringing object", "put the red key next to the green ball"]
+    recogniser = Recogniser(phrases)
+    assert [[one.text for one in recogniser.push(say(text))] for text in said] == [[text] for text in said]
 
 
 @needs_speech
@@ -132,13 +150,29 @@ def test_sound_may_come_in_pieces_of_any_length(recogniser):
     assert [one.text for piece in pieces for one in recogniser.push(piece)] == ["Go to the green key"]
 
 
+def test_the_missions_of_the_level_are_what_may_be_said():
+    assert set(phrases_of("senseweave/SeekHeard-v0", {})) == {
+        f"go to the {sound} object" for sound in ("ringing", "humming", "beeping", "ticking")
+    }
+    assert set(phrases_of("senseweave/SeekHeard-v0", {"size": "small"})) == set(
+        phrases_of("senseweave/SeekHeard-v0", {})
+    )
+    beside = phrases_of("senseweave/PutNextLocal-v0", {})
+    assert len(beside) == 306 and all(" next to the " in phrase for phrase in beside)
+
+
+@pytest.mark.parametrize("env_id", ["BabyAI-GoToLocal-v0", "nobody:Knows-v0", "senseweave/OfTomorrow-v0"])
+def test_where_nobody_can_list_the_missions_the_common_ones_may_be_said(env_id):
+    assert phrases_of(env_id, {}) == common_phrases()
+
+
 @needs_speech
 def test_a_word_that_nobody_can_say_is_refused():
     with pytest.raises(ValueError, match='say "xqzzt"'):
         Recogniser(["go to the xqzzt"])
     source = SpeechSource(["go to the xqzzt"], KIND, tap=SoundTap())
     with pytest.raises(ConfigError, match='say "xqzzt"'):
-        opened(source, SystemClock())
+        listening(source)
     source.close()
     with pytest.raises(ConfigError, match="phrases that may be said"):
         SpeechSource([], KIND)
@@ -154,7 +188,7 @@ def test_without_the_extra_the_sentence_names_it(monkeypatch):
 def test_what_is_said_into_a_microphone_that_is_open_anyway_becomes_the_instruction():
     tap = SoundTap()
     tap.begin(RATE_HZ)
-    source = opened(SpeechSource(PHRASES, KIND, tap=tap), SystemClock())
+    source = listening(SpeechSource(PHRASES, KIND, tap=tap))
     try:
         tap.push(say("go to the red ball")[None])
         reading = next_reading(source)
@@ -179,7 +213,7 @@ def test_what_is_said_into_a_microphone_that_is_open_anyway_becomes_the_instruct
 def test_stop_is_heard_without_being_in_the_list_and_is_a_note(tmp_path):
     tap = SoundTap()
     tap.begin(RATE_HZ)
-    source = opened(SpeechSource(PHRASES, KIND, tap=tap), SystemClock())
+    source = listening(SpeechSource(PHRASES, KIND, tap=tap))
     try:
         tap.push(synthesise("stop", tmp_path, "espeak-ng")[None])
         tap.push(say("go to the red ball")[None])
@@ -187,3 +221,54 @@ def test_stop_is_heard_without_being_in_the_list_and_is_a_note(tmp_path):
         assert source.take_notes() == [("stop", "stop")]
     finally:
         source.close()
+
+
+@needs_speech
+def test_a_rig_that_gymnasium_makes_is_told_through_its_own_microphone(tmp_path):
+    path = tmp_path / "said.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes(np.tile(say("go to the red ball"), 12).tobytes())
+    rig = gymnasium.make(
+        "senseweave.envs:senseweave/Live-v0",
+        microphone=str(path),
+        instruction="speech",
+        phrases=PHRASES,
+        start_up_s=1.0,
+    )
+    try:
+        _, info = rig.reset()
+        told = [(event.kind, event.detail) for event in info["events"]]
+        for _ in range(300):
+            observation, _, _, _, info = rig.step(0)
+            told += [(event.kind, event.detail) for event in info["events"]]
+            if info["instruction"]:
+                break
+        assert info["instruction"] == "Go to the red ball", told
+        assert default_tokenizer().decode(observation["instruction"]) == "go to the red ball"
+        assert ("ready", 'Listening for "stop" and 22 phrases such as "Go to the red ball".') in told
+    finally:
+        rig.close()
+
+
+@needs_speech
+def test_without_a_microphone_among_the_senses_speech_has_one_of_its_own():
+    senses = Spec(camera=Camera(16, 16), instruction=KIND)
+    (ear,) = open_sensors(senses, instruction="speech").values()
+    source = ear._make_source()
+    assert source._own.source == "default" and source._own.tap is source.tap and source.phrases == common_phrases()
+
+
+@needs_speech
+def test_speech_tells_one_sense_and_phrases_are_for_speech():
+    two = Spec(first=KIND, second=KIND)
+    with pytest.raises(ConfigError, match='Only one sense can be told by "speech"; got first, second'):
+        open_sensors(two, instruction={"first": "speech", "second": "speech"})
+    assert set(open_sensors(two, instruction={"first": "speech", "second": "go to the red ball"})) == {
+        "first",
+        "second",
+    }
+    with pytest.raises(ConfigError, match='`phrases` are for an instruction that is "speech"'):
+        make_live(instruction="go to the red ball", phrases=PHRASES)
