@@ -28,8 +28,12 @@ if TYPE_CHECKING:
     from .record import Recorder
 
 
-def live(config: LiveConfig) -> dict[str, Any]:
+def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None) -> dict[str, Any]:
     """Runs one session.
+
+    Args:
+        config: what was asked for.
+        look_on: called with every tick, in the loop's thread; it must return at once.
 
     Returns:
         What `live --json` prints.
@@ -46,7 +50,10 @@ def live(config: LiveConfig) -> dict[str, Any]:
     with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
         status = keepers.enter_context(StatusLine(parts.rig.timing))
-        lookers_on = [_shown_on(status, parts, late)]
+        parts.rig.when_silent = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        lookers_on: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
+        if look_on is not None:
+            lookers_on.append(look_on)
         recorder = None
         if config.record is not None:
             recorder = keepers.enter_context(_recorder(config, parts, run, status))

@@ -2,7 +2,8 @@
 
 Readings are held until there is a newer one (zero-order hold), but no longer than `max_age_s`: then the sense is
 absent, its placeholder stands in the observation and its stale content reaches nobody. That a sense was lost or came
-back is told once each, and so is a new instruction. Nothing waits here and nothing that a sensor does can raise.
+back is told once each, and so is a new instruction; a sense that comes and goes all the time is told of when it has
+settled. Nothing waits here and nothing that a sensor does can raise.
 """
 
 import dataclasses
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Instruction, Spec
+from .changes import Changes
 from .clock import NS_PER_S
 from .reading import Event, Reading, misfit
 from .sensor import Sensor
@@ -82,7 +84,7 @@ class Aligner:
                 raise ConfigError(f'`max_age_s` of "{name}" must be above 0 seconds; got {age_s!r}.')
             self.max_age_s[name] = float(age_s)
         self._placeholder = senses.placeholder()
-        self._was_here = dict.fromkeys(sensors, True)
+        self._here = {name: Changes(True) for name in sensors}
         self._broken: set[str] = set()
         self._told: dict[str, str] = {}
 
@@ -112,9 +114,12 @@ class Aligner:
                     if reading.text != self._told.get(name, ""):
                         events.append(Event(reading.captured_ns, name, "instruction", reading.text))
                     self._told[name] = reading.text
-            if is_here != self._was_here[name]:
-                self._was_here[name] = is_here
+            told = self._here[name].look(is_here, now_ns)
+            if told == "change":
                 events.append(Event(now_ns, name, "back" if is_here else "absent", self._detail(ages_s[name])))
+            elif told == "unsteady":
+                detail = f"It comes and goes; are its readings about {self.max_age_s[name]:g} s apart, its `max_age_s`?"
+                events.append(Event(now_ns, name, "unsteady", detail))
         events.sort(key=lambda event: event.time_ns)
         return Moment(now_ns, observation, ages_s, readings, events, instruction)
 

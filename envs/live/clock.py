@@ -24,7 +24,13 @@ def to_ns(seconds: float) -> int:
 
 
 class Clock:
-    """What the parts of a rig wait by. Times are nanoseconds since a moment that is fixed for the process."""
+    """What the parts of a rig wait by. Times are nanoseconds since a moment that is fixed for the process.
+
+    Attributes:
+        passes_by_itself: time goes on while nobody waits for it, as it does outside of tests and replays.
+    """
+
+    passes_by_itself = False
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: all share one time. Gymnasium copies what `make` was called with."""
@@ -53,6 +59,8 @@ class SystemClock(Clock):
     Args:
         spin_ns: how much of the end of a `sleep_until_ns` is spent awake, looking at the clock, to be punctual.
     """
+
+    passes_by_itself = True
 
     def __init__(self, spin_ns: int = SPIN_NS) -> None:
         self.spin_ns = spin_ns

@@ -19,7 +19,7 @@ from .sensor import Sensor
 from .session import Session, TickRecord, only_file
 from .session_format import SessionError, Stored
 
-OF_THE_RIG = frozenset({"absent", "back", "instruction"})
+OF_THE_RIG = frozenset({"absent", "back", "unsteady", "instruction"})
 """Events that the rig finds out by itself, again."""
 
 

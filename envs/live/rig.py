@@ -2,11 +2,14 @@
 
 The loop is the caller's: `step(action)` sends the action, waits for the next deadline and returns what the senses give
 then. Deadlines are absolute; a caller who comes after one skips it. Whatever a sensor does, `step` returns: a sense
-that is silent, frozen or gone is absent in the observation, and comes back by itself.
+that is silent, frozen or gone is absent in the observation, and comes back by itself. A caller who does not come at all
+(a policy that hangs) does not leave the body alone: see `Attributes` of `LiveRig`, `patience_s`.
 """
 
+import collections
 import math
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -16,16 +19,21 @@ from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Instruction, Spec
 from .actuators import Actuator, Command
 from .align import Aligner, Moment, Observation
+from .changes import Changes
 from .clock import Clock, SystemClock, to_ns
 from .reading import Event
-from .sensor import Sensor
+from .sensor import Sensor, stop_together
 from .timing import Timing
+from .vigil import Vigil
 
 _POLL_S = 0.01
 """How often the first reset looks whether all senses are there."""
 
 _TO_BE_TOLD_S = 0.3
 """How long the first reset waits for an instruction: one that is given is here at once, one that people type is not."""
+
+_PATIENCE_TICKS, _PATIENCE_S = 5, 0.5
+"""A step may be so many periods late, and at least so long, before the safe action is sent without it."""
 
 
 class LiveRig(gymnasium.Env[Any, Any]):
@@ -46,7 +54,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
         max_age_s: sense -> seconds after which its newest reading is too old, instead of its sensor's own.
         required: senses without which the policy must not act: while one is absent, the safe action is sent.
         safe_action: an action of the action space, or one's name. It is also sent while the agent is told to stop,
-            instead of actions that are not finite, and when the rig is closed. None sends nothing then.
+            instead of actions that are not finite, when no step comes for `patience_s`, and when the rig is closed.
+            None sends nothing then.
         rate_hz: ticks per second instead of 1 / step_s; an event warns, since the policy was trained with that.
         action_space: instead of a whole number for each of `action_names`.
         start_up_s: how long the first reset waits, at most, for all sensors to be there; for an instruction, which
@@ -58,6 +67,9 @@ class LiveRig(gymnasium.Env[Any, Any]):
         action_names: the names of the actions.
         step_s: how long a step was in training.
         period_s: how long a step is here.
+        patience_s: five periods, or 0.5 s if that is longer. Once the first step was made, when no other one begins or
+            ends for so long, the safe action is sent, once, from another thread; the next step goes on as usual.
+        when_silent: called, from that thread, with a sentence that says so; None calls nobody.
         sensors: sense -> sensor.
         timing: how punctual the loop is.
         moment: the latest `Moment`: the observation with its readings, ages and events; None before the first reset.
@@ -112,11 +124,16 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._period_ns = to_ns(self.period_s)
         self._due_ns = 0
         self._tick = 0
-        self._told_safe = ""
+        self._safe = Changes("")
         self._told_unsent = False
         self._stopped_ns: int | None = None
         self._state = "new"
-        self._notes: list[Event] = []
+        self._notes: collections.deque[Event] = collections.deque()
+        self._sending = threading.Lock()
+        self._has_stepped = False
+        self.patience_s = max(_PATIENCE_TICKS * self.period_s, _PATIENCE_S)
+        self.when_silent: Callable[[str], object] | None = None
+        self._vigil = Vigil(self._clock, self.patience_s, self._act_for_the_silent)
 
     @property
     def max_age_s(self) -> dict[str, float]:
@@ -150,7 +167,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
             self._state = "open"
             for sensor in self.sensors.values():
                 sensor.start(self._clock)
-        self._actuator.reset(seed)
+        with self._sending:
+            self._actuator.reset(seed)
         if self.moment is None:
             self._wait_for_sensors()
             if abs(self.period_s / self.step_s - 1) > 0.01:
@@ -158,6 +176,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._tick = 0
         self._due_ns = self._clock.now_ns()
         self._observe(self._due_ns)
+        if self._has_stepped:
+            self._vigil.feed()
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -177,7 +197,11 @@ class LiveRig(gymnasium.Env[Any, Any]):
             raise ConfigError("The rig is not running; call reset() before the first step.")
         now_ns = self._clock.now_ns()
         reason = self._why_safe(action, now_ns)
-        sent = self._send(action, reason, now_ns)
+        self._has_stepped = True
+        self._vigil.feed()
+        with self._sending:
+            self._tell_safe(reason, now_ns)
+            sent = self._send(action, reason, now_ns)
         self._due_ns += self._period_ns
         sent_ns = self._clock.now_ns()
         if sent_ns > self._due_ns:
@@ -191,6 +215,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self.timing.add(self._due_ns, woke_ns, work_ns)
         self._tick += 1
         self._observe(woke_ns)
+        self._vigil.feed()
         told = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
         is_over = self._max_steps is not None and self._tick >= self._max_steps
         return self._observation(), 0.0, False, is_over, self._info() | told
@@ -198,10 +223,11 @@ class LiveRig(gymnasium.Env[Any, Any]):
     def close(self) -> None:
         """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
         if self._state == "open":
+            self._vigil.stop()
             if self.moment is not None and self._safe_action is not None:
-                self._send(self._safe_action, "The rig is closed.", self._clock.now_ns())
-            for sensor in self.sensors.values():
-                sensor.stop()
+                with self._sending:
+                    self._send(self._safe_action, "The rig is closed.", self._clock.now_ns())
+            stop_together(self.sensors.values())
             self._actuator.close()
         self._state = "closed"
 
@@ -219,9 +245,9 @@ class LiveRig(gymnasium.Env[Any, Any]):
 
     def _observe(self, now_ns: int) -> None:
         self.moment = self._aligner.align(now_ns)
-        self.moment.events.extend(self._notes)
+        while self._notes:
+            self.moment.events.append(self._notes.popleft())
         self.moment.events.sort(key=lambda event: event.time_ns)
-        self._notes = []
         for event in self.moment.events:
             if event.kind == "stop":
                 self._stopped_ns = event.time_ns
@@ -252,7 +278,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
 
     def _why_safe(self, action: Any, now_ns: int) -> str:
-        """Why the policy's action must not be sent; "" if it may. Tells when that changes."""
+        """Why the policy's action must not be sent; "" if it may."""
         missing = [name for name in self._required if not self._aligner.is_here(name, now_ns)]
         reason = ""
         if self._stopped_ns is not None:
@@ -263,10 +289,33 @@ class LiveRig(gymnasium.Env[Any, Any]):
             reason = "The policy's action is not finite."
         elif not self.action_space.contains(action):
             raise ConfigError(f"The action must be one of {self.action_space}; got {action!r}.")
-        if reason != self._told_safe:
-            self._note("safe" if reason else "resumed", reason)
-            self._told_safe = reason
         return reason
+
+    def _tell_safe(self, reason: str, now_ns: int) -> None:
+        """Tells when the safe action begins and ends to be sent."""
+        told = self._safe.look(reason, now_ns)
+        if told == "change":
+            self._note("safe" if reason else "resumed", reason)
+        elif told == "unsteady":
+            self._note("unsteady", f"The safe action comes and goes; now: {reason or 'it is not sent.'}")
+
+    def _act_for_the_silent(self, silent_s: float) -> None:
+        """Sends the safe action in the name of a caller who does not come; called from the vigil's thread."""
+        reason = f"There was no step for {silent_s:.1f} s."
+        if self._sending.acquire(timeout=self.patience_s):
+            try:
+                if not self._vigil.is_missed:  # a step came first after all
+                    return
+                now_ns = self._clock.now_ns()
+                self._tell_safe(reason, now_ns)
+                self._send(self._safe_action, reason, now_ns)
+            finally:
+                self._sending.release()
+        else:
+            reason += " The body has not come back from the action before, so that no safe one can be sent."
+            self._note("unsent", reason)
+        if self.when_silent is not None:
+            self.when_silent(reason)
 
     def _send(self, action: Any, reason: str, now_ns: int) -> Command | None:
         """Sends an action, or the safe one where there is a reason; None if nothing was sent."""

@@ -10,7 +10,7 @@ source. A driver that does not come back is abandoned with its thread (both are 
 import contextlib
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Self
 
 from ...perception.errors import ConfigError, SenseweaveError
@@ -71,6 +71,21 @@ class Sensor:
         """Ends sensing and gives the device back, within a bounded time. May be called twice, or without `start`."""
 
 
+def stop_together(sensors: Iterable[Sensor]) -> None:
+    """Stops all sensors at the same time: it takes as long as the slowest. What one of them raises stops no other."""
+
+    def stop(sensor: Sensor) -> None:
+        with contextlib.suppress(Exception):  # a sensor of anybody's making must not keep the others' devices
+            sensor.stop()
+
+    threads = [threading.Thread(target=stop, args=(sensor,), name=f"{sensor.name}-stop") for sensor in sensors]
+    for thread in threads:
+        thread.daemon = True
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 class ThreadedSensor(Sensor):
     """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
 
@@ -88,7 +103,7 @@ class ThreadedSensor(Sensor):
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
-        failure: the sentence of the last failure, "" while it works.
+        failure: the sentence of the last failure, "" while it works; what it says can be mended.
     """
 
     def __init__(
@@ -127,9 +142,10 @@ class ThreadedSensor(Sensor):
         return self.inbox.take_events()
 
     def stop(self) -> None:
+        was_stopped = self._stopping.is_set()
         self._stopping.set()
         self._wake.set()
-        if self._supervisor is not None:
+        if self._supervisor is not None and not was_stopped:
             self._supervisor.join(self._patience.grace_s + 1.0)
 
     def _supervise(self) -> None:
@@ -170,12 +186,14 @@ class ThreadedSensor(Sensor):
     def _tell(self, kind: str, detail: str) -> None:
         self.inbox.tell(self._clock.now_ns(), kind, detail)
 
-    def _fail(self, attempt: "_Attempt", kind: str, detail: str) -> None:
+    def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> None:
         with self._lock:
             if attempt is not self._current or self._stopping.is_set():
                 return
             self.failure = detail
             self._tell(kind, detail)
+            if ends:
+                self._tell("ended", "To open it again would be useless.")
 
     def _accept(self, attempt: "_Attempt", reading: Reading | None, notes: list[tuple[str, str]]) -> None:
         """Takes what an attempt has read, unless the attempt was given up meanwhile."""
@@ -233,8 +251,7 @@ class _Attempt:
             self.sensor._fail(self, "failed", str(error))
         except SenseweaveError as error:
             self.is_last = True
-            self.sensor._fail(self, "failed", str(error))
-            self.sensor._fail(self, "ended", "To open it again would be useless.")
+            self.sensor._fail(self, "failed", str(error), ends=True)
         except Exception as error:  # a driver may raise anything, and the loop must survive all of it
             self.sensor._fail(self, "failed", f"{type(error).__name__}: {error}")
         finally:

@@ -186,7 +186,7 @@ def test_a_session_that_is_not_there_or_a_folder_without_one_is_one_sentence(tmp
 
 def test_what_the_rig_finds_out_is_not_told_twice() -> None:
     kinds = {event.kind for tick in play(make_rig(), 3.0) for event in tick.moment.events}
-    assert kinds >= OF_THE_RIG
+    assert kinds >= OF_THE_RIG - {"unsteady"}
 
 
 def test_the_player_of_these_tests_uses_all_actions() -> None:

@@ -14,7 +14,7 @@ from senseweave.envs.live.faults import Hangs, Raises, Stall, Unplugged
 from senseweave.envs.live.patience import Patience
 from senseweave.envs.live.reading import Event, Reading
 from senseweave.envs.live.scripted import Script
-from senseweave.envs.live.sensor import ThreadedSensor
+from senseweave.envs.live.sensor import ThreadedSensor, stop_together
 from senseweave.envs.live.source import Source, SourceEndedError, SourceError
 from senseweave.perception.errors import MissingExtraError
 from senseweave.perception.spec import Vector
@@ -271,6 +271,7 @@ def test_what_no_new_attempt_can_mend_is_told_and_left(watch) -> None:
     watched.until_told("ended")
     time.sleep(0.06)
     assert [(event.kind, event.detail) for event in watched.events][0] == ("failed", "Install something.")
+    assert watched.sensor.failure == "Install something.", "that is what people can mend"
     assert len(watched.device.sources) == 1
 
 
@@ -330,6 +331,29 @@ def test_stopping_ends_all_threads_soon_even_if_a_driver_hangs(watch) -> None:
     assert "hung" not in hanging.kinds()
     hanging.device.let_go.set()
     fine.until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_sensors_are_stopped_together_and_none_keeps_the_others_from_it(watch) -> None:
+    class Slow(ThreadedSensor):
+        def stop(self) -> None:
+            all_there.wait(LONG_S)  # passes only when all three wait here at the same time
+            super().stop()
+            stopped.append(self.name)
+            raise OSError("It cannot be stopped.")
+
+    all_there, stopped = threading.Barrier(3), []
+    stop_together([Slow(name, KIND, Source) for name in "abc"])
+    assert sorted(stopped) == ["a", "b", "c"]
+
+
+def test_a_driver_that_hangs_is_waited_for_once_however_often_its_sensor_is_stopped(watch) -> None:
+    hanging = watch(lambda source, read: source.device.let_go.wait(LONG_S) and None, Patience(grace_s=0.4))
+    hanging.until(lambda: bool(hanging.device.sources and hanging.device.sources[0].reads))
+    hanging.sensor.stop()
+    began_s = time.monotonic()
+    for _ in range(10):
+        hanging.sensor.stop()
+    assert time.monotonic() - began_s < 10 * 0.4 / 2
 
 
 def test_a_hundred_restarts_leave_no_thread_behind(watch) -> None:
