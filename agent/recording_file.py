@@ -100,6 +100,8 @@ class _WholePieces:
 
     def __init__(self, path: Path) -> None:
         try:
+            if (file := next((part for part in path.parents if part.exists()), path)).is_file():
+                raise ConfigError(f"{file} is a file; name a folder, or a file that does not exist and ends in .mcap.")
             path.parent.mkdir(parents=True, exist_ok=True)
             self._number: int | None = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         except FileExistsError as error:

@@ -14,6 +14,7 @@ from typing import Any
 from ...perception.errors import ConfigError, MissingExtraError
 from ...perception.spec import Camera
 from .clock import NS_PER_S, to_ns
+from .files import require_file
 from .frames import fit_frame
 from .reading import Reading
 from .sensor import ThreadedSensor
@@ -132,8 +133,7 @@ class CameraSource(Source):
             capture = cv2.VideoCapture(os.path.abspath(self.source), cv2.CAP_IMAGES)
             problem = "No image is found by that name"
         else:
-            if not Path(self.source).is_file():
-                raise ConfigError(f'The camera\'s file "{self.source}" does not exist; name another one.')
+            require_file("camera", self.source)
             capture = cv2.VideoCapture(os.path.abspath(self.source), cv2.CAP_FFMPEG)
             problem = "It has no picture that OpenCV can read"
         if not capture.isOpened():

@@ -7,7 +7,6 @@ c channels, n samples
 
 import dataclasses
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from jaxtyping import Int16
 
 from ...perception.errors import ConfigError
 from .clock import NS_PER_S, Clock
+from .files import require_file
 from .resample import load_av
 from .source import SourceEndedError
 
@@ -89,8 +89,7 @@ class FileFeed(Feed):
     def open(self, clock: Clock) -> None:
         self._clock = clock
         self._av = load_av()
-        if not Path(self.path).is_file():
-            raise ConfigError(f'The microphone\'s file "{self.path}" does not exist; name another one.')
+        require_file("microphone", self.path)
         self._rewind()
         self._start_ns = clock.now_ns()
 

@@ -215,7 +215,7 @@ def test_a_file_that_exists_is_never_overwritten(tmp_path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ConfigError, match="Nothing can be recorded into"):
+    with pytest.raises(ConfigError, match="is a file; name a folder"):
         Recorder(tmp_path / "file" / "below", SENSES)
 
 
