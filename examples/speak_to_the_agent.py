@@ -13,7 +13,9 @@ needs espeak-ng and PulseAudio:
 import argparse
 import contextlib
 import os
+import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -90,6 +92,18 @@ def rooms_with(mission: str, count: int) -> list[int]:
     return seeds
 
 
+def wait_until_ready(sensor) -> None:
+    """Returns when the recogniser listens; what is said before is not heard."""
+    while True:
+        for event in sensor.take_events():
+            print(f"{event.kind}: {event.detail}", flush=True)
+            if event.kind == "ready":
+                return
+            if event.kind in ("failed", "ended"):
+                sys.exit(1)
+        time.sleep(0.05)
+
+
 def understood(sensor, clock: SystemClock, text: str, *, is_virtual: bool) -> str:
     """Says a text until something is understood that was not said before; returns what."""
     before = sensor.newest(clock.now_ns())
@@ -113,13 +127,21 @@ def main() -> None:
     parser.add_argument("--other", default="go to the blue box", help="what is said in every second room")
     parser.add_argument("--virtual", action="store_true", help="a synthesised voice and a virtual microphone")
     options = parser.parse_args()
+    missing = [name for name in ("espeak-ng", "pulseaudio", "paplay") if options.virtual and not shutil.which(name)]
+    if missing:
+        parser.error(f"--virtual needs {' and '.join(missing)}; install what this script's first lines name")
     with contextlib.ExitStack() as stack:
         if options.virtual:
             stack.enter_context(virtual_microphone())
         run = RunDirectory.open(options.run)
-        body = BodyActuator(senseweave.envs.make("senseweave/Seek-v0"))
+        env = senseweave.envs.make("senseweave/Seek-v0")
+        phrases = env.get_wrapper_attr("instructions")
+        for mission in (options.mission, options.other):
+            if mission not in phrases:
+                parser.error(f'"{mission}" is no mission of Seek; choose of: {", ".join(phrases)}')
+        body = BodyActuator(env)
         clock = SystemClock()
-        ear = speech_sensor("instruction", run.config.spec["instruction"], microphone="default")
+        ear = speech_sensor("instruction", run.config.spec["instruction"], phrases=phrases, microphone="default")
         rig = LiveRig(
             run.config.spec,
             body.sensors(["audio", "camera"]) | {"instruction": ear},
@@ -133,6 +155,7 @@ def main() -> None:
         policy, _ = load_policy(run, rig, torch.device("cpu"))
         player = PolicyPlayer(policy)
         ear.start(clock)  # before the rig: nothing moves until the first words are understood
+        wait_until_ready(ear)
         for number, seed in enumerate(rooms_with(options.mission, options.rooms)):
             asked = options.other if number % 2 else options.mission
             heard = understood(ear, clock, asked, is_virtual=options.virtual)

@@ -101,14 +101,16 @@ class SpeechSource(SpokenTo):
         if answer is None:
             return None
         if not answer["text"]:
-            self._notes.append(("rejected", f'Something like "{answer["guess"]}" was said, but not clearly.'))
+            what = f'Something like "{answer["guess"]}"' if answer["guess"] else "Something"
+            self._notes.append(("rejected", f"{what} was said, but not clearly."))
             return None
         return self.hear(answer["text"], self.clock.now_ns())
 
     def _load(self) -> None:
         """One step on the way to listening. What `open` noted is told by then, so a person knows to wait."""
         if not self._is_told:
-            listed = [*self.phrases, *sorted(STOP_WORDS)]
+            stops = sorted(STOP_WORDS)
+            listed = {"phrases": [*self.phrases, *stops], "harmless": stops}
             self._send(json.dumps(listed).encode() + b"\n", START_UP_S, NOT_STARTED)
             self._is_told = True
         answer = self._answer(WAIT_S)

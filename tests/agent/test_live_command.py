@@ -1,5 +1,6 @@
 """`senseweave live` as a person types it: results, mistakes, Ctrl-C."""
 
+import dataclasses
 import json
 import signal
 import time
@@ -8,6 +9,10 @@ import pytest
 
 from live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
+from senseweave.agent.live_config import LiveConfig
+from senseweave.agent.live_sensors import assemble
+from senseweave.agent.rundir import RunDirectory
+from senseweave.envs.live.phrases import common_phrases
 
 __all__ = ["clip", "seeker"]
 
@@ -50,6 +55,16 @@ def test_without_a_policy_the_senses_are_shown(capsys, clip):
     status, out, err = run_cli(capsys, "live", "--camera", str(clip), "--microphone", str(clip), "--seconds", "1")
     assert status == 0, err
     assert "10 ticks" in out and "camera 100.0 %" in out and "audio" in out
+
+
+def test_speech_listens_for_the_missions_of_the_level_that_the_policy_was_trained_in(seeker, clip):
+    pytest.importorskip("pocketsphinx", reason="needs the extra speech")
+    run = RunDirectory.open(seeker)
+    config = LiveConfig(policy=str(seeker), microphone=str(clip), instruction="speech")
+    source = assemble(config, run).sensors["instruction"]._make_source()
+    assert len(source.phrases) == 13 and {"go to the red ball", "go to the ringing object"} < set(source.phrases)
+    nobody = assemble(dataclasses.replace(config, policy=None), None).sensors["instruction"]._make_source()
+    assert nobody.phrases == common_phrases()
 
 
 MISTAKES = [

@@ -63,7 +63,13 @@ def test_what_is_said_into_the_microphone_becomes_the_instruction(seeker, tmp_pa
         while not list(actions.glob("*.mcap")):
             assert process.poll() is None, process.communicate()[1]
             time.sleep(0.1)
-        time.sleep(15)  # the recogniser loads its models
+        told = []
+        for line in iter(process.stderr.readline, ""):
+            told.append(line)
+            if line.startswith("instruction: ready."):
+                break
+        assert any(line.startswith("instruction: loading.") for line in told)
+        assert told[-1] == 'instruction: ready. Listening for "stop" and 13 phrases such as "go to the red key".\n'
         speaking.say("go to the red ball", is_virtual=True)
         time.sleep(4)
         process.send_signal(signal.SIGINT)

@@ -14,7 +14,7 @@ from live_clips import next_reading, opened
 from senseweave.envs.live.addresses import make_live, open_sensors
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.phrases import common_phrases, phrases_of
-from senseweave.envs.live.recogniser import RATE_HZ, Recogniser, grammar_of, spoken
+from senseweave.envs.live.recogniser import CHUNK, RATE_HZ, Recogniser, grammar_of, spoken
 from senseweave.envs.live.sound_tap import SoundTap
 from senseweave.envs.live.source import SourceError
 from senseweave.envs.live.speech import SpeechSource, require_speech
@@ -42,7 +42,7 @@ needs_speech = pytest.mark.skipif(not is_installed(), reason='the extra is missi
 
 @pytest.fixture(scope="module")
 def recogniser():
-    return Recogniser([*PHRASES, "stop"])
+    return Recogniser([*PHRASES, "stop"], harmless=["stop"])
 
 
 def quiet(seconds):
@@ -66,7 +66,7 @@ def synthesise(text, folder, program):
     if shutil.which(program) is None:
         pytest.skip(f"{program} is missing: apt-get install -y {program}")
     path = folder / "said.wav"
-    how = {"flite": ["-voice", "rms", "-t", text, "-o"], "espeak-ng": ["-v", "en-us", "-s", "150", text, "-w"]}
+    how = {"flite": ["-voice", "rms", "-t", text, "-o"], "espeak-ng": ["-v", "en-us+f2", "-s", "150", text, "-w"]}
     subprocess.run([program, *how[program], str(path)], check=True)
     converter = av.AudioResampler(format="s16p", layout="mono", rate=RATE_HZ)
     with av.open(str(path)) as container:
@@ -94,8 +94,8 @@ def test_a_grammar_has_exactly_the_phrases():
 
 
 @needs_speech
-@pytest.mark.parametrize("voice", ["slt", "rms", "kal16", "awb"])
-def test_the_voices_of_rooms_are_understood_and_never_taken_for_another_phrase(recogniser, voice):
+@pytest.mark.parametrize("voice", ["slt", "rms", "kal16"])
+def test_three_of_four_phrases_in_the_voices_of_rooms_are_understood_and_none_as_another(recogniser, voice):
     said = ["Go to the red ball", "Go to the ringing object", "Go to the grey box", "Go to the blue key"]
     heard = [[one.text for one in recogniser.push(say(text, voice))] for text in said]
     right = sum(texts == [text] for texts, text in zip(heard, said, strict=True))
@@ -115,9 +115,35 @@ def test_a_sentence_of_a_synthesiser_is_understood(recogniser, tmp_path, program
 @pytest.mark.parametrize(
     "sentence", ["what a nice day it is today", "please make me a cup of coffee", "hello robot how are you"]
 )
-def test_other_sentences_are_heard_but_not_understood(recogniser, tmp_path, sentence):
+def test_three_sentences_about_something_else_are_heard_but_not_understood(recogniser, tmp_path, sentence):
     heard = recogniser.push(synthesise(sentence, tmp_path, "flite"))
     assert [one.text for one in heard] == [""]
+
+
+@needs_speech
+@pytest.mark.parametrize("program", ["flite", "espeak-ng"])
+def test_what_is_said_before_a_phrase_is_not_ignored(recogniser, tmp_path, program):
+    (heard,) = recogniser.push(synthesise("do not go to the red ball", tmp_path, program))
+    assert heard.text == "" and heard.guess, "the end of it is a phrase of the list"
+
+
+@needs_speech
+def test_speech_counts_as_unsaid_where_no_word_is(recogniser):
+    sound = say("go to the red ball")[RATE_HZ // 2 : -RATE_HZ // 2]
+    chunks = len(sound) // CHUNK
+    silent, noisy = (recogniser.understand(sound, [is_speech] * chunks) for is_speech in (False, True))
+    assert silent.text == "Go to the red ball" and silent.unsaid_s == 0
+    assert noisy.text == "" and noisy.unsaid_s == pytest.approx(0.5, abs=0.1), "the longer half second around it"
+    assert noisy.guess == silent.guess == "go to the red ball"
+
+
+@needs_speech
+def test_only_a_whole_phrase_of_the_list_or_nothing_comes_out(recogniser, tmp_path):
+    sounds = [synthesise(text, tmp_path, "flite") for text in ("go to the", "the red ball", "go to the red ball go to")]
+    sounds += [sum(np.resize(sound, 4 * RATE_HZ) // 2 for sound in sounds)]
+    heard = [one for sound in sounds for one in recogniser.push(np.concatenate([sound, quiet(1.0)]))]
+    assert len(heard) >= 3
+    assert {one.text for one in heard} <= {"", "stop", *PHRASES}
 
 
 @needs_speech
@@ -140,7 +166,7 @@ def test_the_common_phrases_can_all_be_listened_for():
     assert "put a grey box next to the key" in phrases and len(set(phrases)) == len(phrases)
     said = ["go to the ringing object", "put the red key next to the green ball"]
     recogniser = Recogniser(phrases)
-    assert [[one.text for one in recogniser.push(say(text))] for text in said] == [[text] for text in said]
+    assert [[one.guess for one in recogniser.push(say(text))] for text in said] == [[text] for text in said]
 
 
 @needs_speech
