@@ -21,7 +21,7 @@ from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS
 from .modules import NamedModules
 from .prepare import prepare
-from .spec import LENGTH_SUFFIX, PRESENT, Microphone, Spec
+from .spec import LENGTH_SUFFIX, PRESENT, Instruction, Microphone, Spec
 from .tokenizer import Tokenizer
 from .tokens import TokenGroup
 
@@ -60,6 +60,7 @@ class Perception(nn.Module):
         # torch.compile cannot look into a kind, which builds a space to know its shape
         self._shapes = {name: tuple(kind.shape) for name, kind in spec.items()}
         self._dtypes = {name: torch.from_numpy(kind.placeholder()).dtype for name, kind in spec.items()}
+        self._texts = {name for name, kind in spec.items() if isinstance(kind, Instruction)}
         width = self.config.width
         self.encoders = NamedModules({name: build_encoder(name, kind, width) for name, kind in spec.items()})
         self.fusion = FUSIONS[self.config.fusion](
@@ -99,7 +100,8 @@ class Perception(nn.Module):
         Args:
             obs: readings by modality, batch first, shaped and typed as the spec says; floats are welcome anywhere
                 (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
-                modality that is not in the dict is absent for the whole batch.
+                modality that is not in the dict is absent for the whole batch. Padding at the end of all instructions
+                may be left out, which saves its share of the work.
 
         Raises:
             ObservationError: an unknown key, a wrong shape or type, or nothing to take the batch size from.
@@ -175,7 +177,8 @@ class Perception(nn.Module):
                 raise ObservationError(
                     f'"{key}" must be a tensor; got {type(value).__name__}. Perception.prepare makes tensors.'
                 )
-            if value.is_complex() or tuple(value.shape[1:]) != expected[key] or value.ndim == 0:
+            is_cut = key in self._texts and value.ndim == 2 and 1 <= value.shape[1] <= expected[key][0]
+            if value.is_complex() or value.ndim == 0 or not (is_cut or tuple(value.shape[1:]) == expected[key]):
                 raise ObservationError(
                     f'"{key}" must be real numbers of shape (batch, {", ".join(map(str, expected[key]))}); '
                     f"got {value.dtype} of shape {tuple(value.shape)}. Check the spec, or use Perception.prepare."

@@ -29,10 +29,10 @@ class InstructionEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, ids: Num[Tensor, "b n"]) -> TokenGroup:
-        """Encodes token ids; 0 is padding, ids beyond the vocabulary count as its last."""
+        """Encodes token ids; 0 is padding, ids beyond the vocabulary count as its last, and n may be less than all."""
         ids = ids.long().clamp(0, self.highest)
         words = self.embed(ids)  # b n d
         before = functional.pad(words, (0, 0, 1, 0))[:, :-1]
-        tokens = self.norm(torch.addcmul(self.position, words, 1.0 + self.bind * before))
+        tokens = self.norm(torch.addcmul(self.position[: ids.shape[1]], words, 1.0 + self.bind * before))
         mask = (ids != 0) | (torch.arange(ids.shape[1], device=ids.device) == 0)
         return TokenGroup(tokens, mask)

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from .imitation import ImitationSettings as ImitationSettings
     from .imitation import Imitator as Imitator
     from .imitation import imitate as imitate
+    from .policy import SensePolicy as SensePolicy
+    from .ppo import PPO as PPO
     from .presets import dqn_settings as dqn_settings
     from .presets import policy_settings as policy_settings
     from .presets import ppo_settings as ppo_settings
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "extractor": ("PerceptionExtractor",),
     "imitation": ("ImitationSettings", "Imitator", "imitate"),
+    "policy": ("SensePolicy",),
+    "ppo": ("PPO",),
     "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -1,10 +1,11 @@
-"""Imitation: a policy of stable-baselines3 learns what an expert would do in the states that the policy itself meets.
+"""Imitation: a policy learns what an expert would do in the states that the policy itself meets.
 
 The policy and the expert play together; who acts is drawn anew for every environment and step, the expert less and less
 often. Every state is labelled with the expert's action. Only the newest rollout is kept: labels cost nothing, so fresh
-states are better than old ones. The value head learns from the same rollouts, so that PPO can go on from there.
+states are better than old ones. The value head learns from the same rollouts, so that PPO can go on from there. A
+memory is learned on whole rollouts.
 
-b environments, t steps, n = t * b samples
+b environments, t steps, k samples of a minibatch, r rows (samples, or environments with a memory)
 """
 
 import dataclasses
@@ -15,20 +16,27 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.vector import VectorEnv
 from jaxtyping import Bool, Float, Int
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from ..perception.errors import ConfigError
+from .minibatch import Minibatches, Samples
+from .policy import SensePolicy
+from .rollout import Rollout
+from .sources import Observation, Outcome, Source, source_of
+from .workers import Workers, add_gradients, sum_over_world, world_size
 
-Expert = Callable[[], NDArray[Any]]
+Expert = Callable[[], Tensor | NDArray[Any]]
 """Gives the expert's action in each environment as it is now, (b, ...)."""
 
-OnStep = Callable[[NDArray[np.bool_], list[dict[str, Any]]], bool]
-"""Called after each step with `dones` and `infos`; False breaks off the rollout."""
+OnStep = Callable[[Outcome], bool]
+"""Called after each step; False breaks off the rollout."""
+
+FIGURES = ("loss", "value_loss", "agreement")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,63 +84,61 @@ class ImitationSettings:
             raise ConfigError(f"`value_weight` must be at least 0; got {self.value_weight!r}.")
 
 
-@dataclasses.dataclass(frozen=True)
-class Demonstrations:
-    """One rollout, flat: sample `step * b + environment`.
-
-    Args:
-        observations: as the policy's networks take them, on its device.
-        actions: the expert's.
-        returns: discounted returns of the mixed play.
-    """
-
-    observations: dict[str, Tensor]
-    actions: Tensor
-    returns: Float[Tensor, " n"]
-
-    def __len__(self) -> int:
-        return len(self.actions)
-
-
 class Imitator:
     """Collects rollouts and learns from them, one at a time; `imitate` is the whole of it.
 
     Args:
-        policy: an actor-critic policy without memory; its own optimiser is used.
-        env: what it plays in, with the policy's observation space.
-        expert: asked before every step.
+        policy: its own optimiser is used.
+        env: what it plays in, with the policy's observation space: a `VecEnv`, a vector environment, or a `Source`.
+        expert: asked before every step; None asks the environment.
         steps: environment steps in all, which the schedules are stretched over.
         settings: how to imitate.
-        seed: of who acts when, and of the minibatches; the policy's own actions draw from torch's generator.
+        seed: of who acts when; the policy's own actions and the minibatches draw from torch's generator.
         done: steps of `steps` that are behind it already.
+        workers: share each minibatch; None works in this thread alone.
 
     Attributes:
         done: environment steps so far.
         observation: what the environments show now; None resets them at the next rollout.
+        state: the policy's memory now.
+        starts: whether an episode begins there now.
+        rollout: the newest one; its `actions` are the expert's.
 
     Raises:
-        ConfigError: `steps` is less than 1, or the policy is recurrent.
+        ConfigError: `steps` is less than 1, the policy is no `SensePolicy`, or nobody is an expert.
     """
 
     def __init__(
         self,
-        policy: ActorCriticPolicy,
-        env: VecEnv,
-        expert: Expert,
+        policy: SensePolicy,
+        env: VecEnv | VectorEnv[Any, Any, Any] | Source,
+        expert: Expert | None,
         steps: int,
         settings: ImitationSettings | None = None,
         *,
         seed: int = 0,
         done: int = 0,
+        workers: Workers | None = None,
     ) -> None:
         if steps < 1:
             raise ConfigError(f"`steps` of imitation must be at least 1; got {steps!r}.")
-        if hasattr(policy, "lstm_actor"):
-            raise ConfigError('Imitation needs a policy without memory; take memory "none", or leave imitation out.')
-        self.policy, self.env, self.expert, self.steps = policy, env, expert, steps
+        if not isinstance(policy, SensePolicy):
+            raise ConfigError(
+                f"Imitation needs a SensePolicy; got {type(policy).__name__}. Make it with PPO(SensePolicy, ...)."
+            )
+        self.policy, self.steps = policy, steps
+        self.source = env if isinstance(env, Source) else source_of(env, policy.device)
+        if expert is None and not self.source.has_expert:
+            raise ConfigError("The environment has no expert of its own; give one.")
+        self.expert = expert or self.source.expert_actions
         self.settings = settings or ImitationSettings()
         self.seed, self.done = seed, done
-        self.observation: Any = None
+        self.workers = workers or Workers(1)
+        self.observation: Observation | None = None
+        self.state: Tensor | None = None
+        self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
+        length = math.ceil(self.settings.rollout_size / self.source.num_envs)
+        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.senses)
 
     @property
     def expert_share(self) -> float:
@@ -145,40 +151,41 @@ class Imitator:
         """The optimiser's step size now."""
         return self.settings.learning_rate * (1.0 - 0.9 * min(1.0, self.done / self.steps))
 
-    def collect(self, on_step: OnStep = lambda dones, infos: True) -> Demonstrations | None:
+    @torch.no_grad()
+    def collect(self, on_step: OnStep = lambda outcome: True) -> Rollout | None:
         """Plays one rollout; the last one ends with `steps`.
 
         Returns:
             The rollout, or None where `on_step` broke it off.
         """
-        b = self.env.num_envs
-        length = math.ceil(min(self.settings.rollout_size, max(1, self.steps - self.done)) / b)
+        source, rollout, b = self.source, self.rollout, self.source.num_envs
+        joint = b * world_size()
+        length = min(rollout.steps, math.ceil(max(1, self.steps - self.done) / joint))
         coins = np.random.default_rng([self.seed, self.done])
         if self.observation is None:
-            self.observation = self.env.reset()
+            self.observation = source.reset()
+            self.state = self.policy.first_state(b)
+            self.starts = torch.ones_like(self.starts)
         self.policy.set_training_mode(False)
-        seen, labels, rewards, ends = [], [], [], []
-        share = self.expert_share
-        for _ in range(length):
-            tensors = self._tensors(self.observation)
-            wanted = np.asarray(self.expert())
-            actions = self._mix(tensors, wanted, coins.random(b) < share)
-            self.observation, reward, dones, infos = self.env.step(actions)
-            seen.append(tensors)
-            labels.append(wanted)
-            rewards.append(reward)
-            ends.append(dones)
-            self.done += b
-            if not on_step(dones, infos):
+        rollout.begin(self.state)
+        share, nothing = self.expert_share, torch.zeros(b, device=self.policy.device)
+        while rollout.length < length:
+            seen = rollout.see(self.observation)
+            wanted = torch.as_tensor(self.expert(), device=self.policy.device)
+            by_expert = torch.as_tensor(coins.random(b) < share, device=self.policy.device)
+            outcome = source.step(self._mix(seen, wanted, by_expert))
+            rollout.add(wanted, nothing, nothing, self.starts, outcome.reward)
+            self.observation, self.starts = outcome.observation, outcome.is_over
+            self.done += joint
+            if not on_step(outcome):
                 return None
-        device = self.policy.device
-        observations = {name: torch.cat([part[name] for part in seen]) for name in seen[0]}
-        returns = self._returns(np.stack(rewards), np.stack(ends))
-        actions = torch.as_tensor(np.concatenate(labels), device=device)
-        return Demonstrations(observations, actions, torch.as_tensor(returns.ravel(), device=device))
+        embedding = self.policy.perceive(rollout.unpack(rollout.pack(self.observation)))
+        following = self.policy.act(embedding, self.state, self.starts)[1]
+        rollout.finish(following, self.starts, self.settings.gamma, 1.0)
+        return rollout
 
-    def learn(self, rollout: Demonstrations) -> dict[str, float]:
-        """Learns from one rollout.
+    def learn(self) -> dict[str, float]:
+        """Learns from the newest rollout.
 
         Returns:
             Means over the minibatches: "loss" (the expert's action's negative log-likelihood), "value_loss",
@@ -187,80 +194,86 @@ class Imitator:
         """
         settings, policy = self.settings, self.policy
         if not policy.optimizer.state:
-            self._settle_heads(rollout)
-        told = {"loss": 0.0, "value_loss": 0.0, "agreement": 0.0}
-        rate, count = self.learning_rate, len(rollout)
+            self._settle_heads()
+        rate = self.learning_rate
         for group in policy.optimizer.param_groups:
             group["lr"] = rate
+        parameters = [p for p in policy.parameters() if p.requires_grad]
         policy.set_training_mode(True)
-        shuffled = np.random.default_rng([self.seed, self.done, 1])
-        batches = max(1, round(count / settings.batch_size))
+        minibatches = Minibatches(self.rollout, settings.batch_size)
+        told = []
         for _ in range(settings.epochs):
-            for rows in np.array_split(shuffled.permutation(count), batches):
-                for name, value in self._improve(rollout, torch.as_tensor(rows, device=policy.device)).items():
-                    told[name] += value / (batches * settings.epochs)
+            for rows in minibatches.shuffled():
+                told.append(self._gradients(parameters, minibatches, rows))
+                used = [p for p in parameters if p.grad is not None]
+                nn.utils.clip_grad_norm_(used, settings.max_grad_norm, foreach=True)
+                policy.optimizer.step()
         policy.set_training_mode(False)
-        return told | {"learning_rate": rate, "expert_share": self.expert_share}
+        figures = dict(zip(FIGURES, torch.stack(told).mean(dim=0).tolist(), strict=True))
+        return figures | {"learning_rate": rate, "expert_share": self.expert_share}
 
-    def _improve(self, rollout: Demonstrations, rows: Int[Tensor, " k"]) -> dict[str, float]:
-        """One step of the optimiser."""
-        policy, wanted = self.policy, rollout.actions[rows]
-        observations = {name: part[rows] for name, part in rollout.observations.items()}
-        latent_pi, latent_vf = policy.mlp_extractor(policy.extract_features(cast(Any, observations)))
-        distribution = policy._get_action_dist_from_latent(latent_pi)
-        loss = -distribution.log_prob(wanted).mean()
-        value_loss = F.mse_loss(policy.value_net(latent_vf)[:, 0], rollout.returns[rows])
-        policy.optimizer.zero_grad()
-        (loss + self.settings.value_weight * value_loss).backward()
-        torch.nn.utils.clip_grad_norm_(policy.parameters(), self.settings.max_grad_norm)
-        policy.optimizer.step()
-        with torch.no_grad():
-            agrees = (distribution.mode().reshape(wanted.shape) == wanted).float().mean()
-        return {"loss": loss.item(), "value_loss": value_loss.item(), "agreement": agrees.item()}
+    def _gradients(
+        self, parameters: list[nn.Parameter], minibatches: Minibatches, rows: Int[Tensor, " r"]
+    ) -> Float[Tensor, " 3"]:
+        """Sets the gradients of one minibatch, over all processes; returns its figures."""
+        samples = len(rows) * (self.rollout.length if minibatches.by_environment else 1)
+        count = sum_over_world(torch.tensor(float(samples), device=self.policy.device))
+
+        def work(part: Int[Tensor, " r"]) -> tuple[list[Tensor | None], Float[Tensor, " 3"]]:
+            with torch.enable_grad():
+                figures = self._losses(minibatches.samples(part)).sum(dim=1) / count
+                loss = figures[0] + self.settings.value_weight * figures[1]
+                return list(torch.autograd.grad(loss, parameters, allow_unused=True)), figures.detach()
+
+        worked = self.workers.map(work, self.workers.split(rows, minibatches.least_rows))
+        add_gradients(parameters, [gradients for gradients, _ in worked])
+        return sum_over_world(torch.stack([figures for _, figures in worked]).sum(dim=0))
+
+    def _losses(self, samples: Samples) -> Float[Tensor, "3 k"]:
+        policy = self.policy
+        judgement, _ = policy.judge(policy.perceive(samples.observations), samples.state, samples.starts)
+        distribution = policy.distribution(judgement)
+        loss = -cast(Tensor, distribution.log_prob(samples.actions))
+        value_loss = functional.mse_loss(judgement.values, samples.returns, reduction="none")
+        agrees = distribution.mode().reshape(samples.actions.shape) == samples.actions
+        return torch.stack([loss, value_loss, agrees.view(len(agrees), -1).all(dim=1).float()])
 
     @torch.no_grad()
-    def _settle_heads(self, rollout: Demonstrations) -> None:
+    def _settle_heads(self) -> None:
         """Starts the heads at the mean: how often the expert does what, and what that is worth.
 
         Learned by gradients, that constant would be pushed through the perception below, which then hardly tells one
         state from another any more and does not recover: 65 % agreement in the place of 95 after 600 minibatches.
         """
+        rollout = self.rollout
         if isinstance(self.policy.action_space, spaces.Discrete):
-            counts = torch.bincount(rollout.actions, minlength=int(self.policy.action_space.n)) + 1.0
+            counts = torch.bincount(
+                rollout.actions[: rollout.length].flatten(), minlength=int(self.policy.action_space.n)
+            )
+            counts = sum_over_world(counts + 1.0)
             cast(nn.Linear, self.policy.action_net).bias.copy_((counts / counts.sum()).log())
         if self.settings.value_weight:
-            self.policy.value_net.bias.copy_(rollout.returns.mean())
+            mean = sum_over_world(rollout.returns[: rollout.length].mean() / world_size())
+            self.policy.value_net.bias.copy_(mean.expand(1))
 
-    @torch.no_grad()
-    def _mix(self, tensors: dict[str, Tensor], wanted: NDArray[Any], by_expert: Bool[np.ndarray, " b"]) -> NDArray[Any]:
-        """The actions that are done; the policy is only asked where it acts."""
-        if by_expert.all():
+    def _mix(self, seen: Observation, wanted: Tensor, by_expert: Bool[Tensor, " b"]) -> Tensor:
+        """The actions that are done. Without a memory, the policy is only asked where it acts."""
+        policy = self.policy
+        if policy.memory is not None:
+            own, _, _, self.state = policy.act(policy.perceive(seen), self.state, self.starts)
+            return torch.where(by_expert.view(-1, *[1] * (wanted.ndim - 1)), wanted, own.to(wanted.dtype))
+        rows = (~by_expert).nonzero()[:, 0]
+        if not len(rows):
             return wanted
-        own = np.flatnonzero(~by_expert)
-        rows = torch.as_tensor(own, device=self.policy.device)
-        asked = tensors if len(own) == len(wanted) else {name: part[rows] for name, part in tensors.items()}
-        actions = wanted.copy()
-        actions[own] = self.policy.get_distribution(cast(Any, asked)).get_actions().cpu().numpy()
-        return actions
-
-    @torch.no_grad()
-    def _returns(self, rewards: Float[np.ndarray, "t b"], ends: Bool[np.ndarray, "t b"]) -> Float[np.ndarray, "t b"]:
-        """Discounted returns; what comes after the rollout is what the value head expects."""
-        following = self.policy.predict_values(cast(Any, self._tensors(self.observation)))[:, 0].cpu().numpy()
-        returns = np.zeros(rewards.shape, np.float32)
-        for step in reversed(range(len(rewards))):
-            following = rewards[step] + self.settings.gamma * np.where(ends[step], 0.0, following)
-            returns[step] = following
-        return returns
-
-    def _tensors(self, observation: Any) -> dict[str, Tensor]:
-        return cast(dict[str, Tensor], self.policy.obs_to_tensor(observation)[0])
+        asked = seen if len(rows) == len(wanted) else {name: part[rows] for name, part in seen.items()}
+        own, _, _, _ = policy.act(policy.perceive(asked), None, self.starts[rows])
+        return wanted.index_copy(0, rows, own.to(wanted.dtype))
 
 
 def imitate(
-    policy: ActorCriticPolicy,
-    env: VecEnv,
-    expert: Expert,
+    policy: SensePolicy,
+    env: VecEnv | VectorEnv[Any, Any, Any] | Source,
+    expert: Expert | None,
     steps: int,
     settings: ImitationSettings | None = None,
     *,
@@ -269,31 +282,30 @@ def imitate(
 ) -> dict[str, float]:
     """Teaches a policy by an expert, in place.
 
-    `imitate(model.policy, model.get_env(), lambda: experts(...), steps=100_000)`, and then `model.learn(...)`: the
-    optimiser forgets its state at the end, so that what follows starts afresh.
+    `imitate(model.policy, env, None, steps=100_000)`, and then `model.learn(...)`: the optimiser forgets its state at
+    the end, so that what follows starts afresh. `model` is a PPO of ours or of SB3's, made with `SensePolicy`.
 
     Args:
-        policy: an actor-critic policy of stable-baselines3 without memory, `model.policy`, say; Dict observations.
-        env: any `VecEnv` with the policy's observation space.
-        expert: gives the best action in each environment, as it is now.
+        policy: see `Imitator`.
+        env: see `Imitator`.
+        expert: see `Imitator`.
         steps: environment steps, of all environments together; the last rollout is filled up.
         settings: how to imitate.
-        seed: of everything drawn here; the policy's own actions draw from torch's generator.
+        seed: see `Imitator`.
         on_rollout: called after each rollout with the steps done and what `Imitator.learn` returned; False ends it.
 
     Returns:
         What the last `Imitator.learn` returned.
 
     Raises:
-        ConfigError: a setting is out of its range, or the policy is recurrent.
+        ConfigError: see `Imitator`.
     """
     imitator = Imitator(policy, env, expert, steps, settings, seed=seed)
     told: dict[str, float] = {}
     while imitator.done < steps:
-        rollout = imitator.collect()
-        if rollout is None:
+        if imitator.collect() is None:
             break
-        told = imitator.learn(rollout)
+        told = imitator.learn()
         if not on_rollout(imitator.done, told):
             break
     policy.optimizer.state.clear()

@@ -1,0 +1,233 @@
+"""`SensePolicy`: stable-baselines3's actor-critic policy over the state embedding, with a memory if it is wanted.
+
+Without a memory its weights are those of SB3's own policy, name by name. The memory's state
+travels with the caller, as everywhere in SB3: `predict` takes it and gives it back.
+
+b batch, t steps, s width of the memory's state, e width of the embedding
+"""
+
+import copy
+from typing import Any, ClassVar, NamedTuple, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from jaxtyping import Bool, Float, Shaped
+from numpy.typing import NDArray
+from stable_baselines3.common.distributions import Distribution
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor, FlattenExtractor, NatureCNN
+from torch import Tensor
+from torch.nn import functional
+
+from ..perception.errors import ConfigError, unknown_name
+from ..perception.spec import Spec
+from .extractor import PerceptionExtractor
+from .memory import MEMORIES, Memory
+from .sources import ONLY, Observation
+
+
+class Judgement(NamedTuple):
+    """What a policy thinks of a batch."""
+
+    logits: Float[Tensor, "n a"]
+    """Of the actions, before softmax; means, where actions are continuous."""
+    latent: Float[Tensor, "n l"]
+    """The actor's last hidden layer."""
+    values: Float[Tensor, " n"]
+    embedding: Float[Tensor, "n e"]
+    """The features, before the memory."""
+
+
+class SensePolicy(ActorCriticPolicy):
+    """Perception, then memory, then one head for the actions and one for the value.
+
+    Args:
+        *args: as SB3's policy: observation space, action space, learning rate schedule.
+        memory: "none", or a name in `MEMORIES`.
+        **kwargs: as SB3's policy; the features extractor is one for both heads.
+
+    Attributes:
+        memory: None, or the memory. What it recalls stands beside the embedding, which the heads still see.
+
+    Raises:
+        UnknownNameError: there is no such memory.
+        ConfigError: the heads shall not share a features extractor, or noise shall depend on the state.
+    """
+
+    memory: Memory | None
+    default_extractor: ClassVar[type[BaseFeaturesExtractor]] = CombinedExtractor
+
+    def __init__(self, *args: Any, memory: str = "none", **kwargs: Any) -> None:
+        if memory not in ("none", *MEMORIES):
+            raise unknown_name("Memory", memory, ("none", *MEMORIES))
+        if not kwargs.get("share_features_extractor", True) or kwargs.get("use_sde"):
+            raise ConfigError(
+                "A SensePolicy has one features extractor and no state-dependent noise; got other values of "
+                "`share_features_extractor` or `use_sde`. Leave them out."
+            )
+        self._memory_name = memory
+        kwargs.setdefault("features_extractor_class", self.default_extractor)
+        super().__init__(*args, **kwargs)
+
+    def _build_mlp_extractor(self) -> None:
+        self.memory = None
+        if self._memory_name != "none":
+            self.memory = MEMORIES[self._memory_name](self.features_dim)
+            self.features_dim += self.memory.recall_width
+        super()._build_mlp_extractor()
+
+    @property
+    def senses(self) -> Spec | None:
+        """What is perceived; None where the features extractor is none of ours."""
+        extractor = self.features_extractor
+        return extractor.perception.spec if isinstance(extractor, PerceptionExtractor) else None
+
+    @property
+    def state_width(self) -> int:
+        """Numbers in the memory's state; 0 without a memory."""
+        return 0 if self.memory is None else self.memory.state_width
+
+    def first_state(self, count: int) -> Float[Tensor, "b s"] | None:
+        """The memory's state where an episode begins; None without a memory."""
+        return None if self.memory is None else torch.zeros(count, self.state_width, device=self.device)
+
+    def perceive(self, observation: Observation) -> Float[Tensor, "n e"]:
+        """The features of a batch as it comes from the environment: whole numbers stay whole numbers."""
+        extractor = self.features_extractor
+        if isinstance(extractor, PerceptionExtractor) and not extractor.scaled:
+            return extractor(observation)
+        return cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation))))
+
+    def judge(
+        self,
+        embedding: Float[Tensor, "n e"],
+        state: Float[Tensor, "b s"] | None = None,
+        starts: Bool[Tensor, "t b"] | None = None,
+    ) -> tuple[Judgement, Float[Tensor, "b s"] | None]:
+        """Remembers and judges; without a memory, every row by itself.
+
+        Args:
+            embedding: what `perceive` gave; with a memory n = t * b, step by step.
+            state: the memory's, before the first step.
+            starts: first steps of an episode; only for a memory.
+
+        Returns:
+            The judgement of all n rows, and the memory's state after the last step.
+        """
+        features = embedding
+        if self.memory is not None:
+            if state is None or starts is None:
+                raise ConfigError("A policy with memory needs its `state` and `starts`; use `first_state` at first.")
+            recalled, state = self.memory(embedding.unflatten(0, starts.shape), state, starts)
+            features = torch.cat([embedding, recalled.flatten(0, 1)], dim=1)
+        latent_pi, latent_vf = self.mlp_extractor(features)
+        return Judgement(self.action_net(latent_pi), latent_pi, self.value_net(latent_vf)[:, 0], embedding), state
+
+    def distribution(self, judgement: Judgement) -> "Choice | Distribution":
+        """The distribution of the actions; a new object each time, so that several threads may ask."""
+        if isinstance(self.action_space, spaces.Discrete):
+            return Choice(judgement.logits)
+        own = copy.copy(self.action_dist)
+        if hasattr(self, "log_std"):
+            return cast(Any, own).proba_distribution(judgement.logits, self.log_std)
+        return own.proba_distribution(action_logits=judgement.logits)
+
+    @torch.no_grad()
+    def act(
+        self,
+        embedding: Float[Tensor, "b e"],
+        state: Float[Tensor, "b s"] | None,
+        starts: Bool[Tensor, " b"],
+        *,
+        greedy: bool = False,
+    ) -> tuple[Tensor, Float[Tensor, " b"], Float[Tensor, " b"], Float[Tensor, "b s"] | None]:
+        """One step of acting.
+
+        Returns:
+            Actions (as the distribution draws them, neither clipped nor scaled), values, log-probabilities and the
+            memory's new state.
+        """
+        judgement, state = self.judge(embedding, state, starts[None])
+        distribution = self.distribution(judgement)
+        actions = distribution.get_actions(deterministic=greedy)
+        return actions, judgement.values, cast(Tensor, distribution.log_prob(actions)), state
+
+    def get_distribution(self, obs: Any) -> Distribution:
+        if self.memory is not None:
+            raise ConfigError("A policy with memory acts step by step: use `predict` with its state.")
+        return super().get_distribution(obs)
+
+    def predict(
+        self,
+        observation: Any,
+        state: Any = None,
+        episode_start: NDArray[np.bool_] | None = None,
+        deterministic: bool = False,
+    ) -> tuple[NDArray[Any], Any]:
+        """As in SB3: observation, one or a batch, in; actions and the memory's state out.
+
+        Args:
+            observation: as the observation space describes it.
+            state: (array (1, b, s),) as the last call gave it; None at first, and without a memory.
+            episode_start: (b,), rows whose episode begins; none by default, but where `state` is None.
+            deterministic: take the most probable action.
+
+        Returns:
+            Actions, and the state for the next call: a tuple of one array (1, b, s), or None without a memory.
+        """
+        if self.memory is None:
+            return super().predict(observation, state, episode_start, deterministic)
+        self.set_training_mode(False)
+        tensors, is_batch = self.obs_to_tensor(observation)
+        with torch.no_grad():
+            embedding = self.perceive(tensors if isinstance(tensors, dict) else {ONLY: tensors})
+            count = len(embedding)
+            before = cast(Tensor, self.first_state(count))
+            if state is not None:
+                before = torch.as_tensor(np.asarray(state[0][0]), device=self.device)
+            starts = np.zeros(count, bool) if episode_start is None else np.asarray(episode_start, bool)
+            is_first = torch.as_tensor(starts.copy(), device=self.device)
+            actions, _, _, after = self.act(embedding, before, is_first, greedy=deterministic)
+        chosen = actions.cpu().numpy().reshape((-1, *(self.action_space.shape or ())))
+        if isinstance(self.action_space, spaces.Box):
+            chosen = np.clip(chosen, self.action_space.low, self.action_space.high)
+        return (chosen if is_batch else chosen.squeeze(axis=0)), (cast(Tensor, after)[None].cpu().numpy(),)
+
+
+class SenseMlpPolicy(SensePolicy):
+    """For observations that are a vector."""
+
+    default_extractor = FlattenExtractor
+
+
+class SenseCnnPolicy(SensePolicy):
+    """For observations that are a picture."""
+
+    default_extractor = NatureCNN
+
+
+class Choice:
+    """A choice among numbered actions: torch's `Categorical` without its checks, which wait for the device."""
+
+    def __init__(self, logits: Float[Tensor, "n a"]) -> None:
+        self.log_probs = functional.log_softmax(logits.float(), dim=-1)
+
+    def get_actions(self, deterministic: bool = False) -> Shaped[Tensor, " n"]:
+        """The most probable actions, or random ones."""
+        if deterministic:
+            return self.log_probs.argmax(dim=-1)
+        # The smallest of exponentially distributed waiting times belongs to action a with probability p(a).
+        return (self.log_probs.exp() / torch.empty_like(self.log_probs).exponential_()).argmax(dim=-1)
+
+    def log_prob(self, actions: Shaped[Tensor, " n"]) -> Float[Tensor, " n"]:
+        """Of the actions, as natural logarithms."""
+        return self.log_probs.gather(-1, actions.long()[:, None])[:, 0]
+
+    def entropy(self) -> Float[Tensor, " n"]:
+        """In nats."""
+        return -(self.log_probs.exp() * self.log_probs).sum(dim=-1)
+
+    def mode(self) -> Shaped[Tensor, " n"]:
+        """The most probable actions."""
+        return self.log_probs.argmax(dim=-1)

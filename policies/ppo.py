@@ -1,0 +1,301 @@
+"""`PPO`: stable-baselines3's PPO whose rollouts, advantages and updates stay on the device, and which can remember.
+
+It keeps SB3's constructor, `learn`, `predict`, callbacks and logger. What is new is said at the class. Experience comes
+through `sources.py`, is kept in `rollout.py`, and is learned from in `ppo_update.py`; `saved.py` writes it to disk.
+
+b environments, t steps
+"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+import torch
+from gymnasium import spaces
+from gymnasium.vector import VectorEnv
+from stable_baselines3 import PPO as SB3PPO
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import FloatSchedule, configure_logger
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor, nn
+
+from ..perception.errors import ConfigError, did_you_mean
+from .auxiliary import AUXILIARIES, AuxiliaryLoss
+from .extractor import PerceptionExtractor
+from .minibatch import LEAST_ROWS
+from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
+from .ppo_update import Update, UpdateSettings
+from .rollout import Rollout
+from .sources import Observation, Outcome, Source, source_of
+from .tally import EpisodeTally
+from .vec_env import GymnasiumVecEnv
+from .workers import Workers, available_cores, broadcast_parameters, world_rank, world_size
+
+
+class PPO(SB3PPO):
+    """Proximal policy optimisation on the device of the network.
+
+    What differs from stable-baselines3:
+
+    - `env` may also be a Gymnasium vector environment that resets in the same step; one of tensors
+      (`metadata["torch"]`, as Rooms) is read without any copy through the host.
+    - Policies are `SensePolicy`; `policy_kwargs=dict(memory="gru")` gives it a memory, which is learned on
+      whole rollouts: a minibatch is then made of whole environments.
+    - `on_step` of a callback runs once for all environments, with tensors in `locals` (`actions`, `rewards`, `dones`,
+      `new_obs`), and `infos` that are made when somebody looks. Episode statistics are read once a rollout.
+    - On a CPU the work on a batch is divided among `workers` threads.
+    - In a process group of torch.distributed every process plays its own environments, and gradients are averaged.
+    - `save` and `load` use folders without pickle.
+
+    Args:
+        policy: "MultiInputPolicy", "MlpPolicy", "CnnPolicy", or a class derived from `SensePolicy`.
+        env: a Gymnasium environment or its id, a vector environment, or an SB3 `VecEnv`.
+        auxiliary: name in `AUXILIARIES` -> weight: losses beside PPO's, on the embedding.
+        workers: threads that share a batch on a CPU; None takes one for each core, but 4 at most.
+        autocast: whether forward passes run in bfloat16 on CUDA.
+        compile: whether the perception is compiled by torch (worth it on CUDA).
+        **settings: those of SB3's PPO, with its defaults, but `use_sde`.
+
+    Raises:
+        ConfigError: a setting is unknown, out of its range, or does not go with another one.
+    """
+
+    policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
+        "MlpPolicy": SenseMlpPolicy,
+        "CnnPolicy": SenseCnnPolicy,
+        "MultiInputPolicy": SensePolicy,
+    }
+    rollout_buffer: Any  # a Rollout, which is no RolloutBuffer of SB3's
+    policy: Any  # a SensePolicy
+
+    def __init__(
+        self,
+        policy: str | type[SensePolicy],
+        env: Any,
+        *,
+        auxiliary: Mapping[str, float] | None = None,
+        workers: int | None = None,
+        autocast: bool = False,
+        compile: bool = False,
+        **settings: Any,
+    ) -> None:
+        for name in ("use_sde", "rollout_buffer_class", "rollout_buffer_kwargs"):
+            if settings.get(name):
+                raise ConfigError(f"The on-device PPO knows no `{name}`; got {settings[name]!r}. Leave it out.")
+        if workers is not None and workers < 1:
+            raise ConfigError(f"`workers` must be at least 1; got {workers!r}.")
+        for name, weight in (auxiliary or {}).items():
+            if name not in AUXILIARIES:
+                raise ConfigError(f'"{name}" is no auxiliary loss; {did_you_mean(name, AUXILIARIES)}')
+            if not weight >= 0:
+                raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
+        self.auxiliary_weights = dict(auxiliary or {})
+        self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
+        self.memory_state: Tensor | None = None
+        super().__init__(policy, env, **settings)
+
+    @staticmethod
+    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+        if isinstance(env, VectorEnv):
+            env = GymnasiumVecEnv(env)
+        if isinstance(env, GymnasiumVecEnv) and env.env.metadata.get("torch"):
+            return env  # frames stay as they are: no transposing wrapper, which copies
+        return SB3PPO._wrap_env(env, verbose, monitor_wrapper)
+
+    def _setup_model(self) -> None:
+        self._setup_lr_schedule()
+        self.set_random_seed(self.seed)
+        self.clip_range = FloatSchedule(self.clip_range)
+        if self.clip_range_vf is not None:
+            self.clip_range_vf = FloatSchedule(self.clip_range_vf)
+        if not issubclass(self.policy_class, SensePolicy):
+            raise ConfigError(
+                f"The on-device PPO needs a policy derived from SensePolicy; got {self.policy_class.__name__}."
+            )
+        policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
+        self.policy = policy.to(self.device)
+        self.auxiliary = self._make_auxiliary()  # name -> module
+        if self.auxiliary_weights:
+            self.policy.optimizer.add_param_group({"params": list(self.auxiliary.parameters())})
+        broadcast_parameters([self.policy, self.auxiliary])
+        if world_size() > 1:  # the same weights everywhere, but other environments and other draws
+            self.set_random_seed(None if self.seed is None else self.seed + 1_000_003 * world_rank())
+        if self._compiles and isinstance(self.policy.features_extractor, PerceptionExtractor):
+            self.policy.features_extractor.perception.compile()
+        count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
+        self.workers = Workers(count if self.device.type == "cpu" else 1)
+        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.senses)
+        self.tally = EpisodeTally(self.n_envs, self.device)
+        self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
+        self._source: Source | None = None
+
+    def _make_auxiliary(self) -> nn.ModuleDict:
+        spec = self.policy.senses
+        losses: dict[str, AuxiliaryLoss] = {}
+        for name in self.auxiliary_weights:
+            if spec is None:
+                raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
+            losses[name] = AUXILIARIES[name](spec, self.policy.features_extractor.features_dim)
+        return nn.ModuleDict(losses).to(self.device)
+
+    @property
+    def source(self) -> Source:
+        """The environments as tensors.
+
+        Raises:
+            ConfigError: the model has no environment.
+        """
+        if self._source is None:
+            if self.env is None:
+                raise ConfigError("The model has no environment; give it one with `set_env`.")
+            self._source = source_of(self.env, self.device)
+        return self._source
+
+    def set_env(self, env: Any, force_reset: bool = True) -> None:
+        super().set_env(env, force_reset)
+        self._source = None
+        if force_reset:
+            self._last_obs = None
+
+    def _setup_learn(
+        self,
+        total_timesteps: int,
+        callback: Any = None,
+        reset_num_timesteps: bool = True,
+        tb_log_name: str = "PPO",
+        progress_bar: bool = False,
+    ) -> tuple[int, BaseCallback]:
+        needs_reset = reset_num_timesteps or self._last_obs is None
+        if reset_num_timesteps:
+            self.num_timesteps = self._episode_num = 0
+            self.ep_info_buffer = None
+        if not self._custom_logger:
+            self._logger = configure_logger(self.verbose, self.tensorboard_log, tb_log_name, reset_num_timesteps)
+        own_logger, self._custom_logger = self._custom_logger, True
+        if needs_reset:
+            self._last_obs = {}  # SB3 leaves the environments alone then; they are reset below, without arrays
+        try:
+            told = super()._setup_learn(total_timesteps, callback, False, tb_log_name, progress_bar)
+        finally:
+            self._custom_logger = own_logger
+        if needs_reset:
+            self.restart()
+        return told
+
+    def restart(self, seed: int | None = None) -> None:
+        """Starts an episode in every environment; with a seed, the same ones every time."""
+        source = self.source
+        if seed is None and self.env is not None:
+            seed = next((given for given in self.env._seeds if given is not None), None)
+            self.env._reset_seeds()
+        self._last_obs = cast(Any, source.reset(seed))
+        self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
+        self.memory_state = self.policy.first_state(self.n_envs)
+        self.tally.restart()
+
+    def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
+        """Plays `n_rollout_steps` steps in every environment.
+
+        Returns:
+            Whether it came to its end; False where the callback broke it off.
+        """
+        source, rollout, policy = self.source, self.rollout_buffer, self.policy
+        policy.set_training_mode(False)
+        callback.on_rollout_start()  # may restart, or go on from a checkpoint
+        observation = cast(Observation, self._last_obs)
+        rollout.begin(self.memory_state)
+        while rollout.length < n_rollout_steps:
+            with torch.no_grad():
+                embedding = self._perceive(rollout.see(observation))
+                actions, values, log_probs, after = policy.act(embedding, self.memory_state, self.starts)
+                outcome = source.step(self._as_done(actions))
+                rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos
+                if outcome.final is not None:
+                    rewards = self._bootstrap(rewards, outcome, after)
+                self.tally.note(outcome)
+                rollout.add(actions, log_probs, values, self.starts, rewards)
+            self.num_timesteps += self.n_envs * world_size()
+            self.memory_state, self.starts = after, dones
+            observation, self._last_obs = new_obs, cast(Any, new_obs)
+            callback.update_locals(locals())
+            if not callback.on_step():
+                return False
+        with torch.no_grad():
+            embedding = self._perceive(rollout.unpack(rollout.pack(observation)))
+            _, values, _, _ = policy.act(embedding, self.memory_state, self.starts)
+        rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
+        self._tell_episodes()
+        callback.update_locals(locals())
+        callback.on_rollout_end()
+        return True
+
+    def _perceive(self, observation: Observation) -> Tensor:
+        """The embedding of one step of all environments, made by all threads."""
+        count = len(next(iter(observation.values())))
+        parts = self.workers.split(torch.arange(count), 2 * LEAST_ROWS)  # forward only: half the work of learning
+        autocasts = self.autocast and self.device.type == "cuda"
+
+        def work(rows: Tensor) -> Tensor:
+            begin, end = int(rows[0]), int(rows[-1]) + 1
+            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=autocasts):
+                return self.policy.perceive({name: part[begin:end] for name, part in observation.items()}).float()
+
+        made = self.workers.map(work, parts)
+        return made[0] if len(made) == 1 else torch.cat(made)
+
+    def _bootstrap(self, rewards: Tensor, outcome: Outcome, memory: Tensor | None) -> Tensor:
+        """Adds what would have come after a time limit: the discounted value of the last observation."""
+        rows, final = cast(Tensor, outcome.cut_rows), cast(Observation, outcome.final)
+        here = rows.clamp(min=0)
+        embedding = self.policy.perceive(self.rollout_buffer.unpack(self.rollout_buffer.pack(final))).float()
+        state = None if memory is None else memory[here]
+        starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
+        _, values, _, _ = self.policy.act(embedding, state, starts)
+        return rewards.index_add(0, here, torch.where(rows >= 0, self.gamma * values, 0.0))
+
+    def _as_done(self, actions: Tensor) -> Tensor:
+        """Actions as the environment takes them."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        low, high = (
+            torch.as_tensor(bound, device=self.device) for bound in (self.action_space.low, self.action_space.high)
+        )
+        return actions.clamp(low, high)
+
+    def _tell_episodes(self) -> None:
+        for ended in self.tally.read():
+            cast(Any, self.ep_info_buffer).append({"r": ended.reward, "l": ended.steps})
+            if ended.success is not None:
+                cast(Any, self.ep_success_buffer).append(ended.success)
+
+    def train(self) -> None:
+        """Learns from the rollout."""
+        self.policy.set_training_mode(True)
+        self._update_learning_rate(self.policy.optimizer)
+        progress = self._current_progress_remaining
+        clip_range = cast(Any, self.clip_range)(progress)
+        clip_range_vf = None if self.clip_range_vf is None else cast(Any, self.clip_range_vf)(progress)
+        settings = UpdateSettings(
+            batch_size=max(1, self.batch_size // world_size()),
+            epochs=self.n_epochs,
+            clip_range=clip_range,
+            clip_range_vf=clip_range_vf,
+            normalize_advantage=self.normalize_advantage,
+            ent_coef=self.ent_coef,
+            vf_coef=self.vf_coef,
+            max_grad_norm=self.max_grad_norm,
+            target_kl=self.target_kl,
+            auxiliary=self.auxiliary_weights,
+            autocast=self.autocast,
+        )
+        figures = Update(self.policy, dict(self.auxiliary.items()), self.rollout_buffer, self.workers, settings).run()
+        self.policy.set_training_mode(False)
+        self._n_updates += int(figures.pop("epochs"))
+        for name, value in figures.items():
+            self.logger.record(f"train/{name}", value)
+        if hasattr(self.policy, "log_std"):
+            self.logger.record("train/std", float(self.policy.log_std.exp().mean()))
+        self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
+        self.logger.record("train/clip_range", clip_range)
+        if clip_range_vf is not None:
+            self.logger.record("train/clip_range_vf", clip_range_vf)

@@ -1,0 +1,147 @@
+"""`GymnasiumVecEnv`: a Gymnasium vector environment, of arrays or of tensors, as stable-baselines3's `VecEnv`.
+
+For what stable-baselines3 does with an environment besides training: callbacks that evaluate, `evaluate_policy`,
+`VecNormalize`. The on-device trainer itself reads tensors through `sources.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from stable_baselines3.common.vec_env import VecEnv
+
+from ..perception.errors import ConfigError
+
+Indices = None | int | Iterable[int]
+
+
+class GymnasiumVecEnv(VecEnv):
+    """A vector environment that resets in the same step, as SB3 wants it: arrays, and one info for each environment.
+
+    At the end of an episode the info holds `terminal_observation`, `TimeLimit.truncated`, `episode` (r and l) and,
+    where the environment tells, `is_success`.
+
+    Args:
+        env: the vector environment.
+
+    Attributes:
+        env: the same.
+
+    Raises:
+        ConfigError: it resets in another way.
+    """
+
+    def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
+        require_same_step(env)
+        self.env = env
+        self._actions: Any = None
+        super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
+        self._start_counting()
+
+    def reset(self) -> Any:
+        """Starts an episode everywhere; with the seeds given to `seed`, if they are new."""
+        seeds = [seed for seed in self._seeds if seed is not None]
+        observation, _ = self.env.reset(seed=cast(Any, seeds or None))  # its annotation knows single seeds alone
+        self._reset_seeds()
+        self._start_counting()
+        return _arrays(observation)
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        """Keeps the actions for `step_wait`."""
+        self._actions = actions
+
+    def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
+        """Does the actions; see the class for the infos."""
+        observation, reward, terminated, truncated, told = self.env.step(self._actions)
+        reward, terminated, truncated = (_array(part) for part in (reward, terminated, truncated))
+        dones = terminated | truncated
+        self._returns += reward
+        self._lengths += 1
+        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        for row in np.flatnonzero(dones):
+            infos[row] = {
+                "terminal_observation": _final(told, int(row)),
+                "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
+                "episode": {"r": float(self._returns[row]), "l": int(self._lengths[row])},
+            }
+            success = _success(told, int(row))
+            if success is not None:
+                infos[row]["is_success"] = success
+        self._returns[dones] = 0.0
+        self._lengths[dones] = 0
+        return _arrays(observation), reward.astype(np.float32), dones, infos
+
+    def close(self) -> None:
+        self.env.close()
+
+    def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
+        """A picture of each environment, where they are rendered."""
+        pictures: Any = self.env.render()
+        return pictures or [None] * self.num_envs
+
+    def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
+        """The vector environment's attribute, once for each environment that is asked."""
+        return [getattr(self.env, attr_name)] * len(list(self._get_indices(indices)))
+
+    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
+        """Sets the vector environment's attribute, which all environments share."""
+        setattr(self.env, attr_name, value)
+
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
+    ) -> list[Any]:
+        """Calls the vector environment's method, once, and gives its result for each environment that is asked."""
+        result = getattr(self.env, method_name)(*method_args, **method_kwargs)
+        return [result] * len(list(self._get_indices(indices)))
+
+    def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: Indices = None) -> list[bool]:
+        """Single environments are out of sight, so their wrappers are."""
+        return [False] * len(list(self._get_indices(indices)))
+
+    def _start_counting(self) -> None:
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, np.int64)
+
+
+def require_same_step(env: VectorEnv[Any, Any, Any]) -> None:
+    """A vector environment that gives the first observation of the next episode in the step that ends one.
+
+    Raises:
+        ConfigError: it is of another sort.
+    """
+    mode = env.metadata.get("autoreset_mode")
+    if mode != AutoresetMode.SAME_STEP:
+        raise ConfigError(
+            f"The environment must begin its next episode in the step that ends one; got autoreset mode {mode}. Make "
+            "it with vector_kwargs={'autoreset_mode': AutoresetMode.SAME_STEP}."
+        )
+
+
+def _final(told: Mapping[str, Any], row: int) -> Any:
+    """The last observation of an episode that is over."""
+    if "final_rows" in told:  # tensors with a row for each episode that is over
+        number = told["final_rows"].tolist().index(row)
+        return {name: part[number].cpu().numpy() for name, part in told["final_obs"].items()}
+    return told["final_obs"][row]
+
+
+def _success(told: Mapping[str, Any], row: int) -> bool | None:
+    """Whether the episode that is over was solved; None where nobody says."""
+    for infos in (told, told.get("final_info")):
+        if isinstance(infos, Mapping) and "is_success" in infos:
+            known = infos.get("_is_success")
+            return bool(infos["is_success"][row]) if known is None or bool(known[row]) else None
+    return None
+
+
+def _array(values: Any) -> NDArray[Any]:
+    return values if isinstance(values, np.ndarray) else values.cpu().numpy()
+
+
+def _arrays(observation: Any) -> Any:
+    if isinstance(observation, Mapping):
+        return {name: _array(part) for name, part in observation.items()}
+    return _array(observation)
