@@ -16,7 +16,7 @@ import torch
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.policies import RecurrentMultiInputActorCriticPolicy
 from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy, MultiInputActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from ..envs import SensorOutages, make
@@ -25,7 +25,9 @@ from ..perception.errors import CheckpointError, ConfigError
 from ..perception.files import load_strictly
 from ..perception.perception import Perception, State
 from ..perception.spec import Spec
-from ..policies.presets import PPOPreset, ppo_settings, recurrent_ppo_settings
+from ..policies.policy import SensePolicy
+from ..policies.ppo import PPO as DevicePPO  # noqa: N811  (a class with a short name)
+from ..policies.presets import DEVICE_PRESET, MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
 from .config import TrainConfig
 from .rundir import RunDirectory
 
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from ..envs.rooms.vector_env import RoomsVectorEnv
 
 Model = PPO | RecurrentPPO
+"""What trains: a `DevicePPO` is a PPO too."""
+
 ROOMS_VECTOR_ENTRY = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
 """How Gymnasium's registry names the batched simulator."""
 
@@ -118,6 +122,24 @@ def make_vector_env(
     return VecMonitor(vector), facts
 
 
+def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEnv | RoomsVectorEnv, EnvFacts]":
+    """The environments of a training run; those to evaluate in have all their senses.
+
+    Returns:
+        The simulator's batch of tensors for the on-device trainer, where the id is of ours; a `VecEnv` otherwise.
+
+    Raises:
+        SenseweaveError: see `make_vector_env`.
+    """
+    options, share = config.env_options, config.modality_dropout
+    if config.trainer != "sb3":
+        outages = {"outages": share, "outage_steps": "episode"} if share else {}
+        batch = make_batch(config.env, options | outages, config.num_envs, device)
+        if batch is not None:
+            return batch, EnvFacts(batch.senses, batch.action_names, batch.step_s)
+    return make_vector_env(config.env, options, config.num_envs, device, modality_dropout=share)
+
+
 def is_batched(env_id: str) -> bool:
     """Whether the id is of the batched simulator."""
     registered = gymnasium.registry.get(env_id)
@@ -144,7 +166,9 @@ def make_batch(
 
 def resolve_algorithm(config: TrainConfig) -> PPOPreset:
     """The learning algorithm's settings, with rollouts and minibatches that suit short runs and many environments."""
-    preset = PPOPreset()
+    preset = DEVICE_PRESET if config.trainer == "senseweave" else PPOPreset()
+    if config.memory != "none" and config.trainer == "senseweave":
+        preset = MEMORY_PRESET
     n_steps = max(2, min(preset.n_steps, math.ceil(max(1, config.steps) / config.num_envs)))
     rollout = n_steps * config.num_envs
     minibatches = max(1, rollout // preset.batch_size)
@@ -178,19 +202,35 @@ def build_model(
     algorithm: PPOPreset,
     perception: PerceptionConfig,
     senses: Spec,
-    vector: VecEnv,
+    vector: "VecEnv | RoomsVectorEnv",
     device: torch.device,
+    workers: int | None = None,
 ) -> Model:
-    """A model that is ready to learn, with random weights."""
+    """A model that is ready to learn, with random weights.
+
+    Args:
+        config: what to train.
+        algorithm: PPO's settings.
+        perception: the network's.
+        senses: what the environments show.
+        vector: see `make_training_env`.
+        device: of the network.
+        workers: threads of the on-device trainer; None takes one for each core.
+    """
     settle_threads(perception)
     # SB3 counts its progress over all steps, imitation included; the rate shall be the preset's where PPO begins.
-    rate = algorithm.learning_rate * config.all_steps / max(1, config.steps)
+    rate = algorithm.learning_rate * config.all_steps / max(1, config.learning_steps)
     algorithm = dataclasses.replace(algorithm, learning_rate=rate)
     common = {"seed": config.seed, "device": device}
-    if config.memory == "gru":
+    environments: Any = vector
+    if config.trainer == "sb3" and config.memory == "gru":
         settings = recurrent_ppo_settings(senses, perception, algorithm)
-        return RecurrentPPO("MultiInputLstmPolicy", vector, **settings, **common)
-    return PPO("MultiInputPolicy", vector, **ppo_settings(senses, perception, algorithm), **common)
+        return RecurrentPPO("MultiInputLstmPolicy", environments, **settings, **common)
+    settings = ppo_settings(senses, perception, algorithm)
+    if config.trainer == "sb3":
+        return PPO(SensePolicy, environments, **settings, **common)
+    settings["policy_kwargs"]["memory"] = config.memory
+    return DevicePPO("MultiInputPolicy", environments, workers=workers, **settings, **common)
 
 
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
@@ -216,15 +256,13 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
             f"{', '.join(config.action_names)}; choose another --env."
         )
     tensors, steps = run.load_policy()
-    is_recurrent = config.train.memory == "gru"
-    settings = recurrent_ppo_settings if is_recurrent else ppo_settings
-    policy_class = RecurrentMultiInputActorCriticPolicy if is_recurrent else MultiInputActorCriticPolicy
-    policy = policy_class(
-        cast(gymnasium.spaces.Dict, env.observation_space),
-        env.action_space,
-        lambda _: 0.0,
-        **settings(config.spec, config.perception)["policy_kwargs"],
-    )
+    space = cast(gymnasium.spaces.Dict, env.observation_space)
+    if config.train.trainer == "sb3" and config.train.memory == "gru":
+        settings = recurrent_ppo_settings(config.spec, config.perception)["policy_kwargs"]
+        policy = RecurrentMultiInputActorCriticPolicy(space, env.action_space, lambda _: 0.0, **settings)
+    else:
+        settings = ppo_settings(config.spec, config.perception)["policy_kwargs"] | {"memory": config.train.memory}
+        policy = SensePolicy(space, env.action_space, lambda _: 0.0, **settings)
     load_strictly(policy, tensors, run.path / "policy.safetensors")
     policy.set_training_mode(False)
     return policy.to(device), steps

@@ -1,8 +1,8 @@
 """Checkpoints: what a stopped training run needs to go on, in folders that are whole or not there.
 
-`checkpoints/step-000123/` holds policy.safetensors, optimizer.safetensors, random.safetensors, state.json and, written
-last, manifest.json with the SHA-256 of each. A folder is built under a temporary name and published by one rename;
-older ones are removed only after that. What is in a checkpoint is decided in agent/train.py.
+`checkpoints/step-000123/` holds policy.safetensors, optimizer.safetensors, random.safetensors, world.safetensors,
+state.json and, written last, manifest.json with the SHA-256 of each. A folder is built under a temporary name and
+published by one rename; older ones are removed only after that. What is in a checkpoint is decided in agent/train.py.
 """
 
 import dataclasses
@@ -19,8 +19,8 @@ from ..perception.files import read_tensors, write_tensors
 from .sealed import file_sha256, publish_folder, read_sealed, remove_folder, write_sealed, writing
 
 FORMAT = "senseweave.checkpoint"
-VERSION = 1
-_TENSOR_FILES = ("policy", "optimizer", "random")
+VERSION = 2
+_TENSOR_FILES = ("policy", "optimizer", "random", "world")
 _FILES = ("state.json", *(f"{name}.safetensors" for name in _TENSOR_FILES))
 _NAME = re.compile(r"step-(\d+)")
 
@@ -35,6 +35,7 @@ class Checkpoint:
         optimizer: see `optimizer_state.to_parts`.
         random: see `random_state.capture`.
         state: everything else, as plain JSON.
+        world: the environments and what the learner carries from step to step, see `PPO.snapshot`; may be empty.
     """
 
     steps: int
@@ -42,6 +43,7 @@ class Checkpoint:
     optimizer: dict[str, Tensor]
     random: dict[str, Tensor]
     state: dict[str, Any]
+    world: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
 
 def folders(root: Path) -> list[Path]:
@@ -127,7 +129,7 @@ def load(folder: Path, run_id: str) -> Checkpoint:
     named = {name: sorted(held) for name, held in tensors.items()}
     if not isinstance(steps, int) or not isinstance(state, dict) or content.get("parts") != named:
         raise CheckpointError(f"{folder} lacks some of its parts; use an older checkpoint.")
-    return Checkpoint(steps, tensors["policy"], tensors["optimizer"], tensors["random"], state)
+    return Checkpoint(steps, state=state, **tensors)
 
 
 def load_newest(root: Path, run_id: str, tell: Callable[[str], None]) -> Checkpoint:

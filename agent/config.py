@@ -11,8 +11,8 @@ from typing import Any
 from ..perception.errors import ConfigError, unknown_name
 from .checks import JsonSettings, require_device, require_text, require_video_name, require_whole
 
-TRAINERS = ("sb3",)
-"""What `--trainer` chooses from."""
+TRAINERS = ("senseweave", "sb3", "imitation")
+"""What `--trainer` chooses from: PPO that stays on the device, stable-baselines3's PPO, or the expert alone."""
 
 MEMORIES = ("none", "gru")
 """What `--memory` chooses from."""
@@ -41,7 +41,9 @@ def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
     """
     env, options = given.get("env", TrainConfig.env), given.get("env_options") or {}
     is_rooms = isinstance(env, str) and env.startswith("senseweave/") and not env.startswith("senseweave/Live")
-    is_open = not {"steps", "imitation_steps"} & given.keys() and given.get("memory", "none") == "none"
+    is_open = not {"steps", "imitation_steps"} & given.keys()
+    is_open &= given.get("trainer", TrainConfig.trainer) == "senseweave" or given.get("memory", "none") == "none"
+    is_open &= given.get("trainer") != "imitation"
     if not (is_rooms and is_open):
         return dict(given)
     recipe = {
@@ -58,7 +60,7 @@ class TrainConfig(JsonSettings):
         env: the environment's id, as `senseweave envs` lists it.
         env_options: options of that environment, {"view": "camera"}, say.
         steps: environment steps of reinforcement learning; the last rollout is always finished, so a few more are
-            taken. 0 is allowed after imitation.
+            taken. 0 is allowed after imitation. With the trainer "imitation", steps of that.
         imitation_steps: environment steps before those, in which the policy imitates the environment's expert.
         modality_dropout: fraction of the training episodes in which a sense is missing, each sense by itself, 0..1;
             evaluation is without.
@@ -68,7 +70,8 @@ class TrainConfig(JsonSettings):
         fusion: how the senses are woven together; None takes the default.
         preset: size of the network; None takes the default.
         memory: "none", or "gru" for a recurrent policy.
-        trainer: who runs the learning algorithm.
+        trainer: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO, or sb3-contrib's with
+            an LSTM as memory) or "imitation" (the environment's expert alone).
         learning_rate: at the start, falling to 0; None takes the trainer's own.
         perception: a folder of `Perception.save_pretrained` to start from.
         checkpoint_every: steps between checkpoints.
@@ -92,7 +95,7 @@ class TrainConfig(JsonSettings):
     fusion: str | None = None
     preset: str | None = None
     memory: str = "none"
-    trainer: str = "sb3"
+    trainer: str = "senseweave"
     learning_rate: float | None = None
     perception: str | None = None
     checkpoint_every: int = 50_000
@@ -121,12 +124,18 @@ class TrainConfig(JsonSettings):
         require_device(self.device)
         if self.memory not in MEMORIES:
             raise unknown_name("Memory", str(self.memory), MEMORIES)
-        if self.imitation_steps and self.memory != "none":
-            raise ConfigError(
-                f'`imitation_steps` needs a policy without memory; got memory "{self.memory}". Leave one of them out.'
-            )
         if self.trainer not in TRAINERS:
             raise unknown_name("Trainer", str(self.trainer), TRAINERS)
+        if self.imitation_steps and self.memory != "none" and self.trainer == "sb3":
+            raise ConfigError(
+                f'`imitation_steps` with memory "{self.memory}" needs the trainer senseweave; got sb3. Leave out '
+                "--trainer, or one of the two."
+            )
+        if self.imitation_steps and self.trainer == "imitation":
+            raise ConfigError(
+                f'`imitation_steps` come before reinforcement learning, and the trainer "imitation" has none; got '
+                f"{self.imitation_steps}. Give the number as --steps."
+            )
         rate = self.learning_rate
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1):
             raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
@@ -137,13 +146,19 @@ class TrainConfig(JsonSettings):
 
     @property
     def all_imitation_steps(self) -> int:
-        """`imitation_steps`, filled up to whole steps of all environments."""
-        return -(-self.imitation_steps // self.num_envs) * self.num_envs
+        """Environment steps of imitation, filled up to whole steps of all environments."""
+        wanted = self.steps if self.trainer == "imitation" else self.imitation_steps
+        return -(-wanted // self.num_envs) * self.num_envs
+
+    @property
+    def learning_steps(self) -> int:
+        """Environment steps of reinforcement learning."""
+        return 0 if self.trainer == "imitation" else self.steps
 
     @property
     def all_steps(self) -> int:
         """Environment steps of the whole run, imitation included."""
-        return self.all_imitation_steps + self.steps
+        return self.all_imitation_steps + self.learning_steps
 
 
 @dataclasses.dataclass(frozen=True)

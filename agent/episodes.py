@@ -15,6 +15,7 @@ import gymnasium
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..perception.errors import ConfigError
@@ -133,7 +134,9 @@ class ActionChooser:
         self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
         self._draws_itself = (
             not greedy
-            and type(policy).__name__ == "MultiInputActorCriticPolicy"
+            and isinstance(policy, ActorCriticPolicy)
+            and not isinstance(policy, RecurrentActorCriticPolicy)
+            and getattr(policy, "memory", None) is None
             and isinstance(policy.action_space, gymnasium.spaces.Discrete)
         )
         self._generators: dict[int, np.random.Generator] = {}

@@ -3,14 +3,18 @@
 An expert acts on the true state of the environment, not on what an agent senses. It is asked before each step.
 """
 
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
 import numpy as np
 from jaxtyping import Int
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from torch import Tensor
 
 from ..perception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..envs.rooms.vector_env import RoomsVectorEnv
 
 
 class Expert(Protocol):
@@ -25,10 +29,10 @@ class Expert(Protocol):
 
 
 class VectorExpert(Protocol):
-    """Knows the best action in each environment of an SB3 `VecEnv`."""
+    """Knows the best action in each of many environments side by side."""
 
-    def __call__(self) -> Int[np.ndarray, " b"]:
-        """The best actions now."""
+    def __call__(self) -> Int[Tensor, " b"] | Int[np.ndarray, " b"]:
+        """The best actions now; those of the batched simulator on its device."""
         ...
 
 
@@ -50,15 +54,16 @@ def has_expert(env: gymnasium.Env[Any, Any]) -> bool:
     return hasattr(env.unwrapped, "expert_action") or _is_babyai_level(env)
 
 
-def vector_expert_for(vector: VecEnv, env_id: str) -> VectorExpert:
+def vector_expert_for(vector: "VecEnv | RoomsVectorEnv", env_id: str) -> VectorExpert:
     """The expert of many environments side by side.
 
     Raises:
         ConfigError: they have none.
     """
-    world = vector.unwrapped
-    if hasattr(getattr(world, "env", None), "expert_actions"):  # RoomsSB3VecEnv
-        return lambda: world.env_method("expert_actions", indices=0)[0].cpu().numpy()
+    world: Any = vector.unwrapped
+    batch: Any = world if hasattr(world, "expert_actions") else getattr(world, "env", None)  # shown to SB3, perhaps
+    if hasattr(batch, "expert_actions"):
+        return batch.expert_actions
     if isinstance(world, DummyVecEnv) and all(_is_babyai_level(env) for env in world.envs):
         return _Bots(world)
     raise ConfigError(_no_expert(env_id))

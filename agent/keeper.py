@@ -1,4 +1,4 @@
-"""Watches a training run of stable-baselines3: progress, metrics, checkpoints, and the wish to stop.
+"""Watches a training run: progress, metrics, checkpoints, and the wish to stop.
 
 What a checkpoint holds is decided here, in `Keeper.save`, and put back in `restore` and at the first rollout.
 """
@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ..perception.errors import CheckpointError, ConfigError
 from ..perception.files import load_strictly
 from . import optimizer_state, random_state
-from .build import Model
+from .build import DevicePPO, Model
 from .checkpoint import Checkpoint
 from .progress import Progress
 from .rundir import RunDirectory
@@ -45,11 +45,17 @@ class Keeper(BaseCallback):
         self._run, self._start, self._stop, self._progress = run, start, stop, progress
         state = start.state if start else {}
         self.steps: int = start.steps if start else 0
-        self.episodes: int = state.get("episodes", 0)
+        self._episodes: int = state.get("episodes", 0)
         self._steps_before, self._seconds_before = self.steps, float(state.get("seconds", 0.0))
         self._began = time.monotonic()
         self._is_first_rollout, self._was_broken_off = True, False
+        self._moment: _Moment | None = None
         self._entropy = run.config.algorithm["ent_coef"]
+
+    @property
+    def episodes(self) -> int:
+        """Episodes that ended, in earlier parts of the run too; those of the on-device trainer when they are read."""
+        return self.model._episode_num if isinstance(self.model, DevicePPO) else self._episodes
 
     @property
     def seconds(self) -> float:
@@ -69,9 +75,9 @@ class Keeper(BaseCallback):
             model.ep_success_buffer = deque(maxlen=model._stats_window_size)
 
     def end_imitation(self) -> None:
-        """Writes a checkpoint between imitation and what follows, which starts with new environments."""
+        """Writes a checkpoint between imitation and what follows; that starts anew where environments keep no state."""
         self.save()
-        self._start, self._is_first_rollout = None, True
+        self._start, self._is_first_rollout = None, self._resumes_exactly() is None
 
     def _on_rollout_start(self) -> None:
         self.start_rollout()
@@ -83,26 +89,40 @@ class Keeper(BaseCallback):
         self.steps = self.model.num_timesteps
         if is_due:
             self.save()
-        if is_due or self._is_first_rollout:
+        exact = self._resumes_exactly()
+        if exact is not None and self._is_first_rollout and self._start is not None:
+            exact.restore_snapshot(self._start.world)
+        elif self._is_first_rollout or (is_due and exact is None):
             _start_environments(cast(Model, self.model), self._run.config.train.seed, self.steps)
         if self._is_first_rollout and self._start is not None:
             for name, value in self._start.state["metrics"].items():
                 self.logger.record(name, value)
             random_state.restore(self._start.state["random"], self._start.random)
         self._is_first_rollout = False
+        if exact is not None:
+            self._moment = _Moment(exact)
+
+    def _resumes_exactly(self) -> "DevicePPO | None":
+        """The model, where its environments can go on in the middle of episodes."""
+        model = self.model
+        return model if isinstance(model, DevicePPO) and model.resumes_exactly else None
 
     def _on_step(self) -> bool:
-        return self.note_step(self.locals["dones"])
+        return self.note_step(None if isinstance(self.model, DevicePPO) else self.locals["dones"])
 
-    def note_step(self, dones: NDArray[np.bool_]) -> bool:
-        """Counts a step of every environment; False when the person wants to stop."""
-        self.episodes += int(np.count_nonzero(dones))
+    def note_step(self, dones: NDArray[np.bool_] | None = None) -> bool:
+        """Counts a step of every environment; False when the person wants to stop.
+
+        Args:
+            dones: whose episode is over; None where the model counts them itself, without waiting for the device.
+        """
+        self._episodes += 0 if dones is None else int(np.count_nonzero(dones))
         success, returns = self.model.ep_success_buffer, self.model.ep_info_buffer
         if success:
             note = f"success {safe_mean(success):.2f}"
         else:
             note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""
-        self._progress.advance(len(dones), note)
+        self._progress.advance(self.model.n_envs, note)
         self._was_broken_off = self._stop.is_set
         return not self._was_broken_off
 
@@ -129,8 +149,11 @@ class Keeper(BaseCallback):
             ConfigError: the weights are not finite any more.
             CheckpointError: it cannot be written.
         """
+        exact = self._resumes_exactly()
+        moment = _Moment(exact)
         if self._was_broken_off:
             self.model.num_timesteps = self.steps
+            moment = self._moment or moment
         self.steps = self.model.num_timesteps
         policy = self.model.policy.state_dict()
         if not all(bool(torch.isfinite(tensor).all()) for tensor in policy.values()):
@@ -139,19 +162,26 @@ class Keeper(BaseCallback):
                 "--learning-rate."
             )
         optimizer, groups = optimizer_state.to_parts(self.model.policy.optimizer)
-        plain, tensors = random_state.capture()
         waiting = {name: float(value) for name, value in self.logger.name_to_value.items() if name.startswith("train/")}
         state = {
             "optimizer": groups,
             "metrics": {name: value for name, value in waiting.items() if math.isfinite(value)},
-            "random": plain,
+            "random": moment.random[0],
             "updates": self.model._n_updates,
             "episodes": self.episodes,
             "seconds": self.seconds,
             "recent": [{key: float(info[key]) for key in "rl"} for info in self.model.ep_info_buffer or []],
             "recent_success": [float(value) for value in self.model.ep_success_buffer or []],
         }
-        self._run.save_checkpoint(Checkpoint(self.steps, policy, optimizer, tensors, state))
+        self._run.save_checkpoint(Checkpoint(self.steps, policy, optimizer, moment.random[1], state, moment.world))
+
+
+class _Moment:
+    """What changes while a rollout is played, as it is now; policy and optimiser stay as they are meanwhile."""
+
+    def __init__(self, model: DevicePPO | None) -> None:
+        self.random = random_state.capture()
+        self.world = {} if model is None else model.snapshot()
 
 
 def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
@@ -174,6 +204,7 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
     load_strictly(model.policy, checkpoint.policy, source)
     model.policy.optimizer.load_state_dict(optimizer)
     model.num_timesteps, model._n_updates = checkpoint.steps, updates
+    model._episode_num = int(state["episodes"])
     model.ep_info_buffer = deque(recent, maxlen=model._stats_window_size)
     model.ep_success_buffer = deque(recent_success, maxlen=model._stats_window_size)
 
@@ -181,6 +212,9 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
 def _start_environments(model: Model, seed: int, steps: int) -> None:
     """Starts every environment anew, from seeds that depend on the run's seed and step alone."""
     first = int(np.random.SeedSequence([seed, steps]).generate_state(1)[0]) % LARGEST_TRAINING_SEED
+    if isinstance(model, DevicePPO):
+        model.restart(first)
+        return
     vector = cast(VecEnv, model.get_env())  # SB3 has wrapped it, to move the channels of frames, say
     vector.seed(first)
     model._last_obs = vector.reset()  # type: ignore[assignment]

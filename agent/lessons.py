@@ -1,18 +1,29 @@
-"""The imitation that may come before a training run: lessons from the environment's expert, watched by the keeper.
+"""The imitation that may come before a training run, or be all of it: lessons from the environment's expert.
 
 Steps, checkpoints, metrics and Ctrl-C are those of the whole run; what is learned is in policies/imitation.py.
 """
 
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from stable_baselines3.common.utils import safe_mean
 
 from ..policies.imitation import ImitationSettings, Imitator
-from .build import Model
+from ..policies.sources import Outcome
+from .build import DevicePPO, Model
 from .config import TrainConfig
 from .experts import VectorExpert
 from .keeper import Keeper
+
+SEQUENCE_STEPS = 64
+"""A policy with memory imitates over so many steps at a time: an instruction that is spoken takes two seconds, and is
+to be remembered after it."""
+
+
+def imitation_settings(config: TrainConfig) -> ImitationSettings:
+    """How to imitate: longer rollouts and larger minibatches for a memory, which learns whole environments."""
+    if config.memory == "none":
+        return ImitationSettings()
+    return ImitationSettings(rollout_size=SEQUENCE_STEPS * config.num_envs, batch_size=8 * SEQUENCE_STEPS)
 
 
 def learn_from_expert(
@@ -23,24 +34,46 @@ def learn_from_expert(
     Returns:
         Whether it came to its end; False where the person wanted to stop.
     """
-    vector: Any = model.get_env()
     keeper.begin_with(model)
+    on_device = model if isinstance(model, DevicePPO) else None
 
-    def note(dones: np.ndarray, infos: list[dict[str, Any]]) -> bool:
-        model.num_timesteps += len(dones)
-        model._update_info_buffer(infos, dones)
+    def note(outcome: Outcome) -> bool:
+        model.num_timesteps += len(outcome.reward)
+        if on_device is not None:
+            on_device.tally.note(outcome)
+            return keeper.note_step()
+        dones = outcome.is_over.cpu().numpy()
+        model._update_info_buffer(cast(Any, outcome.infos), dones)
         return keeper.note_step(dones)
 
     total = config.all_imitation_steps
-    imitator = Imitator(model.policy, vector, expert, total, settings, seed=config.seed, done=model.num_timesteps)
+    imitator = Imitator(
+        cast(Any, model.policy),
+        cast(Any, model.get_env()) if on_device is None else on_device.source,
+        expert,
+        total,
+        settings,
+        seed=config.seed,
+        done=model.num_timesteps,
+        workers=None if on_device is None else on_device.workers,
+    )
     while imitator.done < total:
         keeper.start_rollout()
-        imitator.observation = model._last_obs
-        rollout = imitator.collect(note)
-        if rollout is None:
+        if on_device is None:
+            imitator.observation = imitator.source.tensors(model._last_obs)
+        else:
+            imitator.observation = cast(Any, on_device._last_obs)
+            imitator.state, imitator.starts = on_device.memory_state, on_device.starts
+        if imitator.collect(note) is None:
             return False
-        model._last_obs = imitator.observation
-        _record(model, keeper, imitator.learn(rollout))
+        seen = imitator.observation or {}
+        if on_device is None:
+            model._last_obs = cast(Any, {name: part.cpu().numpy() for name, part in seen.items()})
+        else:
+            on_device._last_obs = cast(Any, seen)
+            on_device.memory_state, on_device.starts = imitator.state, imitator.starts
+            on_device.tell_episodes()
+        _record(model, keeper, imitator.learn())
     model.policy.optimizer.state.clear()
     keeper.end_imitation()
     return True

@@ -10,7 +10,6 @@ import os
 from pathlib import Path
 from typing import Any, cast
 
-import torch
 from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -25,7 +24,7 @@ from .config import TrainConfig
 from .evaluate import evaluate_policy
 from .experts import vector_expert_for
 from .keeper import Keeper, restore
-from .lessons import learn_from_expert
+from .lessons import imitation_settings, learn_from_expert
 from .metrics import open_logger
 from .progress import Progress, duration, tell
 from .rundir import RunConfig, RunDirectory, require_free, require_named_env
@@ -34,6 +33,9 @@ from .video import try_to_record
 
 IMITATION = "imitation"
 """The key of the imitation's settings among those of the algorithm in config.json."""
+
+WORKERS = "workers"
+"""The key of the on-device trainer's number of threads there: the same number gives the same bits."""
 
 
 def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
@@ -51,15 +53,17 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     """
     require_free(Path(out))
     device = build.choose_device(config.device)
-    vector, facts = _make_environments(config, device)
+    vector, facts = build.make_training_env(config, device)
     try:
         perception, pretrained = build.resolve_perception(config, facts.senses)
         algorithm = build.resolve_algorithm(config)
         settings = dataclasses.asdict(algorithm)
-        if config.imitation_steps:
+        if config.all_imitation_steps:
             vector_expert_for(vector, config.env)  # says so where there is none
-            settings[IMITATION] = dataclasses.asdict(ImitationSettings())
+            settings[IMITATION] = dataclasses.asdict(imitation_settings(config))
         model = build.build_model(config, algorithm, perception, facts.senses, vector, device)
+        if isinstance(model, build.DevicePPO):
+            settings[WORKERS] = model.workers.count
         if pretrained is not None:
             load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
         run = RunDirectory.create(
@@ -100,7 +104,7 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
     device = build.choose_device(config.device)
-    vector, facts = _make_environments(config, device)
+    vector, facts = build.make_training_env(config, device)
     try:
         if facts.senses != run.config.spec:
             raise ConfigError(
@@ -109,11 +113,12 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
             )
         model = build.build_model(
             config,
-            PPOPreset(**{key: value for key, value in run.config.algorithm.items() if key != IMITATION}),
+            PPOPreset(**{key: value for key, value in run.config.algorithm.items() if key not in (IMITATION, WORKERS)}),
             run.config.perception,
             facts.senses,
             vector,
             device,
+            run.config.algorithm.get(WORKERS),
         )
         if checkpoint is not None:
             restore(model, checkpoint, run.path)
@@ -123,13 +128,6 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         return _learn(run, model, checkpoint)
     finally:
         vector.close()
-
-
-def _make_environments(config: TrainConfig, device: torch.device) -> tuple[VecEnv, build.EnvFacts]:
-    """The environments to train in; those to evaluate in have all their senses."""
-    return build.make_vector_env(
-        config.env, config.env_options, config.num_envs, device, modality_dropout=config.modality_dropout
-    )
 
 
 def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 Trained on whole sequences; where an episode begins inside of one, the state is forgotten. `MEMORIES` maps names to
 classes. What is remembered is not decided here but learned.
 
-b batch, t steps, d width of the input, s width of the state, m width of what is recalled
+b batch, t steps, d width of the input, s width of the state, m width of what is recalled, g the three gates, 3 s wide
 """
 
 from typing import Any, cast
@@ -60,7 +60,7 @@ class GRUMemory(Memory):
         self, inputs: Float[Tensor, "t b d"], state: Float[Tensor, "b s"], starts: Bool[Tensor, "t b"]
     ) -> tuple[Float[Tensor, "t b m"], Float[Tensor, "b s"]]:
         cell = self.cell
-        seen = functional.linear(inputs, cell.weight_ih, cell.bias_ih)  # t b 3s, in one product
+        seen = functional.linear(inputs, cell.weight_ih, cell.bias_ih)  # t b g, in one product
         kept = (~starts)[..., None].to(seen.dtype)
         return cast(Any, _Recurrence.apply(seen, state, kept, cell.weight_hh, cell.bias_hh))
 
@@ -75,17 +75,17 @@ class _Recurrence(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        seen: Float[Tensor, "t b 3s"],
+        seen: Float[Tensor, "t b g"],
         state: Float[Tensor, "b s"],
         kept: Float[Tensor, "t b 1"],
-        weight: Float[Tensor, "3s s"],
-        bias: Float[Tensor, " 3s"],
+        weight: Float[Tensor, "g s"],
+        bias: Float[Tensor, " g"],
     ) -> tuple[Float[Tensor, "t b s"], Float[Tensor, "b s"]]:
         s = state.shape[1]
         states, befores, gates, news, felts = [], [], [], [], []
         for step in range(len(seen)):
             before = state * kept[step]
-            felt = torch.addmm(bias, before, weight.t())  # b 3s
+            felt = torch.addmm(bias, before, weight.t())  # b g
             gate = torch.sigmoid(seen[step, :, : 2 * s] + felt[:, : 2 * s])  # reset and update
             new = torch.tanh(torch.addcmul(seen[step, :, 2 * s :], gate[:, :s], felt[:, 2 * s :]))
             state = torch.lerp(new, before, gate[:, s:])
@@ -106,7 +106,7 @@ class _Recurrence(torch.autograd.Function):
         through_new = (1.0 - update) * (1.0 - news * news)
         through_update = (befores - news) * update * (1.0 - update)
         through_reset = through_new * ctx.felt_new * reset * (1.0 - reset)
-        toward = torch.cat([through_reset, through_update, through_new * reset], dim=2)  # t b 3s
+        toward = torch.cat([through_reset, through_update, through_new * reset], dim=2)  # t b g
         felt_gradients = []
         states = []
         for step in reversed(range(len(kept))):
@@ -115,7 +115,7 @@ class _Recurrence(torch.autograd.Function):
             carried = torch.addmm(state * update[step], felt, weight) * kept[step]
             felt_gradients.append(felt)
             states.append(state)
-        felt_gradient = torch.stack(felt_gradients[::-1])  # t b 3s
+        felt_gradient = torch.stack(felt_gradients[::-1])  # t b g
         new_gradient = through_new * torch.stack(states[::-1])
         seen_gradient = torch.cat([felt_gradient[..., : 2 * s], new_gradient], dim=2)
         flat = felt_gradient.flatten(0, 1)

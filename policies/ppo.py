@@ -19,7 +19,7 @@ from stable_baselines3.common.utils import FloatSchedule, configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from ..perception.errors import ConfigError, did_you_mean
+from ..perception.errors import CheckpointError, ConfigError, did_you_mean
 from .auxiliary import AUXILIARIES, AuxiliaryLoss
 from .extractor import PerceptionExtractor
 from .minibatch import LEAST_ROWS
@@ -193,6 +193,45 @@ class PPO(SB3PPO):
         self.memory_state = self.policy.first_state(self.n_envs)
         self.tally.restart()
 
+    @property
+    def resumes_exactly(self) -> bool:
+        """Whether `snapshot` holds the environments too, so that training goes on in the middle of episodes."""
+        return self.source.keeps_state
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """What decides the future between two rollouts, beside policy, optimiser and random generators."""
+        tensors = {f"auxiliary.{name}": part for name, part in self.auxiliary.state_dict().items()}
+        if not self.resumes_exactly:
+            return tensors
+        tensors |= {f"world.{name}": part for name, part in self.source.state().items()}
+        tensors |= {f"tally.{name}": part for name, part in self.tally.state().items()}
+        tensors["learner.starts"] = self.starts.clone()
+        if self.memory_state is not None:
+            tensors["learner.memory"] = self.memory_state.clone()
+        return tensors
+
+    def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from `snapshot` of a model with the same settings and environments.
+
+        Raises:
+            CheckpointError: it is of another model.
+        """
+        parts: dict[str, dict[str, Tensor]] = {}
+        for name, part in tensors.items():
+            group, _, rest = name.partition(".")
+            parts.setdefault(group, {})[rest] = part
+        try:
+            self.auxiliary.load_state_dict(parts.get("auxiliary", {}))
+            if not self.resumes_exactly:
+                return
+            self._last_obs = cast(Any, self.source.restore(parts["world"]))
+            self.tally.restore(parts["tally"])
+            self.starts = parts["learner"]["starts"].to(self.device)
+            if self.policy.memory is not None:
+                self.memory_state = parts["learner"]["memory"].to(self.device)
+        except (KeyError, RuntimeError, ConfigError) as error:
+            raise CheckpointError(f"The checkpoint's environments do not fit this model: {error}") from error
+
     def collect_rollouts(self, env: VecEnv, callback: BaseCallback, rollout_buffer: Any, n_rollout_steps: int) -> bool:
         """Plays `n_rollout_steps` steps in every environment.
 
@@ -224,7 +263,7 @@ class PPO(SB3PPO):
             embedding = self._perceive(rollout.unpack(rollout.pack(observation)))
             _, values, _, _ = policy.act(embedding, self.memory_state, self.starts)
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
-        self._tell_episodes()
+        self.tell_episodes()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
@@ -262,8 +301,10 @@ class PPO(SB3PPO):
         )
         return actions.clamp(low, high)
 
-    def _tell_episodes(self) -> None:
+    def tell_episodes(self) -> None:
+        """Reads the tally into SB3's buffers of the latest episodes."""
         for ended in self.tally.read():
+            self._episode_num += 1
             cast(Any, self.ep_info_buffer).append({"r": ended.reward, "l": ended.steps})
             if ended.success is not None:
                 cast(Any, self.ep_success_buffer).append(ended.success)

@@ -40,6 +40,13 @@ class PPOPreset:
     max_grad_norm: float = 0.5
 
 
+DEVICE_PRESET = PPOPreset()
+"""For the on-device PPO."""
+
+MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_coef=0.005)
+"""For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
+
+
 @dataclasses.dataclass(frozen=True)
 class DQNPreset:
     """For DQN; the buffer holds 20,000 observations, 0.5 GB of 64 x 64 frames."""

@@ -97,6 +97,11 @@ class Source:
         """Does one action in every environment."""
         raise NotImplementedError
 
+    def tensors(self, observation: Any) -> Observation:
+        """An observation of the environments as a dict of tensors on the device."""
+        parts = observation if isinstance(observation, Mapping) else {ONLY: observation}
+        return {name: torch.as_tensor(part, device=self.device) for name, part in parts.items()}
+
     def state(self) -> dict[str, Tensor]:
         """All that decides the future, b rows each."""
         raise NotImplementedError
@@ -130,7 +135,7 @@ class BatchSource(Source):
         self.has_expert = hasattr(env, "expert_actions")
 
     def reset(self, seed: int | None = None) -> Observation:
-        return self._here(self.env.reset(seed=seed)[0])
+        return self.tensors(self.env.reset(seed=seed)[0])
 
     def step(self, actions: Tensor) -> Outcome:
         observation, reward, terminated, truncated, infos = self.env.step(actions)
@@ -140,7 +145,7 @@ class BatchSource(Source):
             rows = infos["final_rows"]
             is_cut = (truncated & ~terminated).index_select(0, rows)
             cut_rows = rows.to(self.device)
-            final = self._here(infos["final_obs"])
+            final = self.tensors(infos["final_obs"])
             cut_rows, final = _only(cut_rows, final, is_cut.to(self.device))
         success = None
         if "is_success" in infos:
@@ -148,7 +153,7 @@ class BatchSource(Source):
             success = torch.where(infos["_is_success"].to(self.device), told, torch.nan)
         episode = infos.get("episode", {})
         return Outcome(
-            self._here(observation),
+            self.tensors(observation),
             reward.to(self.device, torch.float32),
             is_over,
             cut_rows,
@@ -164,14 +169,10 @@ class BatchSource(Source):
 
     def restore(self, state: Mapping[str, Tensor]) -> Observation:
         getattr(self.env, "set_state")(state)  # noqa: B009
-        return self._here(getattr(self.env, "observe")())  # noqa: B009
+        return self.tensors(getattr(self.env, "observe")())  # noqa: B009
 
     def expert_actions(self) -> Tensor:
         return getattr(self.env, "expert_actions")().to(self.device)  # noqa: B009
-
-    def _here(self, observation: Any) -> Observation:
-        parts = observation if isinstance(observation, Mapping) else {ONLY: observation}
-        return {name: part.to(self.device) for name, part in parts.items()}
 
 
 class VecEnvSource(Source):
@@ -188,7 +189,7 @@ class VecEnvSource(Source):
     def reset(self, seed: int | None = None) -> Observation:
         if seed is not None:
             self.env.seed(seed)
-        return self._here(self.env.reset())
+        return self.tensors(self.env.reset())
 
     def step(self, actions: Tensor) -> Outcome:
         observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
@@ -198,7 +199,7 @@ class VecEnvSource(Source):
         if cut:
             seen = [infos[i]["terminal_observation"] for i in cut]
             is_dict = isinstance(seen[0], Mapping)
-            final = self._here(
+            final = self.tensors(
                 {name: np.stack([part[name] for part in seen]) for name in seen[0]} if is_dict else np.stack(seen)
             )
         success = returns = lengths = None
@@ -208,7 +209,7 @@ class VecEnvSource(Source):
             returns = self._rows(0.0, over, [infos[i]["episode"]["r"] for i in over])
             lengths = self._rows(0.0, over, [infos[i]["episode"]["l"] for i in over]).long()
         return Outcome(
-            self._here(observation),
+            self.tensors(observation),
             torch.as_tensor(reward, dtype=torch.float32, device=self.device),
             torch.as_tensor(np.asarray(dones, bool), device=self.device),
             torch.tensor(cut, device=self.device) if cut else None,
@@ -223,10 +224,6 @@ class VecEnvSource(Source):
         whole = np.full(self.num_envs, empty, np.float32)
         whole[rows] = values
         return torch.as_tensor(whole, device=self.device)
-
-    def _here(self, observation: Any) -> Observation:
-        parts = observation if isinstance(observation, Mapping) else {ONLY: observation}
-        return {name: torch.as_tensor(np.asarray(part)).to(self.device) for name, part in parts.items()}
 
 
 def source_of(env: VecEnv | VectorEnv[Any, Any, Any], device: torch.device) -> Source:
