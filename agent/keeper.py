@@ -55,7 +55,8 @@ class Keeper(BaseCallback):
     @property
     def episodes(self) -> int:
         """Episodes that ended, in earlier parts of the run too; those of the on-device trainer when they are read."""
-        return self.model._episode_num if isinstance(self.model, DevicePPO) else self._episodes
+        model = getattr(self, "model", None)  # None before anything is learned
+        return model._episode_num if isinstance(model, DevicePPO) else self._episodes
 
     @property
     def seconds(self) -> float:

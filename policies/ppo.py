@@ -335,7 +335,7 @@ class PPO(SB3PPO):
         for name, value in figures.items():
             self.logger.record(f"train/{name}", value)
         if hasattr(self.policy, "log_std"):
-            self.logger.record("train/std", float(self.policy.log_std.exp().mean()))
+            self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/clip_range", clip_range)
         if clip_range_vf is not None:

@@ -52,7 +52,7 @@ MISTAKES = [
     ("train --env BabyAI-GoToRedBall-v0 --env-option view=grit", "`view`"),
     ("train --env-option sences=grid", 'did you mean "senses"?'),
     ("train --imitation-steps -1", "`imitation_steps` must be a whole number of at least 0; got -1."),
-    ("train --imitation-steps 9 --memory gru", "`imitation_steps` needs a policy without memory"),
+    ("train --imitation-steps 9 --memory gru --trainer sb3", "needs the trainer senseweave"),
     ("train --imitation-steps 9 --env Acrobot-v1", '"Acrobot-v1" has no expert'),
     ("train --modality-dropout 1", "`modality_dropout` must be in 0..1, 1 excluded; got 1.0."),
     ("train --modality-dropout 0.1 --env-option outages=0.2", "both take senses away; choose one of them."),

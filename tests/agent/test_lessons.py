@@ -29,6 +29,7 @@ CONFIG = TrainConfig(
     num_envs=8,
     device="cpu",
     checkpoint_every=200,
+    trainer="sb3",
     keep_checkpoints=9,
     evaluation_episodes=0,
     video=False,
@@ -39,7 +40,7 @@ CONFIG = TrainConfig(
 @pytest.fixture(scope="module")
 def short_rollouts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("senseweave.agent.train.ImitationSettings", settings_with_short_rollouts)
+        patch.setattr("senseweave.agent.lessons.ImitationSettings", settings_with_short_rollouts)
         yield
 
 
@@ -95,7 +96,7 @@ def test_ctrl_c_inside_imitation_leaves_a_checkpoint_that_resumes(short_rollouts
     steps = []
     plain = keeper.Keeper.note_step
 
-    def note(self, dones):
+    def note(self, dones=None):
         steps.append(1)
         self._stop.is_set = self._stop.is_set or len(steps) == 30  # step 240, in the second rollout
         return plain(self, dones)

@@ -106,7 +106,7 @@ def test_only_the_newest_checkpoints_stay(tiny_config, tmp_path):
 
 
 def test_a_recurrent_policy_trains_resumes_and_loads(tiny_config, tmp_path):
-    config = dataclasses.replace(tiny_config, memory="gru", steps=256)
+    config = dataclasses.replace(tiny_config, memory="gru", trainer="sb3", steps=256)
     train(config, tmp_path / "run")
     assert resume(tmp_path / "run", steps=512, evaluation_episodes=3)["evaluation"]["episodes"] == 3
     env = make(config.env)
