@@ -28,8 +28,10 @@ from ..perception.spec import Spec
 from ..policies.policy import SensePolicy
 from ..policies.ppo import PPO as DevicePPO  # noqa: N811  (a class with a short name)
 from ..policies.presets import DEVICE_PRESET, MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
+from ..policies.workers import world_size
 from .config import TrainConfig
 from .rundir import RunDirectory
+from .together import environments_each, local_rank
 
 if TYPE_CHECKING:
     from ..envs.rooms.vector_env import RoomsVectorEnv
@@ -61,6 +63,8 @@ def choose_device(name: str) -> torch.device:
     Raises:
         ConfigError: a CUDA device is asked for that is not there.
     """
+    if name == "auto" and world_size() > 1 and torch.cuda.is_available():
+        return torch.device("cuda", local_rank())
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     device = torch.device(name)
@@ -134,10 +138,10 @@ def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEn
     options, share = config.env_options, config.modality_dropout
     if config.trainer != "sb3":
         outages = {"outages": share, "outage_steps": "episode"} if share else {}
-        batch = make_batch(config.env, options | outages, config.num_envs, device)
+        batch = make_batch(config.env, options | outages, environments_each(config), device)
         if batch is not None:
             return batch, EnvFacts(batch.senses, batch.action_names, batch.step_s)
-    return make_vector_env(config.env, options, config.num_envs, device, modality_dropout=share)
+    return make_vector_env(config.env, options, environments_each(config), device, modality_dropout=share)
 
 
 def is_batched(env_id: str) -> bool:

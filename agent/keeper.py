@@ -20,12 +20,14 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import CheckpointError, ConfigError
 from ..perception.files import load_strictly
+from ..policies.workers import world_rank, world_size
 from . import optimizer_state, random_state
 from .build import DevicePPO, Model
 from .checkpoint import Checkpoint
 from .progress import Progress
 from .rundir import RunDirectory
 from .stop import StopRequest
+from .together import anyone, draw_anew, is_first
 
 LARGEST_TRAINING_SEED = 999_000_000
 """Training draws its seeds below, evaluation from 1,000,000,000 up."""
@@ -49,6 +51,7 @@ class Keeper(BaseCallback):
         self._steps_before, self._seconds_before = self.steps, float(state.get("seconds", 0.0))
         self._began = time.monotonic()
         self._is_first_rollout, self._was_broken_off = True, False
+        self._wants_to_stop = False
         self._moment: _Moment | None = None
         self._entropy = run.config.algorithm["ent_coef"]
 
@@ -99,14 +102,20 @@ class Keeper(BaseCallback):
             for name, value in self._start.state["metrics"].items():
                 self.logger.record(name, value)
             random_state.restore(self._start.state["random"], self._start.random)
+        if world_size() > 1 and (is_due or self._is_first_rollout):
+            draw_anew(self._run.config.train.seed, self.steps)
         self._is_first_rollout = False
         if exact is not None:
             self._moment = _Moment(exact)
+        if world_size() > 1:  # all of them stop at the same step
+            self._wants_to_stop = anyone(self._stop.is_set, self.model.device)
 
     def _resumes_exactly(self) -> "DevicePPO | None":
-        """The model, where its environments can go on in the middle of episodes."""
+        """The model, where its environments can go on in the middle of episodes; only of a process on its own."""
         model = self.model
-        return model if isinstance(model, DevicePPO) and model.resumes_exactly else None
+        if not isinstance(model, DevicePPO) or world_size() > 1:
+            return None
+        return model if model.resumes_exactly else None
 
     def _on_step(self) -> bool:
         return self.note_step(None if isinstance(self.model, DevicePPO) else self.locals["dones"])
@@ -123,8 +132,8 @@ class Keeper(BaseCallback):
             note = f"success {safe_mean(success):.2f}"
         else:
             note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""
-        self._progress.advance(self.model.n_envs, note)
-        self._was_broken_off = self._stop.is_set
+        self._progress.advance(self.model.n_envs * world_size(), note)
+        self._was_broken_off = self._stop.is_set if world_size() == 1 else self._wants_to_stop
         return not self._was_broken_off
 
     def _on_rollout_end(self) -> None:
@@ -152,6 +161,8 @@ class Keeper(BaseCallback):
         """
         exact = self._resumes_exactly()
         moment = _Moment(exact)
+        if not is_first():
+            return
         if self._was_broken_off:
             self.model.num_timesteps = self.steps
             moment = self._moment or moment
@@ -212,7 +223,8 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
 
 def _start_environments(model: Model, seed: int, steps: int) -> None:
     """Starts every environment anew, from seeds that depend on the run's seed and step alone."""
-    first = int(np.random.SeedSequence([seed, steps]).generate_state(1)[0]) % LARGEST_TRAINING_SEED
+    words = [seed, steps] if world_size() == 1 else [seed, steps, world_rank()]
+    first = int(np.random.SeedSequence(words).generate_state(1)[0]) % LARGEST_TRAINING_SEED
     if isinstance(model, DevicePPO):
         model.restart(first)
         return

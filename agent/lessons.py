@@ -9,6 +9,7 @@ from stable_baselines3.common.utils import safe_mean
 
 from ..policies.imitation import ImitationSettings, Imitator
 from ..policies.sources import Outcome
+from ..policies.workers import world_size
 from .build import DevicePPO, Model
 from .config import TrainConfig
 from .experts import VectorExpert
@@ -38,7 +39,7 @@ def learn_from_expert(
     on_device = model if isinstance(model, DevicePPO) else None
 
     def note(outcome: Outcome) -> bool:
-        model.num_timesteps += len(outcome.reward)
+        model.num_timesteps += len(outcome.reward) * world_size()
         if on_device is not None:
             on_device.tally.note(outcome)
             return keeper.note_step()

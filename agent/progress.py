@@ -35,14 +35,16 @@ class Progress:
         total: units of work in all.
         unit: their name, in the plural.
         done: units that were done earlier (a resumed run); they do not count for the speed.
+        is_quiet: whether nothing is shown.
     """
 
-    def __init__(self, total: int, unit: str, done: int = 0) -> None:
+    def __init__(self, total: int, unit: str, done: int = 0, *, is_quiet: bool = False) -> None:
+        self._is_quiet = is_quiet
         self.total, self.unit, self.done = total, unit, done
         self._start, self._done_at_start = time.monotonic(), done
         self._told = self._start
         layout = "{percentage:3.0f}% {bar:20} {n:,}/{total:,} " + unit + "{postfix}  {rate_fmt}  {remaining} left"
-        is_terminal = sys.stderr.isatty()
+        is_terminal = sys.stderr.isatty() and not is_quiet
         self._bar = (
             tqdm(total=total, initial=done, file=sys.stderr, bar_format=layout, unit="", mininterval=0.2, leave=True)
             if is_terminal
@@ -55,7 +57,7 @@ class Progress:
         if self._bar is not None:
             self._bar.set_postfix_str(note, refresh=False)
             self._bar.update(min(self.done, self.total) - self._bar.n)
-        elif time.monotonic() - self._told >= LOG_EVERY_S:
+        elif not self._is_quiet and time.monotonic() - self._told >= LOG_EVERY_S:
             self._told = time.monotonic()
             self._log(note)
 

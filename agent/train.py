@@ -1,15 +1,18 @@
-"""`senseweave train`: a policy learns in an environment, with stable-baselines3, and leaves a run directory.
+"""`senseweave train`: a policy learns in an environment and leaves a run directory.
 
-Checkpoints are taken between rollouts, and at each of them the environments start anew from a seed made of (seed,
-steps). So a run that resumes from a periodic checkpoint goes on exactly as the run that never stopped would have.
+Checkpoints are taken between rollouts. They hold the environments of the simulator; other environments start anew at
+each checkpoint, from a seed made of (seed, steps). So a run that resumes goes on exactly as the run that never stopped
+would have. `python -m senseweave.agent.train` is the command for torchrun.
 """
 
 import contextlib
 import dataclasses
 import os
+import sys
 from pathlib import Path
 from typing import Any, cast
 
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -29,6 +32,7 @@ from .metrics import open_logger
 from .progress import Progress, duration, tell
 from .rundir import RunConfig, RunDirectory, require_free, require_named_env
 from .stop import StopRequest
+from .together import is_first, joined, wait_for_all, wait_for_folder
 from .video import try_to_record
 
 IMITATION = "imitation"
@@ -51,7 +55,13 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         SenseweaveError: something that the caller can mend; nothing was written then, or the run can resume.
     """
-    require_free(Path(out))
+    with joined():
+        return _train(config, out)
+
+
+def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
+    if is_first():
+        require_free(Path(out))
     device = build.choose_device(config.device)
     vector, facts = build.make_training_env(config, device)
     try:
@@ -66,11 +76,11 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
             settings[WORKERS] = model.workers.count
         if pretrained is not None:
             load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
-        run = RunDirectory.create(
-            out,
-            RunConfig.describe(config, settings, facts.senses, perception, facts.step_s, facts.action_names),
-        )
-        return _learn(run, model, None)
+        if is_first():
+            described = RunConfig.describe(config, settings, facts.senses, perception, facts.step_s, facts.action_names)
+            RunDirectory.create(out, described)
+        wait_for_folder(Path(out))
+        return _learn(RunDirectory.open(out), model, None)
     finally:
         vector.close()
 
@@ -92,6 +102,11 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         CheckpointError: the run is damaged, or belongs to another release.
         ConfigError: a change is out of its range, or the environment has changed.
     """
+    with joined():
+        return _resume(path, env, changes)
+
+
+def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any]) -> dict[str, Any]:
     run = RunDirectory.open(path)
     require_named_env(run, env)
     if env is not None and env != run.config.train.env:
@@ -122,8 +137,10 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         )
         if checkpoint is not None:
             restore(model, checkpoint, run.path)
-        if config != run.config.train:
+        if config != run.config.train and is_first():
             run = run.with_config(dataclasses.replace(run.config, train=config))
+        wait_for_all()
+        run = RunDirectory.open(path)
         tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.all_steps:,}.")
         return _learn(run, model, checkpoint)
     finally:
@@ -135,10 +152,10 @@ def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> d
     done = start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
     with (
-        run.held(),
+        run.held() if is_first() else contextlib.nullcontext(),
         StopRequest(message) as stop,
-        contextlib.closing(open_logger(run.path, done)) as logger,
-        Progress(config.all_steps, "steps", done) as progress,
+        contextlib.closing(open_logger(run.path, done) if is_first() else Logger(None, [])) as logger,
+        Progress(config.all_steps, "steps", done, is_quiet=not is_first()) as progress,
     ):
         model.set_logger(logger)
         keeper = Keeper(run, start, stop, progress)
@@ -156,7 +173,8 @@ def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> d
 
 def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped: bool) -> dict[str, Any]:
     config = run.config.train
-    tell(f"Trained for {keeper.steps:,} steps in {duration(keeper.seconds)}; the policy is in {run.path}.")
+    if is_first():
+        tell(f"Trained for {keeper.steps:,} steps in {duration(keeper.seconds)}; the policy is in {run.path}.")
     result: dict[str, Any] = {
         "env": config.env,
         "run": str(run.path),
@@ -171,6 +189,8 @@ def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped
         "evaluation": None,
         "video": None,
     }
+    if not is_first():
+        return result
     if was_stopped:
         tell(f"Go on with: senseweave train --resume {run.path}")
         return result
@@ -187,3 +207,16 @@ def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped
         tell(f"Training is complete, but its evaluation was stopped. Run it with: senseweave evaluate {run.path}")
         result["was_interrupted"] = True
     return result
+
+
+def main() -> int:
+    """`senseweave train` for torchrun: the first process talks, the others are silent."""
+    from .cli import main as run_command
+
+    if int(os.environ.get("RANK", "0")) > 0:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (until the process ends)
+    return run_command(["train", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
