@@ -20,10 +20,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import CheckpointError, ConfigError
 from ..perception.files import load_strictly
+from ..policies import optimizer_state, random_state
+from ..policies.checkpoint import Checkpoint
 from ..policies.workers import world_rank, world_size
-from . import optimizer_state, random_state
 from .build import DevicePPO, Model
-from .checkpoint import Checkpoint
 from .progress import Progress
 from .rundir import RunDirectory
 from .stop import StopRequest

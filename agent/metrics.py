@@ -13,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..perception.errors import CheckpointError
 from ..perception.files import write_atomically
-from .sealed import writing
+from ..policies.sealed import writing
 
 COLUMNS = {
     "steps": "time/total_timesteps",

@@ -22,9 +22,9 @@ from ..perception.errors import CheckpointError, ConfigError, SenseweaveError, T
 from ..perception.files import read_tensors, write_tensors
 from ..perception.spec import Instruction, Spec
 from ..perception.tokenizer import default_tokenizer
-from . import checkpoint as checkpoints
+from ..policies import checkpoint as checkpoints
+from ..policies.sealed import read_sealed, write_sealed, writing
 from .config import TrainConfig
-from .sealed import read_sealed, write_sealed, writing
 
 FORMAT = "senseweave.run"
 VERSION = 1

@@ -18,10 +18,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import ConfigError
 from ..perception.files import load_strictly
+from ..policies.checkpoint import Checkpoint, folders
 from ..policies.imitation import ImitationSettings
 from ..policies.presets import PPOPreset
 from . import build
-from .checkpoint import Checkpoint, folders
 from .checks import finite_or_none
 from .config import TrainConfig
 from .evaluate import evaluate_policy

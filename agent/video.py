@@ -17,12 +17,12 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from ..envs import make
 from ..perception.errors import ConfigError, SenseweaveError
 from ..perception.spec import PRESENT, Microphone, Spec
+from ..policies.sealed import writing
 from .episodes import held_out_seed
 from .film import Shot, write_video
 from .picture import PANEL_PX, Moment, Picture, draw
 from .players import Player, PolicyPlayer
 from .progress import tell
-from .sealed import writing
 
 EPISODES = 4
 LARGEST_FRAMES = 600

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from senseweave.agent import keeper
-from senseweave.agent.checkpoint import folders, load
 from senseweave.agent.config import EvaluateConfig, TrainConfig
 from senseweave.agent.evaluate import evaluate
 from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.train import resume, train
 from senseweave.perception.errors import ConfigError
+from senseweave.policies.checkpoint import folders, load
 from senseweave.policies.imitation import ImitationSettings
 
 CONFIG = TrainConfig(

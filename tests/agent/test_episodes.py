@@ -13,11 +13,11 @@ from senseweave.agent.config import EvaluateConfig
 from senseweave.agent.episodes import FIRST_HELD_OUT_SEED, held_out_seed, run_episodes, wilson_interval
 from senseweave.agent.evaluate import evaluate, summary
 from senseweave.agent.rundir import RunDirectory
-from senseweave.agent.sealed import write_sealed
 from senseweave.agent.train import resume
 from senseweave.envs import make
 from senseweave.perception import Spec, Vector
 from senseweave.perception.errors import CheckpointError, ConfigError, ObservationError
+from senseweave.policies.sealed import write_sealed
 
 
 class Counter(gymnasium.Env):

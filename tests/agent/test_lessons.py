@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from senseweave.agent import build, keeper
-from senseweave.agent.checkpoint import folders, load
 from senseweave.agent.config import EvaluateConfig, TrainConfig
 from senseweave.agent.evaluate import evaluate, make_envs
 from senseweave.agent.experts import vector_expert_for
@@ -17,6 +16,7 @@ from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.stop import StopRequest
 from senseweave.agent.train import resume, train
 from senseweave.perception.errors import ConfigError
+from senseweave.policies.checkpoint import folders, load
 from senseweave.policies.imitation import ImitationSettings
 
 ROOMS = "senseweave/GoToRedBallGrey-v0"

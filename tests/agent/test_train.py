@@ -9,7 +9,6 @@ import torch
 
 from senseweave.agent import build, keeper
 from senseweave.agent.build import load_policy, perception_of
-from senseweave.agent.checkpoint import folders, load
 from senseweave.agent.config import EvaluateConfig
 from senseweave.agent.episodes import FIRST_HELD_OUT_SEED
 from senseweave.agent.evaluate import evaluate
@@ -18,6 +17,7 @@ from senseweave.agent.train import resume, train
 from senseweave.envs import make
 from senseweave.perception import Camera, Perception, PerceptionConfig, Spec
 from senseweave.perception.errors import CheckpointError, ConfigError, UnknownNameError
+from senseweave.policies.checkpoint import folders, load
 
 
 def rows_of(run):

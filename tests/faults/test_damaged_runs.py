@@ -9,14 +9,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from senseweave.agent import checkpoint as checkpoints
 from senseweave.agent.build import load_policy
 from senseweave.agent.rundir import RunDirectory
-from senseweave.agent.sealed import write_sealed
 from senseweave.agent.train import resume
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors, write_tensors
+from senseweave.policies import checkpoint as checkpoints
+from senseweave.policies.sealed import write_sealed
 
 
 def open_policy(run: Path):

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from senseweave.agent import checkpoint as checkpoints
 from senseweave.agent.rundir import RunConfig, RunDirectory
 from senseweave.perception.errors import CheckpointError
+from senseweave.policies import checkpoint as checkpoints
 
 CALLS = ("fsync", "replace", "open", "mkdir", "fdopen")
 

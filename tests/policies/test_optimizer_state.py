@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from senseweave.agent import optimizer_state
 from senseweave.perception.errors import CheckpointError
+from senseweave.policies import optimizer_state
 
 
 def stepped(seed: int = 0) -> tuple[nn.Module, torch.optim.Adam]:

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from senseweave.agent import random_state
 from senseweave.perception.errors import CheckpointError
+from senseweave.policies import random_state
 
 
 def draw() -> list[float]:
