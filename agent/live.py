@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..envs.live.sensor import stop_together
 from ..perception.errors import ConfigError
 from . import build
 from .live_config import LiveConfig
-from .live_loop import Tally, Tick, run_loop
+from .live_loop import Tally, Tick, few_heaps, run_loop
 from .live_sensors import Parts, assemble, start_sensors
 from .live_status import Glance, StatusLine
 from .players import Player, PolicyPlayer
@@ -24,6 +25,7 @@ from .rundir import RunDirectory
 from .stop import StopRequest
 
 if TYPE_CHECKING:
+    from ..envs.live.replay import Replay
     from .live_report import Reporter
     from .record import Recorder
 
@@ -41,10 +43,17 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
     Raises:
         SenseweaveError: something that the caller can mend.
     """
+    few_heaps()
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
-    parts = assemble(config, run)
+    replay: Replay | None = None
+    if config.replay is None:
+        parts = assemble(config, run)
+    else:
+        from .live_replay import assemble_replay
+
+        parts, replay = assemble_replay(config, run)
     player = None if run is None else _load_player(config, run, parts)
     stop = StopRequest("Ending; once more quits at once.")
     with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
@@ -67,7 +76,7 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
             player,
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
-            wants_to_stop=lambda: stop.is_set,
+            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
             lookers_on=lookers_on,
         )
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
@@ -96,7 +105,7 @@ def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter
     folder = Path(str(config.report)).absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"`report` must be in a folder that can be written to; {folder} cannot. Choose another one.")
-    named = ("policy", "camera", "microphone", "instruction", "body")
+    named = ("policy", "replay", "camera", "microphone", "instruction", "body")
     facts = {field: str(getattr(config, field)) for field in named if getattr(config, field) is not None}
     return Reporter.of(parts.rig, str(config.report), facts=facts, tell=status.tell)
 
@@ -108,8 +117,7 @@ def _closed_at_the_end(parts: Parts) -> Iterator[None]:
         yield
     finally:
         parts.rig.close()
-        for sensor in parts.sensors.values():
-            sensor.stop()
+        stop_together(parts.sensors.values())
 
 
 def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Tick], None]:

@@ -23,6 +23,9 @@ class LiveConfig(JsonSettings):
         camera: a device's index, a file, an image sequence (frame_%03d.png) or an address (http, udp, tcp, rtsp).
         microphone: a device's name or index, "default", or a file with sound.
         instruction: a text, "-" for lines of standard input, or "speech" for what is said into the microphone.
+        replay: a recorded session, or the folder of one, that is sensed again instead of sensors.
+        full_speed: whether it passes as fast as it can, with the very observations that were recorded, instead of in
+            the time that it took.
         body: a Gymnasium environment that the actions drive, and whose senses count where no sensor is named.
         body_options: options of that environment.
         rate_hz: ticks in a second, up to `MOST_HZ`; None takes the policy's own.
@@ -45,6 +48,8 @@ class LiveConfig(JsonSettings):
     camera: str | None = None
     microphone: str | None = None
     instruction: str | None = None
+    replay: str | None = None
+    full_speed: bool = False
     body: str | None = None
     body_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     rate_hz: float | None = None
@@ -60,11 +65,11 @@ class LiveConfig(JsonSettings):
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        texts = ("policy", "camera", "microphone", "instruction", "body", "safe_action", "actions", "record", "report")
-        for field in texts:
+        sources = ("camera", "microphone", "instruction", "body", "replay")
+        for field in (*sources, "policy", "safe_action", "actions", "record", "report"):
             if getattr(self, field) is not None:
                 require_text(field, getattr(self, field))
-        if self.camera is self.microphone is self.instruction is self.body is None:
+        if all(getattr(self, field) is None for field in sources):
             raise ConfigError(
                 "There is nothing to sense; give --camera, --microphone or --instruction "
                 "(`senseweave doctor` lists this machine's devices)."
@@ -95,6 +100,11 @@ class LiveConfig(JsonSettings):
             ):
                 if getattr(self, field):
                     raise ConfigError(f"`{told}` is about acting, but nobody acts; add --policy DIR, or leave it out.")
+        for field in ("camera", "microphone", "instruction", "body"):
+            if self.replay is not None and getattr(self, field) is not None:
+                raise ConfigError(f"`replay` gives every sense as it was recorded; leave out --{field}.")
+        if self.full_speed and self.replay is None:
+            raise ConfigError("`full-speed` is for recorded sessions, the world has its own; add --replay DIR.")
         if self.required and self.safe_action is None:
             raise ConfigError("`required` needs to know what is safe when a sense is missing; add --safe-action NAME.")
         if self.body is not None and self.actions is not None:

@@ -260,6 +260,15 @@ def _live(parser: argparse.ArgumentParser) -> None:
         metavar="SENSE=S",
         help="how old a reading may be before its sense counts as absent; may be repeated (default: as trained)",
     )
+    senses.add_argument(
+        "--replay", metavar="DIR", help="sense a recorded session again, made with --record, instead of all of these"
+    )
+    senses.add_argument(
+        "--full-speed",
+        action="store_true",
+        default=None,
+        help="replay as fast as possible, with the very observations that were recorded (default: as long as it took)",
+    )
     acts = parser.add_argument_group("what it does", "without --policy, the senses are only shown and recorded")
     acts.add_argument("--policy", metavar="DIR", help="run directory of the agent")
     way = acts.add_mutually_exclusive_group()

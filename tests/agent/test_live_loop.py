@@ -1,10 +1,13 @@
 import gc
+import os
+import platform
+import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from senseweave.agent.live_loop import SWITCH_S, WARM_UP_CALLS, punctual, run_loop
+from senseweave.agent.live_loop import MOST_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
 from senseweave.agent.players import Move
 from senseweave.envs.live.actuators import Actuator, CallbackActuator
 from senseweave.envs.live.clock import VirtualClock
@@ -125,3 +128,32 @@ def test_the_process_is_set_for_punctuality_and_set_back_whatever_happens():
         assert sys.getswitchinterval() == pytest.approx(SWITCH_S) and gc.get_freeze_count() > 0
         raise ZeroDivisionError
     assert sys.getswitchinterval() == pytest.approx(before) and gc.get_freeze_count() == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have no such heaps")
+def test_threads_that_come_and_go_leave_no_heaps_of_their_own():
+    program = """
+import sys, threading
+from senseweave.agent.live_loop import few_heaps
+if sys.argv[1] == "few":
+    few_heaps()
+together = threading.Barrier(12)
+def work():
+    together.wait()
+    kept = [bytearray(3000) for _ in range(2000)]
+    together.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+heaps = 0
+for line in open("/proc/self/maps"):
+    place, powers, *others = line.split()
+    heaps += int(place.split("-")[0], 16) % 2**26 == 0 and powers == "rw-p" and len(others) == 3
+print(heaps)
+"""
+    free = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
+    heaps = {}
+    for way in ("few", "many"):
+        words = [sys.executable, "-P", "-c", program, way]
+        heaps[way] = int(subprocess.run(words, env=free, capture_output=True, text=True, check=True).stdout)
+    assert heaps["few"] <= MOST_HEAPS - 1 < 4 < heaps["many"], "besides the first heap, which is not counted"
