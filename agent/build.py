@@ -234,7 +234,9 @@ def build_model(
     if config.trainer == "sb3":
         return PPO(SensePolicy, environments, **settings, **common)
     settings["policy_kwargs"]["memory"] = config.memory
-    return DevicePPO("MultiInputPolicy", environments, workers=workers, **settings, **common)
+    return DevicePPO(
+        "MultiInputPolicy", environments, workers=workers, auxiliary=config.auxiliary, **settings, **common
+    )
 
 
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:

@@ -213,6 +213,8 @@ def _given(options: argparse.Namespace, config: type) -> dict[str, Any]:
         values["env_options"] = dict(pairs)
         if len(values["env_options"]) < len(pairs):
             raise ConfigError("`--env-option` must give each key once; one key was given twice.")
+    if "auxiliary" in values:
+        values["auxiliary"] = dict(values["auxiliary"])
     return {key: value for key, value in values.items() if key in config.__dataclass_fields__}
 
 

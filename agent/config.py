@@ -73,6 +73,7 @@ class TrainConfig(JsonSettings):
         trainer: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO, or sb3-contrib's with
             an LSTM as memory) or "imitation" (the environment's expert alone).
         learning_rate: at the start, falling to 0; None takes the trainer's own.
+        auxiliary: name -> weight of losses beside the trainer's, see policies/auxiliary.py.
         perception: a folder of `Perception.save_pretrained` to start from.
         checkpoint_every: steps between checkpoints.
         keep_checkpoints: how many of the newest stay.
@@ -97,6 +98,7 @@ class TrainConfig(JsonSettings):
     memory: str = "none"
     trainer: str = "senseweave"
     learning_rate: float | None = None
+    auxiliary: dict[str, float] = dataclasses.field(default_factory=dict)
     perception: str | None = None
     checkpoint_every: int = 50_000
     keep_checkpoints: int = 2
@@ -139,6 +141,12 @@ class TrainConfig(JsonSettings):
         rate = self.learning_rate
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1):
             raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
+        if not isinstance(self.auxiliary, dict) or not all(
+            isinstance(weight, (int, float)) and 0 <= weight < float("inf") for weight in self.auxiliary.values()
+        ):
+            raise ConfigError(f"`auxiliary` must map names to weights of at least 0; got {self.auxiliary!r}.")
+        if self.auxiliary and self.trainer == "sb3":
+            raise ConfigError("Auxiliary losses need the trainer senseweave; got sb3. Leave one of the two out.")
         if self.perception is not None and (self.fusion is not None or self.preset is not None):
             raise ConfigError(
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."

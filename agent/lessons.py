@@ -57,6 +57,8 @@ def learn_from_expert(
         seed=config.seed,
         done=model.num_timesteps,
         workers=None if on_device is None else on_device.workers,
+        auxiliary=None if on_device is None else dict(on_device.auxiliary.items()),
+        auxiliary_weights=config.auxiliary,
     )
     while imitator.done < total:
         keeper.start_rollout()

@@ -97,6 +97,17 @@ def key_value(text: str) -> tuple[str, Any]:
         return key, value
 
 
+def name_and_weight(text: str) -> tuple[str, float]:
+    """Reads NAME=WEIGHT, mission=0.5, say."""
+    name, equals, weight = text.partition("=")
+    try:
+        if not equals or not name:
+            raise ValueError
+        return name, float(weight)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be NAME=WEIGHT, mission=0.5, say; got {text!r}") from None
+
+
 def sense_seconds(text: str) -> tuple[str, float]:
     """Reads SENSE=SECONDS, camera=0.5, say."""
     sense, equals, seconds = text.partition("=")
@@ -162,6 +173,13 @@ def _train(parser: argparse.ArgumentParser) -> None:
     )
     how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS)} (default: {d.trainer})")
     how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="at the start; it falls to 0")
+    how.add_argument(
+        "--auxiliary",
+        type=name_and_weight,
+        action="append",
+        metavar="NAME=WEIGHT",
+        help="a loss beside the trainer's: instruction_words, mission; may be repeated",
+    )
     how.add_argument(
         "--modality-dropout",
         type=decimal_number,

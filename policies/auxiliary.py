@@ -1,9 +1,9 @@
 """Auxiliary losses: what the state embedding shall also be good for, learned beside the policy.
 
-A loss is a module with a name in `AUXILIARIES`; put your own there. It sees the embedding of a minibatch and what the
-minibatch holds, and its weights are learned with the policy's.
+A loss is a module with a name in `AUXILIARIES`; put your own there. It sees what the policy's heads see of a minibatch,
+the state embedding and what the memory recalls, and what the minibatch holds. Its weights are learned, too.
 
-n samples, e width of the embedding, k tokens
+n samples, e width of the features, k tokens
 """
 
 from collections.abc import Callable, Mapping
@@ -14,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..perception.errors import SpecError
+from ..perception.errors import ConfigError, SpecError, unknown_name
 from ..perception.spec import PRESENT, Instruction, Spec
 
 Minibatch = Mapping[str, Any]
-"""observations (a dict of tensors, packed), actions, returns, advantages: n rows each."""
+"""The fields of `minibatch.Samples`, n rows each."""
 
 
 class AuxiliaryLoss(nn.Module):
@@ -26,19 +26,20 @@ class AuxiliaryLoss(nn.Module):
 
     Args:
         spec: the senses.
-        width: of the embedding, e.
+        width: of the features, e.
+        missions: how many instructions the environment can give; 0 where nobody says.
     """
 
-    def __init__(self, spec: Spec, width: int) -> None:
+    def __init__(self, spec: Spec, width: int, missions: int = 0) -> None:
         super().__init__()
 
-    def forward(self, embedding: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
+    def forward(self, features: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
         """The loss of each sample; 0 where it says nothing about one."""
         raise NotImplementedError
 
 
 class InstructionWords(AuxiliaryLoss):
-    """Which tokens the instruction holds, told from the embedding: it must not be forgotten on the way.
+    """Which tokens the instruction holds, told from the features: it must not be forgotten on the way.
 
     Samples without an instruction count nothing. Padding is no token.
 
@@ -46,8 +47,8 @@ class InstructionWords(AuxiliaryLoss):
         SpecError: no sense is an instruction.
     """
 
-    def __init__(self, spec: Spec, width: int) -> None:
-        super().__init__(spec, width)
+    def __init__(self, spec: Spec, width: int, missions: int = 0) -> None:
+        super().__init__(spec, width, missions)
         names = [name for name, kind in spec.items() if isinstance(kind, Instruction)]
         if not names:
             raise SpecError(
@@ -58,16 +59,67 @@ class InstructionWords(AuxiliaryLoss):
         self.guess = nn.Linear(width, kind.vocab_size if isinstance(kind, Instruction) else 0)
         nn.init.constant_(self.guess.bias, -4.0)  # few of all tokens occur
 
-    def forward(self, embedding: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
+    def forward(self, features: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
         observations = minibatch["observations"]
         tokens = observations[self._name].long()  # n k
         holds = torch.zeros(len(tokens), self.guess.out_features, device=tokens.device).scatter_(1, tokens, 1.0)
         holds[:, 0] = 0.0
-        loss = functional.binary_cross_entropy_with_logits(self.guess(embedding), holds, reduction="none").sum(dim=1)
+        loss = functional.binary_cross_entropy_with_logits(self.guess(features), holds, reduction="none").sum(dim=1)
         if PRESENT in observations:
             loss = torch.where(observations[PRESENT][:, self._place] > 0, loss, 0.0)
         return loss
 
 
-AUXILIARIES: dict[str, Callable[[Spec, int], AuxiliaryLoss]] = {"instruction_words": InstructionWords}
+class Mission(AuxiliaryLoss):
+    """Which of its instructions the environment has given, told from the features; the simulator knows.
+
+    An instruction that is spoken is understood and remembered much sooner when somebody says what it was. While it is
+    being spoken nothing can be told but what is likely, and the loss is no smaller than that.
+
+    Raises:
+        ConfigError: the environment does not number its instructions.
+    """
+
+    def __init__(self, spec: Spec, width: int, missions: int = 0) -> None:
+        super().__init__(spec, width, missions)
+        if missions < 2:
+            raise ConfigError(
+                'The auxiliary loss "mission" needs an environment that numbers its instructions, such as a level of '
+                "Rooms in a batch; leave it out."
+            )
+        self.guess = nn.Linear(width, missions)
+
+    def forward(self, features: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
+        return functional.cross_entropy(self.guess(features), minibatch["missions"], reduction="none")
+
+
+AUXILIARIES: dict[str, Callable[[Spec, int, int], AuxiliaryLoss]] = {
+    "instruction_words": InstructionWords,
+    "mission": Mission,
+}
 """What `auxiliary=` chooses from."""
+
+
+def make_auxiliary(weights: Mapping[str, float], spec: Spec | None, width: int, missions: int) -> nn.ModuleDict:
+    """The auxiliary losses of a policy.
+
+    Args:
+        weights: name -> weight.
+        spec: the policy's senses; None where its features extractor is none of ours.
+        width: of what its heads see.
+        missions: see `AuxiliaryLoss`.
+
+    Raises:
+        ConfigError: a name is unknown, a weight negative, or a loss does not fit the policy or the environment.
+        SpecError: a loss lacks the sense that it is about.
+    """
+    losses: dict[str, AuxiliaryLoss] = {}
+    for name, weight in weights.items():
+        if name not in AUXILIARIES:
+            raise unknown_name("The auxiliary loss", name, AUXILIARIES)
+        if not weight >= 0:
+            raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
+        if spec is None:
+            raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
+        losses[name] = AUXILIARIES[name](spec, width, missions)
+    return nn.ModuleDict(losses)

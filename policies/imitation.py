@@ -5,12 +5,12 @@ often. Every state is labelled with the expert's action. Only the newest rollout
 states are better than old ones. The value head learns from the same rollouts, so that PPO can go on from there. A
 memory is learned on whole rollouts.
 
-b environments, t steps, k samples of a minibatch, r rows (samples, or environments with a memory)
+b environments, t steps, k samples of a minibatch, r rows (samples, or environments with a memory), f figures
 """
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -96,6 +96,8 @@ class Imitator:
         seed: of who acts when; the policy's own actions and the minibatches draw from torch's generator.
         done: steps of `steps` that are behind it already.
         workers: share each minibatch; None works in this thread alone.
+        auxiliary: auxiliary losses by name, whose weights the policy's optimiser has.
+        auxiliary_weights: name -> weight in the loss.
 
     Attributes:
         done: environment steps so far.
@@ -119,6 +121,8 @@ class Imitator:
         seed: int = 0,
         done: int = 0,
         workers: Workers | None = None,
+        auxiliary: Mapping[str, nn.Module] | None = None,
+        auxiliary_weights: Mapping[str, float] | None = None,
     ) -> None:
         if steps < 1:
             raise ConfigError(f"`steps` of imitation must be at least 1; got {steps!r}.")
@@ -134,6 +138,7 @@ class Imitator:
         self.settings = settings or ImitationSettings()
         self.seed, self.done = seed, done
         self.workers = workers or Workers(1)
+        self.auxiliary, self.auxiliary_weights = dict(auxiliary or {}), dict(auxiliary_weights or {})
         self.observation: Observation | None = None
         self.state: Tensor | None = None
         self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
@@ -170,7 +175,7 @@ class Imitator:
         rollout.begin(self.state)
         share, nothing = self.expert_share, torch.zeros(b, device=self.policy.device)
         while rollout.length < length:
-            seen = rollout.see(self.observation)
+            seen = rollout.see(self.observation, source.missions)
             wanted = torch.as_tensor(self.expert(), device=self.policy.device)
             by_expert = torch.as_tensor(coins.random(b) < share, device=self.policy.device)
             outcome = source.step(self._mix(seen, wanted, by_expert))
@@ -190,7 +195,7 @@ class Imitator:
         Returns:
             Means over the minibatches: "loss" (the expert's action's negative log-likelihood), "value_loss",
             "agreement" (how often the policy's most probable action is the expert's, where actions are discrete),
-            "learning_rate" and "expert_share".
+            "auxiliary/NAME", "learning_rate" and "expert_share".
         """
         settings, policy = self.settings, self.policy
         if not policy.optimizer.state:
@@ -198,7 +203,7 @@ class Imitator:
         rate = self.learning_rate
         for group in policy.optimizer.param_groups:
             group["lr"] = rate
-        parameters = [p for p in policy.parameters() if p.requires_grad]
+        parameters = [p for group in policy.optimizer.param_groups for p in group["params"] if p.requires_grad]
         policy.set_training_mode(True)
         minibatches = Minibatches(self.rollout, settings.batch_size)
         told = []
@@ -209,34 +214,37 @@ class Imitator:
                 nn.utils.clip_grad_norm_(used, settings.max_grad_norm, foreach=True)
                 policy.optimizer.step()
         policy.set_training_mode(False)
-        figures = dict(zip(FIGURES, torch.stack(told).mean(dim=0).tolist(), strict=True))
+        names = (*FIGURES, *(f"auxiliary/{name}" for name in self.auxiliary_weights))
+        figures = dict(zip(names, torch.stack(told).mean(dim=0).tolist(), strict=True))
         return figures | {"learning_rate": rate, "expert_share": self.expert_share}
 
     def _gradients(
         self, parameters: list[nn.Parameter], minibatches: Minibatches, rows: Int[Tensor, " r"]
-    ) -> Float[Tensor, " 3"]:
+    ) -> Float[Tensor, " f"]:
         """Sets the gradients of one minibatch, over all processes; returns its figures."""
         samples = len(rows) * (self.rollout.length if minibatches.by_environment else 1)
         count = sum_over_world(torch.tensor(float(samples), device=self.policy.device))
 
-        def work(part: Int[Tensor, " r"]) -> tuple[list[Tensor | None], Float[Tensor, " 3"]]:
+        def work(part: Int[Tensor, " r"]) -> tuple[list[Tensor | None], Float[Tensor, " f"]]:
             with torch.enable_grad():
                 figures = self._losses(minibatches.samples(part)).sum(dim=1) / count
-                loss = figures[0] + self.settings.value_weight * figures[1]
+                weights = [1.0, self.settings.value_weight, 0.0, *self.auxiliary_weights.values()]
+                loss = (torch.tensor(weights, device=figures.device) * figures).sum()
                 return list(torch.autograd.grad(loss, parameters, allow_unused=True)), figures.detach()
 
         worked = self.workers.map(work, self.workers.split(rows, minibatches.least_rows))
         add_gradients(parameters, [gradients for gradients, _ in worked])
         return sum_over_world(torch.stack([figures for _, figures in worked]).sum(dim=0))
 
-    def _losses(self, samples: Samples) -> Float[Tensor, "3 k"]:
+    def _losses(self, samples: Samples) -> Float[Tensor, "f k"]:
         policy = self.policy
         judgement, _ = policy.judge(policy.perceive(samples.observations), samples.state, samples.starts)
         distribution = policy.distribution(judgement)
         loss = -cast(Tensor, distribution.log_prob(samples.actions))
         value_loss = functional.mse_loss(judgement.values, samples.returns, reduction="none")
         agrees = distribution.mode().reshape(samples.actions.shape) == samples.actions
-        return torch.stack([loss, value_loss, agrees.view(len(agrees), -1).all(dim=1).float()])
+        told = [self.auxiliary[name](judgement.features, vars(samples)) for name in self.auxiliary_weights]
+        return torch.stack([loss, value_loss, agrees.view(len(agrees), -1).all(dim=1).float(), *told])
 
     @torch.no_grad()
     def _settle_heads(self) -> None:

@@ -26,6 +26,7 @@ class Samples:
         actions: what was done, or what is to be imitated.
         log_probs, values: the policy's when it acted.
         advantages, returns: see `Rollout`.
+        missions: numbers of the instructions; 0 where nobody says.
         state: the memory's before the first step, (r, s); None without a memory.
         starts: first steps of an episode, (t, r); None without a memory.
     """
@@ -36,6 +37,7 @@ class Samples:
     values: Float[Tensor, " k"]
     advantages: Float[Tensor, " k"]
     returns: Float[Tensor, " k"]
+    missions: Int[Tensor, " k"]
     state: Float[Tensor, "r s"] | None
     starts: Bool[Tensor, "t r"] | None
 
@@ -81,6 +83,7 @@ class Minibatches:
             self.take(rollout.values, rows),
             self.take(rollout.advantages, rows),
             self.take(rollout.returns, rows),
+            self.take(rollout.missions, rows),
             None if memory is None else memory[rows],
             None if memory is None else rollout.starts[: rollout.length, rows],
         )

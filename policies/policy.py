@@ -3,7 +3,7 @@
 Without a memory its weights are those of SB3's own policy, name by name. The memory's state
 travels with the caller, as everywhere in SB3: `predict` takes it and gives it back.
 
-b batch, t steps, s width of the memory's state, e width of the embedding
+b batch, t steps, s width of the memory's state, e width of the embedding, f width of what the heads see
 """
 
 import copy
@@ -35,8 +35,8 @@ class Judgement(NamedTuple):
     latent: Float[Tensor, "n l"]
     """The actor's last hidden layer."""
     values: Float[Tensor, " n"]
-    embedding: Float[Tensor, "n e"]
-    """The features, before the memory."""
+    features: Float[Tensor, "n f"]
+    """What the heads see: the state embedding and, where there is a memory, what it recalls."""
 
 
 class SensePolicy(ActorCriticPolicy):
@@ -122,7 +122,7 @@ class SensePolicy(ActorCriticPolicy):
             recalled, state = self.memory(embedding.unflatten(0, starts.shape), state, starts)
             features = torch.cat([embedding, recalled.flatten(0, 1)], dim=1)
         latent_pi, latent_vf = self.mlp_extractor(features)
-        return Judgement(self.action_net(latent_pi), latent_pi, self.value_net(latent_vf)[:, 0], embedding), state
+        return Judgement(self.action_net(latent_pi), latent_pi, self.value_net(latent_vf)[:, 0], features), state
 
     def distribution(self, judgement: Judgement) -> "Choice | Distribution":
         """The distribution of the actions; a new object each time, so that several threads may ask."""

@@ -17,10 +17,10 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import FloatSchedule, configure_logger
 from stable_baselines3.common.vec_env import VecEnv
-from torch import Tensor, nn
+from torch import Tensor
 
-from ..perception.errors import CheckpointError, ConfigError, did_you_mean
-from .auxiliary import AUXILIARIES, AuxiliaryLoss
+from ..perception.errors import CheckpointError, ConfigError
+from .auxiliary import make_auxiliary
 from .extractor import PerceptionExtractor
 from .minibatch import LEAST_ROWS
 from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
@@ -50,7 +50,7 @@ class PPO(SB3PPO):
     Args:
         policy: "MultiInputPolicy", "MlpPolicy", "CnnPolicy", or a class derived from `SensePolicy`.
         env: a Gymnasium environment or its id, a vector environment, or an SB3 `VecEnv`.
-        auxiliary: name in `AUXILIARIES` -> weight: losses beside PPO's, on the embedding.
+        auxiliary: name in `AUXILIARIES` -> weight: losses beside PPO's, on what the policy's heads see.
         workers: threads that share a batch on a CPU; None takes one for each core, but 4 at most.
         autocast: whether forward passes run in bfloat16 on CUDA.
         compile: whether the perception is compiled by torch (worth it on CUDA).
@@ -84,11 +84,6 @@ class PPO(SB3PPO):
                 raise ConfigError(f"The on-device PPO knows no `{name}`; got {settings[name]!r}. Leave it out.")
         if workers is not None and workers < 1:
             raise ConfigError(f"`workers` must be at least 1; got {workers!r}.")
-        for name, weight in (auxiliary or {}).items():
-            if name not in AUXILIARIES:
-                raise ConfigError(f'"{name}" is no auxiliary loss; {did_you_mean(name, AUXILIARIES)}')
-            if not weight >= 0:
-                raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
         self.auxiliary_weights = dict(auxiliary or {})
         self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
         self.memory_state: Tensor | None = None
@@ -114,7 +109,10 @@ class PPO(SB3PPO):
             )
         policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         self.policy = policy.to(self.device)
-        self.auxiliary = self._make_auxiliary()  # name -> module
+        self._source: Source | None = None
+        missions = 0 if self.env is None or not self.auxiliary_weights else self.source.mission_count
+        made = make_auxiliary(self.auxiliary_weights, self.policy.senses, self.policy.features_dim, missions)
+        self.auxiliary = made.to(self.device)
         if self.auxiliary_weights:
             self.policy.optimizer.add_param_group({"params": list(self.auxiliary.parameters())})
         broadcast_parameters([self.policy, self.auxiliary])
@@ -127,16 +125,6 @@ class PPO(SB3PPO):
         self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.senses)
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
-        self._source: Source | None = None
-
-    def _make_auxiliary(self) -> nn.ModuleDict:
-        spec = self.policy.senses
-        losses: dict[str, AuxiliaryLoss] = {}
-        for name in self.auxiliary_weights:
-            if spec is None:
-                raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
-            losses[name] = AUXILIARIES[name](spec, self.policy.features_extractor.features_dim)
-        return nn.ModuleDict(losses).to(self.device)
 
     @property
     def source(self) -> Source:
@@ -208,6 +196,8 @@ class PPO(SB3PPO):
         tensors["learner.starts"] = self.starts.clone()
         if self.memory_state is not None:
             tensors["learner.memory"] = self.memory_state.clone()
+        if self.source.missions is not None:
+            tensors["learner.missions"] = self.source.missions.clone()
         return tensors
 
     def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
@@ -225,6 +215,8 @@ class PPO(SB3PPO):
             if not self.resumes_exactly:
                 return
             self._last_obs = cast(Any, self.source.restore(parts["world"]))
+            if self.source.mission_count:
+                self.source.missions = parts["learner"]["missions"].to(self.device)
             self.tally.restore(parts["tally"])
             self.starts = parts["learner"]["starts"].to(self.device)
             if self.policy.memory is not None:
@@ -245,7 +237,7 @@ class PPO(SB3PPO):
         rollout.begin(self.memory_state)
         while rollout.length < n_rollout_steps:
             with torch.no_grad():
-                embedding = self._perceive(rollout.see(observation))
+                embedding = self._perceive(rollout.see(observation, source.missions))
                 actions, values, log_probs, after = policy.act(embedding, self.memory_state, self.starts)
                 outcome = source.step(self._as_done(actions))
                 rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos

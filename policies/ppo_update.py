@@ -166,7 +166,7 @@ class Update:
         loss = policy_loss + settings.ent_coef * entropy_loss + settings.vf_coef * value_loss
         told = []
         for name, weight in settings.auxiliary.items():
-            extra = self.auxiliary[name](judgement.embedding, vars(batch))
+            extra = self.auxiliary[name](judgement.features, vars(batch))
             loss = loss + weight * extra
             told.append(extra)
         with torch.no_grad():

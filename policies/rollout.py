@@ -3,13 +3,13 @@
 Frames and tokens are kept as small whole numbers; a microphone's samples, which are multiples of 2^-15, as int16. The
 policy acts on what was stored and read back, so that acting and learning see the same.
 
-t steps, b environments, s width of the memory's state
+t steps, b environments, s width of the memory's state, n rows, k tokens
 """
 
 from collections.abc import Mapping
 
 import torch
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ..perception.spec import PRESENT, Instruction, Microphone, Spec
@@ -29,6 +29,7 @@ class Rollout:
 
     Attributes:
         actions, log_probs, values, rewards, starts: t b; `starts` marks first steps of an episode.
+        missions: t b, numbers of the instructions that hold, where the environment tells; else 0.
         advantages, returns: t b, after `finish`.
         memory: b s, the memory's state before the first step; None for a policy without memory.
         length: steps written so far.
@@ -48,6 +49,7 @@ class Rollout:
         self._observations: dict[str, Tensor] = {}
         self.log_probs, self.values, self.rewards = (torch.zeros(steps, num_envs, device=device) for _ in range(3))
         self.starts: Bool[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.bool, device=device)
+        self.missions: Int[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.int64, device=device)
         self.memory: Float[Tensor, "b s"] | None = None
         self.length = 0
 
@@ -55,8 +57,10 @@ class Rollout:
         """Forgets what was there; `memory` is the memory's state now."""
         self.length, self.memory = 0, memory
 
-    def see(self, observation: Observation) -> Observation:
-        """Stores an observation as that of the next step, and gives it as it will be read."""
+    def see(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
+        """Stores an observation, and whose instruction holds, as that of the next step; gives it as it will be read."""
+        if missions is not None:
+            self.missions[self.length].copy_(missions)
         packed = self.pack(observation)
         if not self._observations:
             self._observations = {
@@ -118,11 +122,11 @@ class Rollout:
             if name not in packed:
                 continue
             sound = packed[name]
-            if PRESENT in packed:
-                is_finite = (sound * 0.0).flatten(1).sum(dim=1) == 0.0
-                present = packed[PRESENT].clone()
-                present[:, self._places[name]] *= is_finite.to(present.dtype)
-                packed[PRESENT] = present
+            is_finite = (sound * 0.0).flatten(1).sum(dim=1) == 0.0
+            said = packed.get(PRESENT)
+            present = sound.new_ones(len(sound), len(self._places)) if said is None else said.clone()
+            present[:, self._places[name]] *= is_finite.to(present.dtype)
+            packed[PRESENT] = present
             whole = (sound * _FULL_SCALE).round().nan_to_num(0.0).clamp(-_FULL_SCALE, _FULL_SCALE - 1)
             packed[name] = whole.to(torch.int16)
         for name in self._texts:
@@ -146,14 +150,15 @@ class Rollout:
         """Leaves the padding of instructions out where looking how long they are costs nothing."""
         if self.device.type != "cpu":
             return packed
-        used = {name: int((packed[name] != 0).any(dim=0).sum()) for name in self._texts if name in packed}
-        return packed | {name: packed[name][:, : max(1, count)] for name, count in used.items()}
+        return packed | {name: packed[name][:, : _length(packed[name])] for name in self._texts if name in packed}
 
     def longest_instruction(self) -> int:
         """Tokens of the longest instruction seen, at least 1; waits for the device."""
-        longest = 1
-        for name in self._texts:
-            if name in self._observations:
-                used = (self._observations[name][: self.length] != 0).flatten(0, -2).any(dim=0).nonzero()
-                longest = max(longest, int(used.max()) + 1 if len(used) else 1)
-        return longest
+        seen = [self._observations[name][: self.length] for name in self._texts if name in self._observations]
+        return max((_length(tokens.flatten(0, -2)) for tokens in seen), default=1)
+
+
+def _length(tokens: Shaped[Tensor, "n k"]) -> int:
+    """Places up to the last one that holds a token in any row, at least 1."""
+    used = (tokens != 0).any(dim=0).nonzero()
+    return int(used[-1]) + 1 if len(used) else 1

@@ -82,8 +82,12 @@ class Source:
         device: where the tensors are.
         keeps_state: whether `state` and `restore` work, so that training resumes in the middle of episodes.
         has_expert: whether `expert_actions` works.
+        missions: which of its instructions holds in each environment now, (b,); None where they are not numbered.
+        mission_count: how many instructions there are; 0 where they are not numbered.
     """
 
+    missions: Int[Tensor, " b"] | None = None
+    mission_count: int = 0
     num_envs: int
     device: torch.device
     keeps_state: bool = False
@@ -133,12 +137,19 @@ class BatchSource(Source):
         self.env, self.device, self.num_envs = env, device, env.num_envs
         self.keeps_state = hasattr(env, "get_state") and hasattr(env, "set_state") and hasattr(env, "observe")
         self.has_expert = hasattr(env, "expert_actions")
+        self.mission_count = len(getattr(env, "instructions", ()))
 
     def reset(self, seed: int | None = None) -> Observation:
-        return self.tensors(self.env.reset(seed=seed)[0])
+        observation, infos = self.env.reset(seed=seed)
+        self._note(infos)
+        return self.tensors(observation)
+
+    def _note(self, infos: Mapping[str, Any]) -> None:
+        self.missions = infos["mission"].to(self.device) if self.mission_count and "mission" in infos else None
 
     def step(self, actions: Tensor) -> Outcome:
         observation, reward, terminated, truncated, infos = self.env.step(actions)
+        self._note(infos)
         is_over = (terminated | truncated).to(self.device)
         cut_rows, final = None, None
         if "final_rows" in infos:

@@ -41,6 +41,7 @@ class RoomsSenses:
     Attributes:
         spec: the senses that were chosen.
         instruction_was_truncated: for each of the level's missions, whether its tokens lost their end.
+        speech: says the instruction; None where it is not spoken.
     """
 
     def __init__(self, level: Level, settings: RoomsSettings, device: torch.device) -> None:
@@ -48,6 +49,7 @@ class RoomsSenses:
         self._level = level
         self._settings = settings
         self._parts: dict[str, Sense] = {}
+        self.speech: Speech | None = None
         self.instruction_was_truncated = (False,) * len(level.missions)
         makers = {
             "audio": self._make_ears,
@@ -73,7 +75,7 @@ class RoomsSenses:
         kind = Microphone(2, round(STEP_S * SAMPLE_RATE_HZ), SAMPLE_RATE_HZ)
         if not self._settings.spoken:
             return kind, ears
-        speech = Speech(level.missions, self.device)
+        self.speech = speech = Speech(level.missions, self.device)
         return kind, lambda state: ears(state, speech.blocks(state))
 
     def _make_camera(self) -> tuple[Kind, Sense]:

@@ -13,6 +13,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
+from .codes import DONE
 from .expert import Expert
 from .levels.levels import LEVELS, level_options, make_level
 from .outages import RoomsOutages, take_away
@@ -145,10 +146,12 @@ class Simulation:
         return observation
 
     def expert_actions(self) -> Int[Tensor, " b"]:
-        """What someone who sees everything would do now."""
+        """What someone who sees everything would do now; while an instruction is being spoken, nothing but listen."""
         if self._expert is None:
             self._expert = Expert(self.level.height, self.level.width, self.device)
-        return self._expert.act(self.state)
+        actions = self._expert.act(self.state)
+        speech = self.senses.speech
+        return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, by name, b rows each."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ....perception.errors import ConfigError, did_you_mean
@@ -53,6 +53,10 @@ class Speech:
         line = state.mission * VOICES + state.voice
         moment = line * (self.longest + 1) + state.step_count.clamp(max=self.longest)
         return self._blocks.index_select(0, self._table.index_select(0, moment))
+
+    def is_going_on(self, state: RoomsState) -> Bool[Tensor, " b"]:
+        """Whether something is still to be said, in the steps after the one that ends now."""
+        return state.step_count + 1 < self.steps[state.mission, state.voice]
 
 
 def _plan(mission: str, voice: int) -> list[tuple[int, int]]:
