@@ -59,6 +59,8 @@ class GRUMemory(Memory):
     def forward(
         self, inputs: Float[Tensor, "t b d"], state: Float[Tensor, "b s"], starts: Bool[Tensor, "t b"]
     ) -> tuple[Float[Tensor, "t b m"], Float[Tensor, "b s"]]:
+        if not len(inputs):
+            return inputs.new_zeros(0, len(state), self.recall_width), state
         cell = self.cell
         seen = functional.linear(inputs, cell.weight_ih, cell.bias_ih)  # t b g, in one product
         kept = (~starts)[..., None].to(seen.dtype)
@@ -91,21 +93,21 @@ class _Recurrence(torch.autograd.Function):
             state = torch.lerp(new, before, gate[:, s:])
             for parts, part in ((states, state), (befores, before), (gates, gate), (news, new), (felts, felt)):
                 parts.append(part)
-        ctx.save_for_backward(kept, *(torch.stack(parts) for parts in (befores, gates, news)), weight)
-        ctx.felt_new = torch.stack(felts)[..., 2 * s :]
+        felt_new = torch.stack(felts)[..., 2 * s :]
+        ctx.save_for_backward(kept, *(torch.stack(parts) for parts in (befores, gates, news)), felt_new, weight)
         return torch.stack(states), state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Any) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        kept, befores, gates, news, weight = ctx.saved_tensors
+        kept, befores, gates, news, felt_new, weight = ctx.saved_tensors
         s = befores.shape[2]
         recalled, carried = gradients
         reset, update = gates[..., :s], gates[..., s:]
         # What does not depend on later steps, for the whole sequence at once.
         through_new = (1.0 - update) * (1.0 - news * news)
         through_update = (befores - news) * update * (1.0 - update)
-        through_reset = through_new * ctx.felt_new * reset * (1.0 - reset)
+        through_reset = through_new * felt_new * reset * (1.0 - reset)
         toward = torch.cat([through_reset, through_update, through_new * reset], dim=2)  # t b g
         felt_gradients = []
         states = []

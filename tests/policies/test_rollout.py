@@ -1,0 +1,177 @@
+"""Rollouts: advantages, packed observations, and what the policy reads back."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from stable_baselines3.common.buffers import RolloutBuffer
+
+from senseweave.perception import Instruction, Microphone, Perception, PerceptionConfig, Spec, Vector
+from senseweave.policies.minibatch import Minibatches
+from senseweave.policies.rollout import Rollout
+
+CPU = torch.device("cpu")
+SPEC = Spec(audio=Microphone(2, 64, 16000), instruction=Instruction(12, 50), touch=Vector(2))
+STEPS, ROWS, GAMMA, LAMBDA = 9, 4, 0.97, 0.9
+
+
+def played(seed=0):
+    """A rollout of random numbers, and those as a dict of arrays."""
+    random = np.random.default_rng(seed)
+    told = {name: random.normal(size=(STEPS, ROWS)).astype(np.float32) for name in ("rewards", "values", "log_probs")}
+    told["starts"] = random.random((STEPS, ROWS)) < 0.3
+    told["last_values"] = random.normal(size=ROWS).astype(np.float32)
+    told["last_starts"] = np.array([False, True, False, True])
+    rollout = Rollout(STEPS, ROWS, CPU)
+    rollout.begin(None)
+    for step in range(STEPS):
+        rollout.see({"touch": torch.full((ROWS, 2), float(step))})
+        parts = (torch.as_tensor(told[name][step]) for name in ("log_probs", "values", "starts", "rewards"))
+        rollout.add(torch.arange(ROWS), *parts)
+    rollout.finish(torch.as_tensor(told["last_values"]), torch.as_tensor(told["last_starts"]), GAMMA, LAMBDA)
+    return rollout, told
+
+
+def test_advantages_are_those_of_a_float64_loop():
+    rollout, told = played()
+    expected = np.zeros((STEPS, ROWS))
+    for row in range(ROWS):
+        for step in range(STEPS):
+            weight = 1.0  # the sum of equation 16, term by term, until the episode or the rollout ends
+            for later in range(step, STEPS):
+                is_last = later == STEPS - 1
+                ends = told["last_starts"][row] if is_last else told["starts"][later + 1, row]
+                following = told["last_values"][row] if is_last else told["values"][later + 1, row]
+                error = told["rewards"][later, row] - np.float64(told["values"][later, row])
+                expected[step, row] += weight * (error + (0.0 if ends else GAMMA * following))
+                weight *= GAMMA * LAMBDA
+                if ends:
+                    break
+    np.testing.assert_allclose(rollout.advantages.numpy(), expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(rollout.returns.numpy(), expected + told["values"], rtol=1e-5, atol=1e-5)
+
+
+def test_advantages_are_those_of_stable_baselines3():
+    rollout, told = played(1)
+    space = spaces.Box(-1, 1, (2,))
+    buffer = RolloutBuffer(STEPS, space, spaces.Discrete(ROWS), "cpu", LAMBDA, GAMMA, ROWS)
+    for step in range(STEPS):
+        values, log_probs = (torch.as_tensor(told[name][step]) for name in ("values", "log_probs"))
+        buffer.add(
+            np.zeros((ROWS, 2)), np.zeros((ROWS, 1)), told["rewards"][step], told["starts"][step], values, log_probs
+        )
+    buffer.compute_returns_and_advantage(torch.as_tensor(told["last_values"]), told["last_starts"])
+    np.testing.assert_allclose(rollout.advantages.numpy(), buffer.advantages, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(rollout.returns.numpy(), buffer.returns, rtol=1e-6, atol=1e-6)
+
+
+def sounds(seed=0):
+    whole = torch.randint(-(2**15), 2**15, (ROWS, 2, 64), generator=torch.Generator().manual_seed(seed))
+    return whole / 2.0**15
+
+
+def observation(**changed):
+    tokens = torch.zeros(ROWS, 12, dtype=torch.int32)
+    tokens[:, :3] = torch.arange(1, 4)
+    tokens[2, :7] = torch.arange(1, 8)
+    whole = {"audio": sounds(), "instruction": tokens, "touch": torch.randn(ROWS, 2)}
+    return whole | {"present": torch.ones(ROWS, 3, dtype=torch.int8)} | changed
+
+
+def test_sounds_are_kept_in_16_bits_without_loss_but_for_full_scale():
+    rollout = Rollout(1, ROWS, CPU, SPEC)
+    sound = sounds()
+    sound[0, 0, :3] = torch.tensor([1.0, -1.0, 1.0 - 2.0**-15])
+    packed = rollout.pack(observation(audio=sound))
+    assert packed["audio"].dtype == torch.int16
+    back = rollout.unpack(packed)["audio"]
+    assert back[0, 0, 0] == 1.0 - 2.0**-15
+    sound[0, 0, 0] = back[0, 0, 0]
+    assert torch.equal(back, sound)
+
+
+@pytest.mark.parametrize("is_told", [True, False], ids=["with present", "without present"])
+@pytest.mark.parametrize("content", [np.nan, np.inf, -np.inf])
+def test_a_sound_that_is_not_finite_is_absent_as_the_perception_has_it(content, is_told):
+    torch.manual_seed(0)
+    perception = Perception(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    seen = observation()
+    seen["audio"][1, 1, 5] = content
+    if not is_told:
+        del seen["present"]
+    rollout = Rollout(1, ROWS, CPU, SPEC)
+    state = perception(rollout.unpack(rollout.pack(seen)))
+    assert state.present[:, 0].tolist() == [True, False, True, True] and state.present[:, 1:].all()
+    torch.testing.assert_close(state.embedding, perception(seen).embedding)
+
+
+def test_padding_that_is_cut_off_changes_no_embedding():
+    torch.manual_seed(0)
+    perception = Perception(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    rollout = Rollout(1, ROWS, CPU, SPEC)
+    rollout.begin(None)
+    seen = observation()
+    read = rollout.see(seen)
+    assert read["instruction"].shape == (ROWS, 7)
+    torch.testing.assert_close(perception(read).embedding, perception(seen).embedding, rtol=1e-5, atol=1e-5)
+
+
+def test_a_hole_in_an_instruction_is_no_end():
+    tokens = torch.zeros(ROWS, 12, dtype=torch.int32)
+    tokens[:, [0, 1, 5]] = 7
+    rollout = Rollout(1, ROWS, CPU, SPEC)
+    rollout.begin(None)
+    read = rollout.see(observation(instruction=tokens))["instruction"]
+    assert torch.equal(read, tokens[:, :6].to(read.dtype))
+    rollout.length = 1
+    assert rollout.longest_instruction() == 6
+
+
+def test_without_an_instruction_one_token_is_left():
+    rollout = Rollout(1, ROWS, CPU, SPEC)
+    rollout.begin(None)
+    silent = observation(instruction=torch.zeros(ROWS, 12, dtype=torch.int32))
+    assert rollout.see(silent)["instruction"].shape == (ROWS, 1)
+    rollout.length = 1
+    assert rollout.longest_instruction() == 1
+
+
+def test_a_vocabulary_that_16_bits_do_not_hold_stays_as_it_is():
+    spec = Spec(instruction=Instruction(12, 100_000))
+    tokens = torch.full((ROWS, 12), 99_999, dtype=torch.int32)
+    rollout = Rollout(1, ROWS, CPU, spec)
+    assert torch.equal(rollout.unpack(rollout.pack({"instruction": tokens}))["instruction"], tokens)
+
+
+def test_what_is_stored_does_not_follow_the_environments_buffers():
+    rollout = Rollout(1, ROWS, CPU)
+    rollout.begin(None)
+    touch = torch.zeros(ROWS, 2)
+    rollout.see({"touch": touch})
+    touch += 1.0
+    rollout.length = 1
+    assert (rollout.observations()["touch"] == 0).all()
+
+
+def test_minibatches_hold_every_sample_once_with_all_that_belongs_to_it():
+    rollout, told = played()
+    batches = [Minibatches(rollout, 10).samples(rows) for rows in Minibatches(rollout, 10).shuffled()]
+    assert [len(batch.actions) for batch in batches] == [10, 10, 10, 6]
+    for name in ("values", "log_probs"):
+        got = torch.cat([getattr(batch, name) for batch in batches])
+        steps = torch.cat([batch.observations["touch"][:, 0] for batch in batches]).long()
+        rows = torch.cat([batch.actions for batch in batches])
+        assert torch.equal(got, torch.as_tensor(told[name])[steps, rows])
+    assert len(set(zip(steps.tolist(), rows.tolist(), strict=True))) == STEPS * ROWS
+
+
+def test_minibatches_for_a_memory_are_whole_environments_step_by_step():
+    rollout, told = played()
+    rollout.memory = torch.arange(float(ROWS))[:, None]
+    minibatches = Minibatches(rollout, 2 * STEPS)
+    for rows in minibatches.shuffled():
+        batch = minibatches.samples(rows)
+        assert len(rows) == 2 and batch.state[:, 0].tolist() == rows.tolist()
+        assert torch.equal(batch.starts, torch.as_tensor(told["starts"])[:, rows])
+        assert torch.equal(batch.values.view(STEPS, 2), torch.as_tensor(told["values"])[:, rows])
+        assert torch.equal(batch.observations["touch"].view(STEPS, 2, 2)[:, 0, 0], torch.arange(float(STEPS)))
