@@ -6,9 +6,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 
 import senseweave.envs as envs
+from senseweave.envs.rooms.codes import DONE
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.levels.levels import LEVELS
 from senseweave.envs.rooms.moments import symbols_in_colour
@@ -173,3 +175,23 @@ def test_what_a_batch_draws_with_is_made_once(monkeypatch: pytest.MonkeyPatch) -
     assert pictures is not None and len(pictures) == 2
     assert (pictures[0] == single.render()).all()
     assert RoomsVectorEnv("Seek", 1, "cpu").render() is None
+
+
+def test_the_expert_listens_until_the_instruction_has_been_said_and_then_goes() -> None:
+    env = RoomsVectorEnv("SeekSpoken", num_envs=32, device="cpu")
+    env.reset(seed=0)
+    speech = env.simulation.senses.speech
+    assert speech is not None
+    spoken = speech.steps[env.state.mission, env.state.voice]
+    moved = torch.full((32,), -1)
+    rewards = torch.zeros(32)
+    for step in range(int(spoken.max()) + 30):
+        actions = env.expert_actions()
+        moved = torch.where((moved < 0) & (actions != DONE), step, moved)
+        _, reward, terminated, truncated, _ = env.step(actions)
+        rewards = torch.where(rewards == 0, reward, rewards)
+        assert not (truncated & (rewards == 0)).any()
+        if (rewards > 0).all():
+            break
+    assert (rewards > 0).all()
+    assert torch.equal(moved, spoken - 1), "the last word is heard in the observation before the first move"
