@@ -5,23 +5,27 @@ functions of the remaining progress, 1 at the start and 0 at the end of training
 """
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 from ..perception.config import PerceptionConfig
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 
-Schedule = Callable[[float], float]
+@dataclasses.dataclass(frozen=True)
+class Linear:
+    """A schedule that goes from `start` to `end` as the remaining progress goes from 1 to 0; it can be saved."""
+
+    start: float
+    end: float = 0.0
+
+    def __call__(self, progress_remaining: float) -> float:
+        """The value now."""
+        return self.end + (self.start - self.end) * progress_remaining
 
 
-def linear(start: float, end: float = 0.0) -> Schedule:
+def linear(start: float, end: float = 0.0) -> Linear:
     """A schedule that falls from `start` to `end` as the remaining progress goes from 1 to 0."""
-
-    def value(progress_remaining: float) -> float:
-        return end + (start - end) * progress_remaining
-
-    return value
+    return Linear(start, end)
 
 
 @dataclasses.dataclass(frozen=True)
