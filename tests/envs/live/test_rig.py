@@ -159,6 +159,7 @@ def test_on_the_real_clock_no_tick_comes_early_and_the_mean_rate_holds() -> None
     assert all(info["time_ns"] >= info["due_ns"] for info in infos)
     assert all((info["due_ns"] - start_ns) % to_ns(0.01) == 0 for info in infos)
     assert infos[-1]["due_ns"] - start_ns == to_ns(0.01) * (60 + infos[-1]["overruns"])
+    rig.close()
 
 
 def test_a_real_device_that_hangs_holds_nobody_up() -> None:
