@@ -1,0 +1,203 @@
+"""Our PPO beside what one would use instead: speed, seconds to success, memory; each in a process of its own.
+
+    python benchmarks/trainers.py                          the first table: all peers on GoToRedBallGrey
+    python benchmarks/trainers.py --seek --tuned --memory  three more: trimodal, each at its best, recurrent
+    python benchmarks/trainers.py --only sb3 --frames 20000 --seeds 0
+
+Peers come from PyPI into virtual environments in --venvs, some minutes and 5 GB at the first time; one that cannot be
+installed, or fails, has a row with its reason. One run after the other, seed by seed; ratios are taken within a seed.
+Finished runs are kept in --out, and the same command goes on with those that are missing.
+"""
+
+import argparse
+import json
+import os
+import signal
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from tables import machine, print_json, print_table, tell
+from trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
+from trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
+from trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
+
+QUIET_LOAD = 1.5
+Row = dict[str, Any]
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, section in SECTIONS.items():
+        parser.add_argument(f"--{name}", action="store_true", help=section.title)
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, metavar="PEER", help=f"of {', '.join(CONTENDERS)}")
+    parser.add_argument("--frames", type=int, help="frames of each run (default: the section's own)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--venvs", type=Path, default=DEFAULT_FOLDER, help=f"default: {DEFAULT_FOLDER}")
+    parser.add_argument("--out", type=Path, default=Path("runs/trainers"), help="folder of the finished runs")
+    parser.add_argument("--minutes", type=float, default=60.0, help="a run that takes longer has failed")
+    parser.add_argument("--here", action="store_true", help="peers run in this environment, nothing is installed")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--quick", action="store_true", help="512 frames, 1 seed, --here, no trials: a smoke test")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.seeds, options.here = options.seeds[:1], True
+    if (options.frames or 1) < 1 or options.minutes <= 0:
+        parser.error("--frames and --minutes must be above 0")
+    if min(options.seeds) < 0 or len(set(options.seeds)) < len(options.seeds):
+        parser.error(f"--seeds must be different whole numbers from 0 up; got {options.seeds}")
+    options.sections = [section for name, section in SECTIONS.items() if getattr(options, name)] or [SECTIONS["level"]]
+    return options
+
+
+def names_of(section: Section, options: argparse.Namespace) -> list[str]:
+    """The contenders of a section that are asked for."""
+    return [name for name in section.tasks if name in (options.only or CONTENDERS)]
+
+
+class Campaign:
+    """The runs of one call: it knows what is finished, what is installed, and what each contender's best variant is."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self._pythons: dict[str, Path] = {}
+        self._variants: dict[tuple[str, str], Row] = {}
+        self._broken: dict[tuple[str, str], str] = {}
+
+    def run(self, section: Section, name: str, seed: int) -> Row:
+        """The row of one run: its figures, or "error"."""
+        task = task_of(section, name, seed, self.options)
+        path = self.options.out / f"{section.name}-{name}-seed{seed}.json"
+        if path.exists() and (row := json.loads(path.read_text(encoding="utf-8"))).get("task") == task:
+            tell(f"{path} is finished already")
+            return row
+        row: Row = {"contender": name, "seed": seed, "task": task}
+        try:
+            if (section.name, name) in self._broken:
+                raise ContenderError(self._broken[section.name, name])
+            command = Command(self._python(name), CONTENDERS[name].script, self.options.minutes * 60)
+            variant = self._variant(section, name, command, task)
+            tell(f"{section.name}: {name}, seed {seed}, {task['frames']:,} frames, {variant or 'its defaults'}")
+            row |= run_task(command, task | variant) | {"variant": variant}
+        except (InstallError, ContenderError) as error:
+            tell(f"{name} failed: {error}")
+            self._broken[section.name, name] = str(error)
+            return row | {"error": str(error)}
+        self.options.out.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        part.write_text(json.dumps(row) + "\n", encoding="utf-8")
+        os.replace(part, path)
+        return row
+
+    def _python(self, name: str) -> Path:
+        venv = CONTENDERS[name].venv
+        if venv is None or self.options.here:
+            return Path(sys.executable)
+        if venv not in self._pythons:
+            self._pythons[venv] = python_of(venv, self.options.venvs)
+        return self._pythons[venv]
+
+    def _variant(self, section: Section, name: str, command: Command, task: Row) -> Row:
+        variants = CONTENDERS[name].variants
+        if len(variants) == 1 or self.options.quick:
+            return variants[0]
+        if (section.name, name) not in self._variants:
+            speeds = []
+            for variant in variants:
+                speeds.append(run_task(command, trial_of(task, variant))["frames_per_second"])
+                tell(f"{section.name}: {name}, trial of {variant}: {speeds[-1]:,.0f} frames/s")
+            self._variants[section.name, name] = variants[speeds.index(max(speeds))]
+        return self._variants[section.name, name]
+
+
+def each(values: list[Any], form: str) -> str:
+    """The median of the seeds' figures and, where there are several, each; "-" where one has none."""
+    cells = ["-" if value is None else format(value, form) for value in values]
+    if len(values) < 2:
+        return " ".join(cells) or "-"
+    return f"{'-' if None in values else format(statistics.median(values), form)} ({' '.join(cells)})"
+
+
+def ratios_of(rows: list[Row], baseline: list[Row], figure: str, *, is_speed: bool) -> list[float | None]:
+    """How many times as good as the baseline's run with the same seed; None where one of the two has no figure."""
+    theirs = {row["seed"]: row.get(figure) for row in baseline}
+    ratios: list[float | None] = []
+    for row in rows:
+        mine, other = row.get(figure), theirs.get(row["seed"])
+        ratios.append(None if not mine or not other else mine / other if is_speed else other / mine)
+    return ratios
+
+
+def show(section: Section, rows: list[Row], options: argparse.Namespace) -> None:
+    """Prints the table of a section."""
+    goals = [f"{goal:.0%}".rstrip("%") for goal in GOALS]
+    columns = ["contender", "settings", "parameters", "frames/s", "x", "first update s", "peak MB", "load"]
+    columns += [f"s to {goal} %" for goal in goals] + ["x (97 %)"] + [f"frames to {goal} %" for goal in goals]
+    columns += ["success", "held out"]
+    baseline = [row for row in rows if row["contender"] == section.baseline]
+    cells = []
+    for name in names_of(section, options):
+        mine = [row for row in rows if row["contender"] == name]
+        good = [row for row in mine if "error" not in row]
+        if not good:
+            reason = next((row["error"] for row in mine), "not run")
+            cells.append([LABELS[name], f"no figures: {reason}", *["-"] * (len(columns) - 2)])
+            continue
+        settings = ", ".join(f"{value} {key}" for key, value in good[0]["variant"].items()) or "its defaults"
+        line = [LABELS[name], settings, f"{good[0].get('parameters', 0):,}" if good[0].get("parameters") else "-"]
+        line += [each([row["frames_per_second"] for row in good], ",.0f")]
+        line += [each(ratios_of(good, baseline, "frames_per_second", is_speed=True), ".2f")]
+        for figure, form in (("first_update_s", ".1f"), ("peak_mb", ",.0f"), ("load", ".1f")):
+            line.append(each([row[figure] for row in good], form))
+        line += [each([row[f"seconds_to_{goal}"] for row in good], ",.0f") for goal in goals]
+        line += [each(ratios_of(good, baseline, "seconds_to_97", is_speed=False), ".2f")]
+        line += [each([row[f"frames_to_{goal}"] for row in good], ",.0f") for goal in goals]
+        line += [each([row.get(figure) for row in good], ".3f") for figure in ("success", "held_out_success")]
+        cells.append(line)
+    title = f"{section.title}; x: times as good as {LABELS[section.baseline]}; median (each seed)"
+    if options.markdown:
+        print_markdown(title, columns, cells)
+    else:
+        print_table(title, columns, cells)
+
+
+def print_markdown(title: str, columns: list[str], rows: list[list[str]]) -> None:
+    """Prints a table for a page of documentation."""
+    print(f"\n{title}\n")
+    for row in [columns, ["---"] * len(columns), *rows]:
+        print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """Runs and reports; 1 if ours failed, 130 after Ctrl-C."""
+    options = parse()
+    if os.getloadavg()[0] > QUIET_LOAD:
+        tell(f"warning: the load average is {os.getloadavg()[0]:.1f}; figures of a busy machine mean little")
+    campaign, status = Campaign(options), 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a contender shall not outlive us
+    rows: dict[str, list[Row]] = {section.name: [] for section in options.sections}
+    try:
+        for section in options.sections:
+            for seed in options.seeds:
+                for name in names_of(section, options):
+                    rows[section.name].append(campaign.run(section, name, seed))
+    except KeyboardInterrupt:
+        tell("stopped; the same command goes on with the runs that are missing")
+        status = 130
+    for section in options.sections:
+        show(section, rows[section.name], options)
+    told = [row for mine in rows.values() for row in mine]
+    print(f"\nsuccess: share of the last {EPISODES_OF_GOAL} training episodes that brought a reward, actions sampled;")
+    print("s to: from the start of training; load: average of the machine when the run began; -: not reached")
+    if options.json:
+        packages = machine("torch", "gymnasium", "minigrid", "stable-baselines3", "sb3-contrib")
+        print_json({"machine": packages, "sections": rows})
+    return status or int(any(row["contender"] == OURS and "error" in row for row in told))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

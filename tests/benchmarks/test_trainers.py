@@ -1,0 +1,98 @@
+"""The comparison of trainers: what it counts, what it does with peers that fail, and a short run of two of them."""
+
+import importlib
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def process(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    return importlib.import_module("trainer_process")
+
+
+def _episodes(successes, steps=10, began=100.0):
+    return [
+        {"event": "episode", "time": began + number, "steps": steps, "success": success}
+        for number, success in enumerate(successes)
+    ]
+
+
+MARKS = [{"event": "mark", "time": 101.0, "frames": 1000}, {"event": "mark", "time": 103.0, "frames": 5000}]
+
+
+def test_a_goal_is_reached_with_200_episodes_and_not_before(process):
+    start = {"event": "start", "time": 100.0}
+    figures = process.figures_of([start, *_episodes([True] * 199), *MARKS], began=90.0)
+    assert figures["seconds_to_99"] is None
+    figures = process.figures_of([start, *_episodes([False] * 7 + [True] * 250), *MARKS], began=90.0)
+    # 10 failures of 200 are allowed for 95 %, 6 for 97 %, 2 for 99 %: the first failures must have left the window
+    assert (figures["seconds_to_95"], figures["frames_to_95"]) == (199.0, 2000)
+    assert (figures["seconds_to_97"], figures["frames_to_97"]) == (200.0, 2010)
+    assert (figures["seconds_to_99"], figures["frames_to_99"]) == (204.0, 2050)
+
+
+def test_speed_leaves_out_all_before_the_first_update(process):
+    figures = process.figures_of([{"event": "start", "time": 95.0}, *MARKS], began=90.0)
+    assert figures["frames_per_second"] == 2000.0
+    assert figures["first_update_s"] == 11.0
+    with pytest.raises(process.ContenderError, match="--frames"):
+        process.figures_of(MARKS[:1], began=90.0)
+
+
+def _command(process, tmp_path, code, limit_s=60.0):
+    (tmp_path / "contender.py").write_text(code)
+    return process.Command(Path(sys.executable), str(tmp_path / "contender.py"), limit_s)
+
+
+def test_memory_is_that_of_all_processes_of_a_contender(process, tmp_path):
+    code = """
+import json, subprocess, sys, time
+child = "import time; held = bytes(range(256)) * 400_000; time.sleep(2)"
+subprocess.run([sys.executable, "-c", child])
+with open(json.loads(sys.argv[1])["log"], "w") as log:
+    for time_, frames in ((1, 1), (2, 2)):
+        print(json.dumps({"event": "mark", "time": time_, "frames": frames}), file=log)
+"""
+    figures = process.run_task(_command(process, tmp_path, code), {})
+    assert 100 < figures["peak_mb"] < 400  # 98 MB are the child's
+
+
+def test_a_contender_that_fails_says_why_and_one_that_hangs_is_ended_with_its_children(process, tmp_path):
+    with pytest.raises(process.ContenderError, match="ValueError: no such thing"):
+        process.run_task(_command(process, tmp_path, "raise ValueError('no such thing')"), {})
+    mark = tmp_path / "beats"
+    code = f"""
+import subprocess, sys, time
+child = "import time\\nwhile True: open({str(mark)!r}, 'a').write('.'); time.sleep(0.05)"
+subprocess.run([sys.executable, "-c", child])
+"""
+    with pytest.raises(process.ContenderError, match="minutes"):
+        process.run_task(_command(process, tmp_path, code, limit_s=3.0), {})
+    beats = mark.stat().st_size if mark.exists() else 0
+    time.sleep(0.3)
+    assert (mark.stat().st_size if mark.exists() else 0) == beats
+
+
+def test_trainers_compares_what_is_here_and_gives_the_reason_for_what_is_not(tmp_path):
+    peers = ["senseweave", "cleanrl", "rllib"]
+    command = [sys.executable, str(BENCHMARKS / "trainers.py"), "--quick", "--json", "--only", *peers]
+    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=110, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = {row["contender"]: row for row in json.loads(done.stdout.splitlines()[-1])["sections"]["level"]}
+    assert list(rows) == peers
+    ours, loop = rows["senseweave"], rows["cleanrl"]
+    assert ours["parameters"] == loop["parameters"]
+    assert ours["frames"] == loop["frames"] == 512
+    assert ours["frames_per_second"] > 0
+    assert ours["peak_mb"] > 100
+    if importlib.util.find_spec("ray") is None:
+        assert "No module named 'ray'" in rows["rllib"]["error"]
+        assert "No module named 'ray'" in done.stdout
