@@ -21,6 +21,11 @@ def test_stable_baselines3_trains_with_our_extractor() -> None:
     assert "episodes reached the ball" in run("train_with_sb3.py", "2048")
 
 
+def test_our_own_trainer_imitates_and_learns_with_a_memory() -> None:
+    said = run("train_with_memory.py", "6000")
+    assert "episodes were solved, after 12," in said or "episodes were solved, after 8," in said, said
+
+
 def test_a_policy_in_plain_pytorch_learns_from_the_bot() -> None:
     said = run("own_policy.py", "400")
     agreement = int(said.split("in ")[1].split("%")[0])
