@@ -11,6 +11,7 @@ from ..perception.config import PerceptionConfig
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 
+
 @dataclasses.dataclass(frozen=True)
 class Linear:
     """A schedule that goes from `start` to `end` as the remaining progress goes from 1 to 0; it can be saved."""
