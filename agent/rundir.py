@@ -7,7 +7,6 @@ file is ever executed, unpickled or imported from.
 
 import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
 import os
 import secrets
@@ -19,10 +18,10 @@ from torch import Tensor
 
 from ..perception.config import PerceptionConfig
 from ..perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError
-from ..perception.files import read_tensors, write_tensors
 from ..perception.spec import Instruction, Spec
 from ..perception.tokenizer import default_tokenizer
 from ..policies import checkpoint as checkpoints
+from ..policies import weights
 from ..policies.sealed import read_sealed, write_sealed, writing
 from .config import TrainConfig
 
@@ -171,8 +170,7 @@ class RunDirectory:
         Raises:
             CheckpointError: it cannot be written; the old one is still whole.
         """
-        metadata = {"run": self.config.run, "steps": str(steps)}
-        write_tensors(self.path / "policy.safetensors", policy, metadata | {"seal": _seal_of(metadata)})
+        weights.write_policy(self.path, self.config.run, policy, steps)
 
     def load_policy(self) -> tuple[dict[str, Tensor], int]:
         """Reads the newest policy.
@@ -183,17 +181,7 @@ class RunDirectory:
         Raises:
             CheckpointError: it is missing, damaged, or of another run.
         """
-        path = self.path / "policy.safetensors"
-        if not path.exists():
-            raise CheckpointError(
-                f"{path} is missing, so training has not come to its first checkpoint; wait for it, or train again."
-            )
-        tensors, metadata = read_tensors(path)
-        if metadata.get("run") != self.config.run:
-            raise CheckpointError(f"{path} belongs to another run; put back the file of this one.")
-        if metadata.get("seal") != _seal_of(metadata):
-            raise CheckpointError(f"{path} does not match its checksum; restore it, or resume to write it again.")
-        return tensors, int(metadata["steps"])
+        return weights.read_policy(self.path, self.config.run)
 
     def save_checkpoint(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Writes a checkpoint and, after it, the policy alone.
@@ -249,10 +237,6 @@ def require_named_env(run: RunDirectory, env: str | None) -> None:
         raise ConfigError(
             f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'
         )
-
-
-def _seal_of(metadata: dict[str, str]) -> str:
-    return hashlib.sha256(f"{metadata.get('run')} {metadata.get('steps')}".encode()).hexdigest()
 
 
 def require_free(folder: Path) -> None:

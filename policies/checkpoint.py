@@ -62,23 +62,32 @@ def save(root: Path, run_id: str, checkpoint: Checkpoint, keep: int) -> Path:
         CheckpointError: it could not be written; earlier checkpoints are untouched then.
     """
     final = root / f"step-{checkpoint.steps:06d}"
-    temporary = root / f".{final.name}.{os.getpid()}.partial"
+    if final.exists():  # left from before a resume that had to go back further, or from the same moment
+        try:
+            load(final, run_id)
+        except CheckpointError:
+            remove_folder(final)
+    if not final.exists():
+        write(final, run_id, checkpoint)
+    _prune(root, final, keep)
+    return final
+
+
+def write(final: Path, run_id: str, checkpoint: Checkpoint) -> None:
+    """Writes a checkpoint into a folder that is new: whole, or not at all.
+
+    Raises:
+        CheckpointError: it could not be written.
+    """
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.partial")
     remove_folder(temporary)
     try:
-        with writing(root):
+        with writing(final.parent):
             temporary.mkdir(parents=True)
         _write_files(temporary, run_id, checkpoint)
-        if final.exists():  # left from before a resume that had to go back further, or from the same moment
-            try:
-                load(final, run_id)
-                return final
-            except CheckpointError:
-                remove_folder(final)
         publish_folder(temporary, final)
     finally:
         remove_folder(temporary)
-    _prune(root, final, keep)
-    return final
 
 
 def _write_files(folder: Path, run_id: str, checkpoint: Checkpoint) -> None:

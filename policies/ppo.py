@@ -26,13 +26,14 @@ from .minibatch import LEAST_ROWS
 from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from .ppo_update import Update, UpdateSettings
 from .rollout import Rollout
+from .saved import SavedAsFolder
 from .sources import Observation, Outcome, Source, source_of
 from .tally import EpisodeTally
 from .vec_env import GymnasiumVecEnv
 from .workers import Workers, available_cores, broadcast_parameters, world_rank, world_size
 
 
-class PPO(SB3PPO):
+class PPO(SavedAsFolder):
     """Proximal policy optimisation on the device of the network.
 
     What differs from stable-baselines3:

@@ -13,6 +13,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float32, Int
@@ -22,6 +23,7 @@ from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
 from .moments import Moments
+from .registration import rooms_id
 from .senses import STEP_S
 from .settings import choose_device, require_whole_number
 from .simulation import Simulation
@@ -114,6 +116,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.device = choose_device(device)
         self.render_mode = require_render_mode(render_mode)
         self.simulation = Simulation(level, options, self.device)
+        self.spec = EnvSpec(rooms_id(level), kwargs={"level": level} | options)
         self.senses = self.simulation.spec
         self.instructions = self.simulation.level.missions
         self.single_observation_space = self.senses.space()

@@ -1,0 +1,167 @@
+"""`SavedModel`: config.json of a folder that `PPO.save` wrote, or of a run of `senseweave train`.
+
+Plain JSON with a checksum; see `plain.py` for how settings stand in it. Nothing is built from it here.
+"""
+
+import dataclasses
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from ..perception.config import PerceptionConfig
+from ..perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
+from ..perception.files import read_json
+from ..perception.spec import Instruction, Spec
+from ..perception.tokenizer import default_tokenizer
+from .environment_facts import EnvironmentFacts
+from .plain import decode, encode, encode_schedule
+from .plain_spaces import describe_space
+from .presets import Linear, PPOPreset, ppo_settings
+from .sealed import read_sealed
+
+FORMAT, VERSION = "senseweave.model", 1
+RUN_FORMAT, RUN_VERSION = "senseweave.run", 1
+
+SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
+"""Settings that may be functions of the remaining progress."""
+
+NUMBERS = (
+    *("n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "normalize_advantage", "ent_coef", "vf_coef"),
+    *("max_grad_norm", "target_kl", "verbose", "seed", "autocast"),
+)
+"""Settings that are attributes of the model, and plain."""
+
+SETTINGS = (*SCHEDULES, *NUMBERS, "stats_window_size", "auxiliary", "workers", "compile", "policy_kwargs")
+"""All that are saved."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SavedModel:
+    """What config.json holds.
+
+    Args:
+        save: a random name that ties weights and checkpoint to this file.
+        steps: environment steps that the model had taken.
+        checkpoint: name of the folder in checkpoints/ with optimiser, generators and environments; None in a run.
+        policy: name in `PPO.policy_aliases`, or {"$own": name} for a class of the user's.
+        settings: of `PPO`, as `plain.py` writes them.
+        left_out: settings that `exclude` named.
+        observation_space: as `plain_spaces.py` writes it.
+        action_space: the same; None in a run whose actions have no names.
+        num_envs: environments side by side.
+        environment: what is known about them.
+        tokenizer: identity of the tokenizer; None where no sense is an instruction.
+        senseweave: version that wrote it.
+    """
+
+    save: str
+    steps: int
+    checkpoint: str | None
+    policy: str | dict[str, str]
+    settings: dict[str, Any]
+    left_out: tuple[str, ...]
+    observation_space: dict[str, Any]
+    action_space: dict[str, Any] | None
+    num_envs: int
+    environment: EnvironmentFacts
+    tokenizer: str | None
+    senseweave: str = dataclasses.field(default_factory=lambda: importlib.metadata.version("senseweave"))
+
+    def to_json(self) -> dict[str, Any]:
+        """This description as plain JSON values."""
+        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        parts = {"left_out": list(self.left_out), "environment": self.environment.to_json()}
+        return {"format": FORMAT, "version": VERSION} | own | parts
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads config.json.
+
+        Raises:
+            CheckpointError: it is missing, damaged, or of another sort or version.
+            TokenizerMismatchError: the model was trained with another tokenizer.
+        """
+        path = folder / "config.json"
+        if read_json(path).get("format") == RUN_FORMAT:
+            saved = cls._of_run(read_sealed(path, RUN_FORMAT, RUN_VERSION), path)
+        else:
+            saved = cls._of_model(read_sealed(path, FORMAT, VERSION), path)
+        own = default_tokenizer().identity
+        if saved.tokenizer not in (None, own):
+            raise TokenizerMismatchError(
+                f"{folder} was trained with tokenizer {saved.tokenizer}, but this release has {own}; "
+                "use the release that trained it."
+            )
+        return saved
+
+    @classmethod
+    def _of_model(cls, content: Mapping[str, Any], path: Path) -> Self:
+        fields = {field.name for field in dataclasses.fields(cls)}
+        values = {name: value for name, value in content.items() if name not in ("format", "version")}
+        if values.keys() != fields:
+            wrong = sorted(values.keys() ^ fields)[0]
+            raise CheckpointError(f'{path} lacks or does not know "{wrong}"; use the release that wrote it.')
+        environment = EnvironmentFacts.from_json(values["environment"])
+        saved = cls(**values | {"left_out": tuple(values["left_out"]), "environment": environment})
+        numbers = (saved.steps, saved.num_envs)
+        if not isinstance(saved.settings, dict) or not all(type(number) is int and number >= 0 for number in numbers):
+            raise CheckpointError(f"{path} does not describe a model of this release; use the one that wrote it.")
+        if saved.checkpoint is not None and Path(str(saved.checkpoint)).name != saved.checkpoint:
+            raise CheckpointError(f"{path} names a checkpoint outside of its folder; restore it or save again.")
+        return saved
+
+    @classmethod
+    def _of_run(cls, content: Mapping[str, Any], path: Path) -> Self:
+        """What a run's weights need around them; its checkpoints are for `senseweave train --resume`."""
+        try:
+            train, algorithm = content["train"], content["algorithm"]
+            memory, trainer = train["memory"], train["trainer"]
+            if trainer == "sb3" and memory != "none":
+                raise CheckpointError(
+                    f"{path.parent} was trained with sb3-contrib's LSTM, which this PPO has not; evaluate it with "
+                    "`senseweave evaluate`."
+                )
+            spec = Spec.from_json(content["spec"])
+            preset = PPOPreset(**{field.name: algorithm[field.name] for field in dataclasses.fields(PPOPreset)})
+            settings = ppo_settings(spec, PerceptionConfig.from_json(content["perception"]), preset)
+            settings["policy_kwargs"]["memory"] = memory
+            rate = encode_schedule(Linear(preset.learning_rate), "learning_rate")
+            names = tuple(content["action_names"])
+            return cls(
+                save=content["run"],
+                steps=0,
+                checkpoint=None,
+                policy="MultiInputPolicy",
+                settings={name: encode(value, name) for name, value in settings.items() if name != "learning_rate"}
+                | {"learning_rate": rate, "seed": train["seed"]},
+                left_out=(),
+                observation_space=describe_space(spec.space()),
+                action_space={"sort": "Discrete", "n": len(names), "start": 0} if names else None,
+                num_envs=train["num_envs"],
+                environment=EnvironmentFacts(train["env"], train["env_options"], content["step_s"], names),
+                tokenizer=content["tokenizer"],
+                senseweave=content["senseweave"],
+            )
+        except CheckpointError:
+            raise
+        except (SenseweaveError, KeyError, TypeError, AttributeError) as error:
+            raise CheckpointError(f"{path} does not describe a run of this release: {error!r}.") from error
+
+    @property
+    def senses(self) -> tuple[Spec, PerceptionConfig] | None:
+        """The senses and the perception of the policy; None where its features extractor is none of ours.
+
+        Raises:
+            CheckpointError: they are not of this release.
+        """
+        kwargs = self.settings.get("policy_kwargs", {}).get("features_extractor_kwargs", {})
+        if not {"spec", "config"} <= kwargs.keys():
+            return None
+        return decode(kwargs["spec"], "spec"), decode(kwargs["config"], "config")
+
+
+def tokenizer_of(spec: Spec | None) -> str | None:
+    """The identity of the tokenizer, where a sense is an instruction."""
+    reads = any(isinstance(kind, Instruction) for kind in (spec or {}).values())
+    return default_tokenizer().identity if reads else None

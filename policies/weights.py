@@ -1,0 +1,54 @@
+"""policy.safetensors: a policy's weights, tied to the run or the save that they belong to."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from ..perception.errors import CheckpointError
+from ..perception.files import read_tensors, write_tensors
+
+FILE = "policy.safetensors"
+
+
+def write_policy(folder: Path, run: str, policy: Mapping[str, Tensor], steps: int) -> None:
+    """Writes policy.safetensors, atomically.
+
+    Args:
+        folder: where.
+        run: name of the run, or of the save.
+        policy: the state dict.
+        steps: environment steps that it was trained for.
+
+    Raises:
+        CheckpointError: it cannot be written; the old one is still whole.
+    """
+    metadata = {"run": run, "steps": str(steps)}
+    write_tensors(folder / FILE, policy, metadata | {"seal": _seal_of(metadata)})
+
+
+def read_policy(folder: Path, run: str) -> tuple[dict[str, Tensor], int]:
+    """Reads what `write_policy` wrote.
+
+    Returns:
+        The state dict, and the steps that it was trained for.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or of another run.
+    """
+    path = folder / FILE
+    if not path.exists():
+        raise CheckpointError(
+            f"{path} is missing, so training has not come to its first checkpoint; wait for it, or train again."
+        )
+    tensors, metadata = read_tensors(path)
+    if metadata.get("run") != run:
+        raise CheckpointError(f"{path} belongs to another run; put back the file of this one.")
+    if metadata.get("seal") != _seal_of(metadata):
+        raise CheckpointError(f"{path} does not match its checksum; restore it, or resume to write it again.")
+    return tensors, int(metadata["steps"])
+
+
+def _seal_of(metadata: Mapping[str, str]) -> str:
+    return hashlib.sha256(f"{metadata.get('run')} {metadata.get('steps')}".encode()).hexdigest()
