@@ -185,7 +185,7 @@ class Imitator:
             if not on_step(outcome):
                 return None
         embedding = self.policy.perceive(rollout.unpack(rollout.pack(self.observation)))
-        following = self.policy.act(embedding, self.state, self.starts)[1]
+        following = self.policy.judge(embedding, self.state, self.starts[None])[0].values
         rollout.finish(following, self.starts, self.settings.gamma, 1.0)
         return rollout
 

@@ -82,19 +82,21 @@ class Update:
         """Goes through the rollout `epochs` times.
 
         Returns:
-            Means over the minibatches of `FIGURES` and of "auxiliary/NAME", "explained_variance" of the values, and
-            "epochs", those begun.
+            Means over the minibatches of `FIGURES` and of "auxiliary/NAME" (as in SB3, "loss" is that of the last
+            minibatch and "approx_kl" the mean over the last epoch), "explained_variance" of the values, and "epochs",
+            those begun.
         """
         totals: list[Float[Tensor, " f"]] = []
-        epochs = 0
+        epochs = begun = 0
         for _ in range(self.settings.epochs):
-            epochs += 1
+            epochs, begun = epochs + 1, len(totals)
             if not self._learn_once(totals):
                 break
         names = (*FIGURES, *(f"auxiliary/{name}" for name in self.settings.auxiliary))
         whole = torch.stack(totals)
         figures = dict(zip(names, whole.mean(dim=0).tolist(), strict=True))
         figures["loss"] = float(whole[-1, FIGURES.index("loss")])
+        figures["approx_kl"] = float(whole[begun:, FIGURES.index("approx_kl")].mean())
         return figures | {"explained_variance": self._explained_variance(), "epochs": float(epochs)}
 
     def _learn_once(self, totals: list[Float[Tensor, " f"]]) -> bool:
