@@ -254,7 +254,7 @@ class PPO(SavedAsFolder):
                 return False
         with torch.no_grad():
             embedding = self._perceive(rollout.unpack(rollout.pack(observation)))
-            _, values, _, _ = policy.act(embedding, self.memory_state, self.starts)
+            values = policy.judge(embedding, self.memory_state, self.starts[None])[0].values  # draws nothing
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
         self.tell_episodes()
         callback.update_locals(locals())
@@ -282,7 +282,7 @@ class PPO(SavedAsFolder):
         embedding = self.policy.perceive(self.rollout_buffer.unpack(self.rollout_buffer.pack(final))).float()
         state = None if memory is None else memory[here]
         starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
-        _, values, _, _ = self.policy.act(embedding, state, starts)
+        values = self.policy.judge(embedding, state, starts[None])[0].values
         return rewards.index_add(0, here, torch.where(rows >= 0, self.gamma * values, 0.0))
 
     def _as_done(self, actions: Tensor) -> Tensor:
