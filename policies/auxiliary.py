@@ -110,7 +110,8 @@ def make_auxiliary(weights: Mapping[str, float], spec: Spec | None, width: int, 
         missions: see `AuxiliaryLoss`.
 
     Raises:
-        ConfigError: a name is unknown, a weight negative, or a loss does not fit the policy or the environment.
+        UnknownNameError: there is no such loss.
+        ConfigError: a weight is negative, or a loss does not fit the policy or the environment.
         SpecError: a loss lacks the sense that it is about.
     """
     losses: dict[str, AuxiliaryLoss] = {}
