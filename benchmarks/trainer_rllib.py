@@ -4,10 +4,12 @@ Environments play in this process (`runners` 0) or in others.
 """
 
 import os
+import secrets
 from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a benchmark reports to nobody
+os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray writes one into the user's home
 
 import ray
 import torch
@@ -73,10 +75,13 @@ def train(task: Task) -> None:
     algorithm = settings_of(task, make_level(task).get_wrapper_attr("senses")).build_algo()
     log.tell("facts", parameters=parameters_of(algorithm.get_module().network))
     log.tell("start")
-    frames = 0
+    frames, told = 0, {}
     while frames < task.frames:
-        frames = int(algorithm.train()["num_env_steps_sampled_lifetime"])
+        told = algorithm.train()
+        frames = int(told["num_env_steps_sampled_lifetime"])
         log.tell("mark", frames=frames)
+    trained = float(told["learners"]["default_policy"]["num_module_steps_trained_lifetime"])
+    log.tell("facts", epochs_done=trained / frames)  # the check that all epochs ran
     algorithm.stop()
     ray.shutdown()
 

@@ -1,9 +1,10 @@
 """A contender of trainers.py: Sample Factory's APPO on two workers, in which playing and learning go on side by side.
 
 Its networks are made of an encoder, here ours, and a decoder, one hidden layer that policy and value share. It has no
-schedule for the entropy's weight.
+schedule by frames, so learning rate and entropy's weight stay what they are at the start.
 """
 
+import functools
 import sys
 import tempfile
 from typing import Any
@@ -13,10 +14,11 @@ from sample_factory.algo.runners.runner import AlgoObserver, Runner
 from sample_factory.algo.utils.context import global_model_factory
 from sample_factory.cfg.arguments import parse_full_cfg, parse_sf_args
 from sample_factory.envs.env_utils import register_env
+from sample_factory.model.actor_critic import create_actor_critic
 from sample_factory.model.encoder import Encoder as FactoryEncoder
 from sample_factory.train import make_runner
 from torch import Tensor
-from trainer_task import HIDDEN, Encoder, Log, Task, make_level, task_of_command_line
+from trainer_task import HIDDEN, Encoder, Log, Task, make_level, parameters_of, task_of_command_line
 
 WORKERS = 2
 
@@ -44,6 +46,15 @@ class OurEncoder(FactoryEncoder):
 
     def get_out_size(self) -> int:
         return self.encoder.width
+
+
+def _make(task: Task, *_: Any, **__: Any) -> gym.Env:
+    """Sample Factory's processes are handed this function, so it stands by itself."""
+    return Named(make_level(task))
+
+
+def _make_encoder(senses: Any, cfg: Any, space: Any) -> OurEncoder:
+    return OurEncoder(cfg, senses)
 
 
 class Teller(AlgoObserver):
@@ -80,7 +91,7 @@ def arguments_of(task: Task, folder: str) -> list[str]:
         "num_batches_per_epoch": task.rollout // task.batch_size,
         "num_epochs": task.epochs,
         "learning_rate": task.learning_rate,
-        "lr_schedule": "linear_decay",
+        "lr_schedule": "constant",
         "gamma": task.gamma,
         "gae_lambda": task.gae_lambda,
         "ppo_clip_ratio": task.clip_range,
@@ -104,13 +115,17 @@ def train(task: Task) -> int:
     """Trains, telling of what was learned from as often as Sample Factory does."""
     log = Log(task.log)
     senses = make_level(task).get_wrapper_attr("senses")
-    register_env("level", lambda name, cfg=None, config=None, render_mode=None: Named(make_level(task)))
-    global_model_factory().register_encoder_factory(lambda cfg, space: OurEncoder(cfg, senses))
+    register_env("level", functools.partial(_make, task))
+    global_model_factory().register_encoder_factory(functools.partial(_make_encoder, senses))
     with tempfile.TemporaryDirectory() as folder:
         given = arguments_of(task, folder)
         parser, _ = parse_sf_args(given)
         cfg, runner = make_runner(parse_full_cfg(parser, given))
         runner.register_observer(Teller(log))
+        level = _make(task)
+        log.tell(
+            "facts", parameters=parameters_of(create_actor_critic(cfg, level.observation_space, level.action_space))
+        )
         status = runner.init()
         log.tell("start")
         return status or runner.run()

@@ -105,12 +105,20 @@ class Campaign:
         if len(variants) == 1 or self.options.quick:
             return variants[0]
         if (section.name, name) not in self._variants:
-            speeds = []
-            for variant in variants:
-                speeds.append(run_task(command, trial_of(task, variant))["frames_per_second"])
-                tell(f"{section.name}: {name}, trial of {variant}: {speeds[-1]:,.0f} frames/s")
+            speeds = [self._try(section, name, command, trial_of(task, variant)) for variant in variants]
             self._variants[section.name, name] = variants[speeds.index(max(speeds))]
         return self._variants[section.name, name]
+
+    def _try(self, section: Section, name: str, command: Command, trial: Row) -> float:
+        """Frames/s of a short run; 0 where it fails, so that another variant is taken."""
+        try:
+            speed = run_task(command, trial)["frames_per_second"]
+        except ContenderError as error:
+            tell(f"{section.name}: {name}, trial with {trial['threads']} threads failed: {error}")
+            return 0.0
+        runners = f", {trial['runners']} runners" if "runners" in trial else ""
+        tell(f"{section.name}: {name}, trial with {trial['threads']} threads{runners}: {speed:,.0f} frames/s")
+        return speed
 
 
 def each(values: list[Any], form: str) -> str:
