@@ -269,13 +269,14 @@ class Imitator:
         policy = self.policy
         if policy.memory is not None:
             own, _, _, self.state = policy.act(policy.perceive(seen), self.state, self.starts)
-            return torch.where(by_expert.view(-1, *[1] * (wanted.ndim - 1)), wanted, own.to(wanted.dtype))
+            own = policy.within_bounds(own).to(wanted.dtype)
+            return torch.where(by_expert.view(-1, *[1] * (wanted.ndim - 1)), wanted, own)
         rows = (~by_expert).nonzero()[:, 0]
         if not len(rows):
             return wanted
         asked = seen if len(rows) == len(wanted) else {name: part[rows] for name, part in seen.items()}
         own, _, _, _ = policy.act(policy.perceive(asked), None, self.starts[rows])
-        return wanted.index_copy(0, rows, own.to(wanted.dtype))
+        return wanted.index_copy(0, rows, policy.within_bounds(own).to(wanted.dtype))
 
 
 def imitate(

@@ -153,10 +153,39 @@ class SensePolicy(ActorCriticPolicy):
         actions = distribution.get_actions(deterministic=greedy)
         return actions, judgement.values, cast(Tensor, distribution.log_prob(actions)), state
 
+    def within_bounds(self, actions: Tensor) -> Tensor:
+        """Actions as the environment takes them: continuous ones are cut off at the space's limits."""
+        if not isinstance(self.action_space, spaces.Box):
+            return actions
+        low, high = (
+            torch.as_tensor(edge, device=actions.device) for edge in (self.action_space.low, self.action_space.high)
+        )
+        return actions.clamp(low, high)
+
+    def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        self._require_no_memory()
+        return super().forward(obs, deterministic)
+
+    def evaluate_actions(self, obs: Any, actions: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        self._require_no_memory()
+        return super().evaluate_actions(obs, actions)
+
     def get_distribution(self, obs: Any) -> Distribution:
-        if self.memory is not None:
-            raise ConfigError("A policy with memory acts step by step: use `predict` with its state.")
+        self._require_no_memory()
         return super().get_distribution(obs)
+
+    def predict_values(self, obs: Any) -> Tensor:
+        self._require_no_memory()
+        return super().predict_values(obs)
+
+    def _require_no_memory(self) -> None:
+        if self.memory is not None:
+            raise ConfigError(
+                "A policy with memory works step by step: use `predict` with its state, and train it with our own PPO."
+            )
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        return super()._get_constructor_parameters() | {"memory": self._memory_name}
 
     def predict(
         self,

@@ -7,15 +7,18 @@ import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
-from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
+from senseweave import policies
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
+from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig, Spec, Vector
 from senseweave.perception.errors import ConfigError
 from senseweave.policies.imitation import ImitationSettings, Imitator, imitate
-from senseweave.policies.presets import PPOPreset, ppo_settings, recurrent_ppo_settings
+from senseweave.policies.policy import SensePolicy
+from senseweave.policies.presets import PPOPreset, ppo_settings
+from senseweave.policies.workers import Workers
 
 CONFIG = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
 SPEC = Spec(touch=Vector(2))
@@ -59,17 +62,17 @@ def corridors(number=8, continuous=False):
 
 def model_for(vector, spec=SPEC, **settings):
     kwargs = ppo_settings(spec, CONFIG, PPOPreset(n_steps=16, batch_size=32)) | settings
-    return PPO("MultiInputPolicy", vector, seed=0, device="cpu", **kwargs)
+    return PPO(SensePolicy, vector, seed=0, device="cpu", **kwargs)
 
 
 def test_a_policy_learns_a_level_of_babyai_and_solves_seeds_that_it_never_saw():
     options = {"level": "GoToObj", "senses": ("grid", "instruction"), "device": "cpu"}
-    vector = RoomsSB3VecEnv(num_envs=32, **options)
-    model = model_for(vector, vector.get_attr("senses")[0])
-    vector.seed(0)
+    env = RoomsVectorEnv(num_envs=32, **options)
+    model = model_for(RoomsSB3VecEnv(num_envs=32, **options), env.senses)
+    env.reset(seed=0)
     settings = ImitationSettings(rollout_size=256, batch_size=32, epochs=2)
     before = solved(model.policy, options)
-    imitate(model.policy, vector, lambda: vector.env.expert_actions().numpy(), 6000, settings, seed=1)
+    imitate(model.policy, env, None, 6000, settings, seed=1)  # the environment's own expert
     after = solved(model.policy, options)
     assert before < 0.4 and after > 0.65, (before, after)  # 0.20 and 0.77 after 5,000 steps when written
 
@@ -96,9 +99,9 @@ def test_the_expert_acts_less_and_less_until_the_policy_plays_alone():
     while imitator.done < 400:
         shares.append(imitator.expert_share)
         rollout = imitator.collect()
-        went_right = np.diff(rollout.observations["touch"][:, 1].reshape(10, 4), axis=0) > 0
-        stayed = np.abs(np.diff(rollout.observations["touch"][:, 1].reshape(10, 4), axis=0)) < 0.3  # no new episode
-        agreements.append(np.mean((went_right == rollout.actions.reshape(10, 4)[:-1].numpy())[stayed]))
+        moved = np.diff(rollout.observations()["touch"][..., 1], axis=0)  # t b
+        stayed = np.abs(moved) < 0.3  # no new episode
+        agreements.append(np.mean(((moved > 0) == rollout.actions[:-1].numpy())[stayed]))
     assert shares == pytest.approx([1, 0.8, 0.6, 0.4, 0.2, 0, 0, 0, 0, 0])
     assert agreements[0] == 1 and 0.25 < np.mean(agreements[5:]) < 0.75
 
@@ -107,8 +110,8 @@ def test_every_state_is_labelled_with_what_the_expert_would_do_there():
     vector, expert = corridors(4)
     settings = ImitationSettings(rollout_size=60, expert_share=0.0)
     rollout = Imitator(model_for(vector).policy, vector, expert, 600, settings).collect()
-    assert len(rollout) == 60
-    sides = (rollout.observations["touch"][:, 0] > 0).long()
+    assert rollout.actions.shape == (15, 4)
+    sides = (rollout.observations()["touch"][..., 0] > 0).long()
     assert torch.equal(rollout.actions, sides)
 
 
@@ -117,7 +120,7 @@ def test_returns_are_discounted_and_end_with_their_episode():
     vector, expert = corridors(2)
     settings = ImitationSettings(rollout_size=20, expert_share=1.0, gamma=0.5)
     imitator = Imitator(model_for(vector).policy, vector, expert, 10**6, settings)
-    returns = imitator.collect().returns.reshape(10, 2)
+    returns = imitator.collect().returns
     expected = torch.tensor([0.5**4, 0.5**3, 0.25, 0.5, 1.0] * 2)
     torch.testing.assert_close(returns, torch.stack([expected, expected], dim=1))
 
@@ -128,7 +131,7 @@ def test_what_follows_a_rollout_is_what_the_value_head_expects():
     torch.nn.init.zeros_(policy.value_net.weight)
     torch.nn.init.constant_(policy.value_net.bias, 8.0)
     settings = ImitationSettings(rollout_size=6, expert_share=1.0, gamma=0.5)
-    returns = Imitator(policy, vector, expert, 10**6, settings).collect().returns.reshape(3, 2)
+    returns = Imitator(policy, vector, expert, 10**6, settings).collect().returns
     torch.testing.assert_close(returns[:, 0], torch.tensor([1.0, 2.0, 4.0]))
 
 
@@ -168,8 +171,8 @@ def test_the_heads_start_at_the_mean_so_that_the_perception_keeps_telling_states
     model = model_for(vector)
     imitator = Imitator(model.policy, vector, expert, 3000, ImitationSettings(rollout_size=200))
     rollout = imitator.collect()
-    imitator._settle_heads(rollout)
-    counts = torch.bincount(rollout.actions, minlength=2) + 1.0
+    imitator._settle_heads()
+    counts = torch.bincount(rollout.actions.flatten(), minlength=2) + 1.0
     torch.testing.assert_close(model.policy.action_net.bias.detach().exp(), counts / counts.sum())
     assert model.policy.value_net.bias.item() == pytest.approx(rollout.returns.mean().item())
 
@@ -191,7 +194,7 @@ def test_it_stops_when_asked():
     imitate(model_for(vector).policy, vector, expert, 10**6, ImitationSettings(rollout_size=40), on_rollout=stop(done))
     assert done == [40, 80]
     imitator = Imitator(model_for(vector).policy, vector, expert, 10**6, ImitationSettings(rollout_size=40))
-    assert imitator.collect(lambda dones, infos: imitator.done < 8) is None and imitator.done == 8
+    assert imitator.collect(lambda outcome: imitator.done < 8) is None and imitator.done == 8
 
 
 def stop(done):
@@ -218,10 +221,54 @@ def test_a_setting_out_of_its_range_is_one_sentence(changes, message):
     assert str(caught.value) == message
 
 
-def test_a_recurrent_policy_and_no_steps_are_refused():
+def test_other_policies_no_expert_and_no_steps_are_refused():
     vector, expert = corridors()
     with pytest.raises(ConfigError, match="`steps` of imitation must be at least 1"):
         imitate(model_for(vector).policy, vector, expert, 0)
-    recurrent = RecurrentPPO("MultiInputLstmPolicy", vector, device="cpu", **recurrent_ppo_settings(SPEC, CONFIG))
-    with pytest.raises(ConfigError, match="needs a policy without memory"):
-        imitate(recurrent.policy, vector, expert, 100)
+    with pytest.raises(ConfigError, match="has no expert of its own; give one"):
+        imitate(model_for(vector).policy, vector, None, 100)
+    other = PPO("MultiInputPolicy", vector, device="cpu", **ppo_settings(SPEC, CONFIG, PPOPreset(n_steps=32)))
+    with pytest.raises(ConfigError, match="needs a SensePolicy; got MultiInputActorCriticPolicy"):
+        imitate(other.policy, vector, expert, 100)
+
+
+def test_continuous_actions_stay_within_their_limits():
+    vector, expert = corridors(continuous=True)
+    model = model_for(vector)
+    with torch.no_grad():
+        model.policy.log_std.fill_(2.0)
+    done, step = [], Corridor.step
+    for env in vector.envs:
+        env.step = lambda action, env=env: done.append(action) or step(env, action)
+    settings = ImitationSettings(rollout_size=80, expert_share=0.0)
+    Imitator(model.policy, vector, expert, 400, settings).collect()
+    assert len(done) == 80 and np.abs(done).max() == 1.0
+
+
+@pytest.mark.parametrize("memory", ["none", "gru"])
+def test_dividing_the_work_among_threads_changes_no_gradient(memory):
+    """Beside the on-device PPO, whose policy may remember."""
+    made = []
+    for count in (1, 3):
+        vector, expert = corridors(16)
+        kwargs = ppo_settings(SPEC, CONFIG, PPOPreset(n_steps=16, batch_size=128))
+        kwargs["policy_kwargs"] |= {"memory": memory}
+        policy = policies.PPO("MultiInputPolicy", vector, seed=0, device="cpu", **kwargs).policy
+        settings = ImitationSettings(rollout_size=160, batch_size=160)
+        imitator = Imitator(policy, vector, expert, 400, settings, workers=Workers(count))
+        torch.manual_seed(0)
+        imitator.collect()
+        imitator.learn()
+        made.append([part.grad.clone() for part in policy.parameters() if part.grad is not None])
+    for own, expected in zip(*made, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_where_the_expert_acts_alone_nothing_is_drawn():
+    vector, expert = corridors(4)
+    imitator = Imitator(model_for(vector).policy, vector, expert, 400, ImitationSettings(rollout_size=40))
+    torch.manual_seed(7)
+    imitator.collect()
+    after = torch.rand(1)
+    torch.manual_seed(7)
+    assert torch.equal(after, torch.rand(1))
