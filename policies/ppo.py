@@ -240,7 +240,7 @@ class PPO(SavedAsFolder):
             with torch.no_grad():
                 embedding = self._perceive(rollout.see(observation, source.missions))
                 actions, values, log_probs, after = policy.act(embedding, self.memory_state, self.starts)
-                outcome = source.step(self._as_done(actions))
+                outcome = source.step(policy.within_bounds(actions))
                 rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos
                 if outcome.final is not None:
                     rewards = self._bootstrap(rewards, outcome, after)
@@ -284,15 +284,6 @@ class PPO(SavedAsFolder):
         starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
         values = self.policy.judge(embedding, state, starts[None])[0].values
         return rewards.index_add(0, here, torch.where(rows >= 0, self.gamma * values, 0.0))
-
-    def _as_done(self, actions: Tensor) -> Tensor:
-        """Actions as the environment takes them."""
-        if not isinstance(self.action_space, spaces.Box):
-            return actions
-        low, high = (
-            torch.as_tensor(bound, device=self.device) for bound in (self.action_space.low, self.action_space.high)
-        )
-        return actions.clamp(low, high)
 
     def tell_episodes(self) -> None:
         """Reads the tally into SB3's buffers of the latest episodes."""
