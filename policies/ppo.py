@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
-from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -88,6 +87,7 @@ class PPO(SavedAsFolder):
         self.auxiliary_weights = dict(auxiliary or {})
         self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
         self.memory_state: Tensor | None = None
+        self.mission_count = 0  # of the environments, where an auxiliary loss may ask for it
         super().__init__(policy, env, **settings)
 
     @staticmethod
@@ -111,8 +111,9 @@ class PPO(SavedAsFolder):
         policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         self.policy = policy.to(self.device)
         self._source: Source | None = None
-        missions = 0 if self.env is None or not self.auxiliary_weights else self.source.mission_count
-        made = make_auxiliary(self.auxiliary_weights, self.policy.senses, self.policy.features_dim, missions)
+        if self.env is not None and self.auxiliary_weights:
+            self.mission_count = self.source.mission_count
+        made = make_auxiliary(self.auxiliary_weights, self.policy.senses, self.policy.features_dim, self.mission_count)
         self.auxiliary = made.to(self.device)
         if self.auxiliary_weights:
             self.policy.optimizer.add_param_group({"params": list(self.auxiliary.parameters())})
