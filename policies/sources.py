@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float, Int
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from .vec_env import GymnasiumVecEnv, require_same_step
+from .vec_env import GymnasiumVecEnv, final_observation, require_same_step
 
 ONLY = ""
 """The name of an observation that is no dict."""
@@ -172,7 +172,7 @@ class BatchSource(Source):
             success,
             episode["r"].to(self.device) if "r" in episode else None,
             episode["l"].to(self.device) if "l" in episode else None,
-            Infos(lambda: _as_dicts(infos, self.num_envs), self.num_envs),
+            Infos(lambda: _as_dicts(infos, terminated | truncated, truncated & ~terminated), self.num_envs),
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -215,7 +215,8 @@ class VecEnvSource(Source):
             )
         success = returns = lengths = None
         if any(infos[i].get("is_success") is not None for i in over):
-            success = self._rows(np.nan, over, [infos[i].get("is_success", np.nan) for i in over])
+            told = [infos[i].get("is_success") for i in over]
+            success = self._rows(np.nan, over, [np.nan if solved is None else solved for solved in told])
         if len(over) and all("episode" in infos[i] for i in over):
             returns = self._rows(0.0, over, [infos[i]["episode"]["r"] for i in over])
             lengths = self._rows(0.0, over, [infos[i]["episode"]["l"] for i in over]).long()
@@ -265,19 +266,19 @@ def _only(rows: Tensor, final: Observation, is_cut: Tensor) -> tuple[Tensor | No
     return rows[kept], {name: part[kept] for name, part in final.items()}
 
 
-def _as_dicts(infos: Mapping[str, Any], count: int) -> list[dict[str, Any]]:
+def _as_dicts(
+    infos: Mapping[str, Any], is_over: Bool[Tensor, " b"], was_cut: Bool[Tensor, " b"]
+) -> list[dict[str, Any]]:
     """The tensors of a vector environment's infos as one dict for each environment, as SB3's callbacks read them."""
-    dicts: list[dict[str, Any]] = [{} for _ in range(count)]
-    over = infos["_episode"].nonzero()[:, 0].tolist() if "_episode" in infos else []
     texts = infos.get("instruction")
-    for row, told in enumerate(dicts):
-        if texts is not None:
-            told["instruction"] = texts[row]
-    for row in over:
-        dicts[row]["episode"] = {key: float(value[row]) for key, value in infos["episode"].items()}
-        if "is_success" in infos:
-            dicts[row]["is_success"] = bool(infos["is_success"][row])
-    for number, row in enumerate(infos["final_rows"].tolist() if "final_rows" in infos else []):
-        final = infos["final_obs"]
-        dicts[row]["terminal_observation"] = {name: part[number].cpu().numpy() for name, part in final.items()}
+    dicts: list[dict[str, Any]] = [{} if texts is None else {"instruction": texts[row]} for row in range(len(is_over))]
+    for row in is_over.nonzero()[:, 0].tolist():
+        told = dicts[row]
+        told["TimeLimit.truncated"] = bool(was_cut[row])
+        if "final_obs" in infos:
+            told["terminal_observation"] = final_observation(infos, row)
+        if "episode" in infos:
+            told["episode"] = {key: value[row].item() for key, value in infos["episode"].items()}
+        if "is_success" in infos and bool(infos["_is_success"][row]):
+            told["is_success"] = bool(infos["is_success"][row])
     return dicts

@@ -5,12 +5,13 @@ For what stable-baselines3 does with an environment besides training: callbacks 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import ConfigError
@@ -42,9 +43,11 @@ class GymnasiumVecEnv(VecEnv):
         self._start_counting()
 
     def reset(self) -> Any:
-        """Starts an episode everywhere; with the seeds given to `seed`, if they are new."""
-        seeds = [seed for seed in self._seeds if seed is not None]
-        observation, _ = self.env.reset(seed=cast(Any, seeds or None))  # its annotation knows single seeds alone
+        """Starts an episode everywhere; with the number given to `seed`, if it is new.
+
+        What it means is the vector environment's own rule: Gymnasium's give environment i the seed + i, as SB3 does.
+        """
+        observation, _ = self.env.reset(seed=self._seeds[0])
         self._reset_seeds()
         self._start_counting()
         return _arrays(observation)
@@ -63,7 +66,7 @@ class GymnasiumVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for row in np.flatnonzero(dones):
             infos[row] = {
-                "terminal_observation": _final(told, int(row)),
+                "terminal_observation": final_observation(told, int(row)),
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
                 "episode": {"r": float(self._returns[row]), "l": int(self._lengths[row])},
             }
@@ -79,7 +82,7 @@ class GymnasiumVecEnv(VecEnv):
 
     def get_images(self) -> Sequence[NDArray[np.uint8] | None]:
         """A picture of each environment, where they are rendered."""
-        pictures: Any = self.env.render()
+        pictures: Any = self.env.render() if self.env.render_mode else None
         return pictures or [None] * self.num_envs
 
     def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
@@ -98,8 +101,8 @@ class GymnasiumVecEnv(VecEnv):
         return [result] * len(list(self._get_indices(indices)))
 
     def env_is_wrapped(self, wrapper_class: type[gymnasium.Wrapper], indices: Indices = None) -> list[bool]:
-        """Single environments are out of sight, so their wrappers are."""
-        return [False] * len(list(self._get_indices(indices)))
+        """Single environments are out of sight, so their wrappers are; but it gives the infos of a `Monitor`."""
+        return [issubclass(Monitor, wrapper_class)] * len(list(self._get_indices(indices)))
 
     def _start_counting(self) -> None:
         self._returns = np.zeros(self.num_envs)
@@ -120,20 +123,32 @@ def require_same_step(env: VectorEnv[Any, Any, Any]) -> None:
         )
 
 
-def _final(told: Mapping[str, Any], row: int) -> Any:
-    """The last observation of an episode that is over."""
-    if "final_rows" in told:  # tensors with a row for each episode that is over
-        number = told["final_rows"].tolist().index(row)
-        return {name: part[number].cpu().numpy() for name, part in told["final_obs"].items()}
-    return told["final_obs"][row]
+def final_observation(told: Mapping[str, Any], row: int) -> Any:
+    """The last observation of an episode that is over, as arrays.
+
+    Args:
+        told: a vector environment's infos.
+        row: the environment's number.
+    """
+    final = told["final_obs"]
+    if "final_rows" not in told:
+        return final[row]
+    number = told["final_rows"].tolist().index(row)  # tensors with a row for each episode that is over
+    if isinstance(final, Mapping):
+        return {name: part[number].cpu().numpy() for name, part in final.items()}
+    return final[number].cpu().numpy()
 
 
 def _success(told: Mapping[str, Any], row: int) -> bool | None:
-    """Whether the episode that is over was solved; None where nobody says."""
-    for infos in (told, told.get("final_info")):
+    """Whether the episode that is over was solved; None where nobody says.
+
+    Gymnasium tells in `final_info`; beside it stands what the next episode's reset said.
+    """
+    for infos in (told.get("final_info"), told):
         if isinstance(infos, Mapping) and "is_success" in infos:
             known = infos.get("_is_success")
-            return bool(infos["is_success"][row]) if known is None or bool(known[row]) else None
+            if known is None or bool(known[row]):
+                return bool(infos["is_success"][row])
     return None
 
 
