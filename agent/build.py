@@ -256,13 +256,15 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
             f"The environment senses {facts.senses}, but {run.path} was trained with {config.spec}; "
             "choose another --env or other --env-option values."
         )
-    if tuple(facts.action_names) != config.action_names:
+    if tuple(facts.action_names) != config.action_names and not (run.is_model and not config.action_names):
         raise ConfigError(
             f"The environment's actions are {', '.join(facts.action_names)}, but {run.path} was trained with "
             f"{', '.join(config.action_names)}; choose another --env."
         )
-    tensors, steps = run.load_policy()
     space = cast(gymnasium.spaces.Dict, env.observation_space)
+    if run.is_model:
+        return _policy_of_model(run, space, env.action_space, device)
+    tensors, steps = run.load_policy()
     if config.train.trainer == "sb3" and config.train.memory == "gru":
         settings = recurrent_ppo_settings(config.spec, config.perception)["policy_kwargs"]
         policy = RecurrentMultiInputActorCriticPolicy(space, env.action_space, lambda _: 0.0, **settings)
@@ -272,6 +274,22 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
     load_strictly(policy, tensors, run.path / "policy.safetensors")
     policy.set_training_mode(False)
     return policy.to(device), steps
+
+
+def _policy_of_model(
+    run: RunDirectory, space: gymnasium.spaces.Dict, actions: gymnasium.Space[Any], device: torch.device
+) -> tuple[ActorCriticPolicy, int]:
+    """The policy that `PPO.save` wrote, for frames as the environment gives them: SB3 may have moved their channels."""
+    model = DevicePPO.load(run.path, device="cpu", seed=None, workers=1)
+    if model.action_space != actions:
+        raise ConfigError(
+            f"The environment's actions are {actions}, but {run.path} was trained with {model.action_space}; "
+            "choose another --env."
+        )
+    policy = cast(SensePolicy, model.policy_class(space, actions, lambda _: 0.0, **model.policy_kwargs))
+    load_strictly(policy, model.policy.state_dict(), run.path)
+    policy.set_training_mode(False)
+    return policy.to(device), model.num_timesteps
 
 
 @contextlib.contextmanager

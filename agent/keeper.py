@@ -19,8 +19,7 @@ from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import CheckpointError, ConfigError
-from ..perception.files import load_strictly
-from ..policies import optimizer_state, random_state
+from ..policies import learner_state, random_state
 from ..policies.checkpoint import Checkpoint
 from ..policies.workers import world_rank, world_size
 from .build import DevicePPO, Model
@@ -173,17 +172,13 @@ class Keeper(BaseCallback):
                 f"Training diverged before step {self.steps:,}: some weights are not finite. Train again with a lower "
                 "--learning-rate."
             )
-        optimizer, groups = optimizer_state.to_parts(self.model.policy.optimizer)
+        optimizer, state = learner_state.describe(cast(Model, self.model))
         waiting = {name: float(value) for name, value in self.logger.name_to_value.items() if name.startswith("train/")}
-        state = {
-            "optimizer": groups,
+        state |= {
             "metrics": {name: value for name, value in waiting.items() if math.isfinite(value)},
             "random": moment.random[0],
-            "updates": self.model._n_updates,
             "episodes": self.episodes,
             "seconds": self.seconds,
-            "recent": [{key: float(info[key]) for key in "rl"} for info in self.model.ep_info_buffer or []],
-            "recent_success": [float(value) for value in self.model.ep_success_buffer or []],
         }
         self._run.save_checkpoint(Checkpoint(self.steps, policy, optimizer, moment.random[1], state, moment.world))
 
@@ -204,21 +199,12 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
     """
     state = checkpoint.state
     try:
-        updates, groups = int(state["updates"]), state["optimizer"]
-        recent = [{"r": float(info["r"]), "l": float(info["l"])} for info in state["recent"]]
-        recent_success = [float(value) for value in state["recent_success"]]
-        float(state["seconds"]), int(state["episodes"]), dict(state["metrics"]), dict(state["random"])
+        float(state["seconds"]), dict(state["metrics"]), dict(state["random"])
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(
             f"The newest checkpoint in {source} lacks {error}; remove it to go on from the one before."
         ) from error
-    optimizer = optimizer_state.from_parts(model.policy.optimizer, checkpoint.optimizer, groups)
-    load_strictly(model.policy, checkpoint.policy, source)
-    model.policy.optimizer.load_state_dict(optimizer)
-    model.num_timesteps, model._n_updates = checkpoint.steps, updates
-    model._episode_num = int(state["episodes"])
-    model.ep_info_buffer = deque(recent, maxlen=model._stats_window_size)
-    model.ep_success_buffer = deque(recent_success, maxlen=model._stats_window_size)
+    learner_state.restore(model, checkpoint, source)
 
 
 def _start_environments(model: Model, seed: int, steps: int) -> None:

@@ -18,15 +18,24 @@ from torch import Tensor
 
 from ..perception.config import PerceptionConfig
 from ..perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError
+from ..perception.files import read_json
 from ..perception.spec import Instruction, Spec
 from ..perception.tokenizer import default_tokenizer
 from ..policies import checkpoint as checkpoints
 from ..policies import weights
+from ..policies.saved_config import FORMAT as MODEL_FORMAT
+from ..policies.saved_config import SavedModel
 from ..policies.sealed import read_sealed, write_sealed, writing
 from .config import TrainConfig
 
 FORMAT = "senseweave.run"
 VERSION = 1
+
+UNNAMED = "unnamed"
+"""Stands for the environment of a saved model that did not tell its id."""
+
+USUAL_STEP_S = 0.1
+"""Seconds for a step, where the environment of a saved model did not tell."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +98,24 @@ class RunConfig:
         return {"format": FORMAT, "version": VERSION} | own | parts | {"action_names": list(self.action_names)}
 
     @classmethod
+    def of_model(cls, saved: SavedModel, path: Path) -> Self:
+        """What the commands need of a model that `PPO.save` wrote; `train` tells its environment alone.
+
+        Raises:
+            CheckpointError: it has no senses that the commands know.
+        """
+        if saved.senses is None:
+            raise CheckpointError(
+                f"{path} has no perception of senseweave, so its senses are not known; use it with PPO.load."
+            )
+        spec, perception = saved.senses
+        facts = saved.environment
+        train = TrainConfig(env=facts.id or UNNAMED, env_options=facts.options, steps=max(1, saved.steps))
+        step_s = facts.step_s or USUAL_STEP_S
+        described = cls.describe(train, saved.settings, spec, perception, step_s, facts.action_names)
+        return dataclasses.replace(described, run=saved.save, senseweave=saved.senseweave)
+
+    @classmethod
     def read(cls, path: Path) -> Self:
         """Reads config.json.
 
@@ -122,10 +149,17 @@ class RunConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
-    """A run directory that exists. Make one with `create`, come back to one with `open`."""
+    """A run directory that exists. Make one with `create`, come back to one with `open`.
+
+    Args:
+        path: the folder.
+        config: what its config.json holds.
+        is_model: whether `PPO.save` wrote it, so that it can be used, but not trained in by the commands.
+    """
 
     path: Path
     config: RunConfig
+    is_model: bool = False
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], config: RunConfig) -> Self:
@@ -157,6 +191,8 @@ class RunDirectory:
             raise CheckpointError(f'The run directory "{folder}" {told}; give the folder that train made (--out).')
         if not (folder / "config.json").is_file():
             raise CheckpointError(f'"{folder}" has no config.json, so it is no run; give the folder that train made.')
+        if read_json(folder / "config.json").get("format") == MODEL_FORMAT:
+            return cls(folder, RunConfig.of_model(SavedModel.read(folder), folder), is_model=True)
         return cls(folder, RunConfig.read(folder / "config.json"))
 
     def with_config(self, config: RunConfig) -> "RunDirectory":
@@ -230,9 +266,11 @@ def require_named_env(run: RunDirectory, env: str | None) -> None:
     """Checks that a user's own environment is named by the user, and not by the file alone: files import nothing.
 
     Raises:
-        ConfigError: the run's environment is of a user's own package, and `env` is None.
+        ConfigError: `env` is None, and the run's environment is of a user's own package, or is not known.
     """
     trained = run.config.train.env
+    if env is None and trained == UNNAMED:
+        raise ConfigError(f"`env` must be named, as the environments of {run.path} told no id; add --env ID.")
     if env is None and ":" in trained:
         raise ConfigError(
             f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'

@@ -108,6 +108,8 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
 
 def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any]) -> dict[str, Any]:
     run = RunDirectory.open(path)
+    if run.is_model:
+        raise ConfigError(f"{run.path} was written by PPO.save, not by train; go on with PPO.load in Python.")
     require_named_env(run, env)
     if env is not None and env != run.config.train.env:
         raise ConfigError(

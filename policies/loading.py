@@ -7,8 +7,9 @@ import os
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..perception.errors import CheckpointError, ConfigError, did_you_mean
@@ -38,11 +39,17 @@ def load(
     """See `PPO.load`."""
     folder = _existing(path)
     saved = SavedModel.read(folder)
-    policy, checkpoint = _weights(folder, saved)
+    policy, steps, checkpoint = _weights(folder, saved)
     model = _build(kind, saved, folder, env, device, changes)
-    model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(model.env)  # type: ignore[arg-type]
-    if checkpoint is None:
+    model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
+    has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
+        model.auxiliary.state_dict()
+    )
+    if has_other_losses:
+        warnings.warn("The auxiliary losses are not the saved ones: they and the optimiser begin anew.", stacklevel=3)
+    if checkpoint is None or has_other_losses:
         load_strictly(model.policy, policy, folder / FILE)
+        model.num_timesteps = steps
         return model
     learner_state.restore(model, checkpoint, folder)
     _go_on(model, saved, checkpoint, force_reset)
@@ -61,12 +68,12 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     raise CheckpointError(f'There is no folder "{folder}"; give one that PPO.save or `senseweave train` wrote.')
 
 
-def _weights(folder: Path, saved: SavedModel) -> tuple[dict[str, Tensor], checkpoints.Checkpoint | None]:
-    """The weights of this save, and its checkpoint where there is one."""
+def _weights(folder: Path, saved: SavedModel) -> tuple[dict[str, Tensor], int, checkpoints.Checkpoint | None]:
+    """The weights of this save, their steps, and its checkpoint where there is one."""
     if saved.checkpoint is None or not (folder / "checkpoints" / saved.checkpoint).is_dir():
-        return read_policy(folder, saved.save)[0], None
+        return *read_policy(folder, saved.save), None
     checkpoint = checkpoints.load(folder / "checkpoints" / saved.checkpoint, saved.save)
-    return checkpoint.policy, checkpoint
+    return checkpoint.policy, checkpoint.steps, checkpoint
 
 
 def _build(kind: "type[PPO]", saved: SavedModel, folder: Path, env: Any, device: Any, changes: dict[str, Any]) -> "PPO":
@@ -84,6 +91,7 @@ def _build(kind: "type[PPO]", saved: SavedModel, folder: Path, env: Any, device:
         model.n_envs = saved.num_envs
     else:
         _require_same_spaces(model, saved, folder)
+    model.mission_count = saved.mission_count
     model._setup_model()
     return model
 
@@ -154,17 +162,22 @@ def _go_on(model: "PPO", saved: SavedModel, checkpoint: checkpoints.Checkpoint, 
             "begin new episodes.",
             stacklevel=4,
         )
-    parts = {name.partition(".")[2]: part for name, part in checkpoint.world.items() if name.startswith("auxiliary.")}
-    try:
-        model.auxiliary.load_state_dict(parts)
-    except RuntimeError as error:
-        raise CheckpointError(f"The auxiliary losses do not fit this model: {error}") from error
+    model.auxiliary.load_state_dict(_losses_of(checkpoint))
+
+
+def _losses_of(checkpoint: checkpoints.Checkpoint) -> dict[str, Tensor]:
+    """The state dict of the auxiliary losses."""
+    return {name.partition(".")[2]: part for name, part in checkpoint.world.items() if name.startswith("auxiliary.")}
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(part.shape) for name, part in tensors.items()}
 
 
 def parameters(path: str | os.PathLike[str], model: "PPO") -> dict[str, Any]:
     """The state dicts of a saved model, as `PPO.get_parameters` gives them; the optimiser's where it was saved."""
     folder = _existing(path)
-    policy, checkpoint = _weights(folder, SavedModel.read(folder))
+    policy, _, checkpoint = _weights(folder, SavedModel.read(folder))
     state: dict[str, Any] = {"policy": policy}
     if checkpoint is not None:
         groups = checkpoint.state.get("optimizer", [])

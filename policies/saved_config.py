@@ -50,6 +50,7 @@ class SavedModel:
         observation_space: as `plain_spaces.py` writes it.
         action_space: the same; None in a run whose actions have no names.
         num_envs: environments side by side.
+        mission_count: instructions that they number, where auxiliary losses may need it; else 0.
         environment: what is known about them.
         tokenizer: identity of the tokenizer; None where no sense is an instruction.
         senseweave: version that wrote it.
@@ -64,6 +65,7 @@ class SavedModel:
     observation_space: dict[str, Any]
     action_space: dict[str, Any] | None
     num_envs: int
+    mission_count: int
     environment: EnvironmentFacts
     tokenizer: str | None
     senseweave: str = dataclasses.field(default_factory=lambda: importlib.metadata.version("senseweave"))
@@ -103,10 +105,14 @@ class SavedModel:
             wrong = sorted(values.keys() ^ fields)[0]
             raise CheckpointError(f'{path} lacks or does not know "{wrong}"; use the release that wrote it.')
         environment = EnvironmentFacts.from_json(values["environment"])
-        saved = cls(**values | {"left_out": tuple(values["left_out"]), "environment": environment})
-        numbers = (saved.steps, saved.num_envs)
-        if not isinstance(saved.settings, dict) or not all(type(number) is int and number >= 0 for number in numbers):
+        is_right = all(
+            type(values[name]) is int and values[name] >= 0 for name in ("steps", "num_envs", "mission_count")
+        )
+        is_right &= isinstance(values["settings"], dict) and isinstance(values["left_out"], list)
+        is_right &= isinstance(values["policy"], (str, dict)) and isinstance(values["save"], str)
+        if not is_right or not isinstance(values["settings"].get("policy_kwargs", {}), dict):
             raise CheckpointError(f"{path} does not describe a model of this release; use the one that wrote it.")
+        saved = cls(**values | {"left_out": tuple(values["left_out"]), "environment": environment})
         if saved.checkpoint is not None and Path(str(saved.checkpoint)).name != saved.checkpoint:
             raise CheckpointError(f"{path} names a checkpoint outside of its folder; restore it or save again.")
         return saved
@@ -139,6 +145,7 @@ class SavedModel:
                 observation_space=describe_space(spec.space()),
                 action_space={"sort": "Discrete", "n": len(names), "start": 0} if names else None,
                 num_envs=train["num_envs"],
+                mission_count=0,
                 environment=EnvironmentFacts(train["env"], train["env_options"], content["step_s"], names),
                 tokenizer=content["tokenizer"],
                 senseweave=content["senseweave"],

@@ -58,11 +58,7 @@ def save(
     checkpoint = _checkpoint_of(model)
     new = folder / "checkpoints" / name
     checkpoints.write(new, save_id, checkpoint)
-    try:
-        write_sealed(folder / "config.json", described.to_json())
-    except BaseException:
-        remove_folder(new)
-        raise
+    write_sealed(folder / "config.json", described.to_json())
     write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
     for old in new.parent.iterdir():
         if old != new and _OURS.fullmatch(old.name):
@@ -102,6 +98,7 @@ def _describe(model: "PPO", save_id: str, checkpoint: str, left_out: tuple[str, 
         observation_space=describe_space(model.observation_space),
         action_space=describe_space(model.action_space),
         num_envs=model.n_envs,
+        mission_count=model.mission_count,
         environment=model.environment_facts,
         tokenizer=tokenizer_of(model.policy.senses),
     )
