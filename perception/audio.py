@@ -30,6 +30,7 @@ class AudioEncoder(nn.Module):
         super().__init__()
         self.features = SoundFeatures(kind.channels, kind.sample_rate_hz, bands=width // 2)
         self.frames_per_token = max(2, math.ceil(self.features.frames_of(kind.samples) / MAX_TOKENS))
+        self.features_shape = (self.features.frames_of(kind.samples), self.features.size)
         self.width = width
         self.embed = nn.Sequential(
             nn.Linear(self.frames_per_token * self.features.size, width), nn.GELU(), nn.Linear(width, width)
@@ -51,12 +52,18 @@ class AudioEncoder(nn.Module):
         return TokenGroup(torch.cat([part.tokens for part in parts]), torch.cat([part.mask for part in parts]))
 
     def _encode(self, waveform: Float[Tensor, "b c t"], length: Int[Tensor, " b"] | None) -> TokenGroup:
+        if length is not None:
+            heard = torch.arange(waveform.shape[-1], device=waveform.device) < length[:, None]
+            waveform = torch.where(heard[:, None], waveform, 0.0)
+        return self.encode_features(self.features_of(waveform), length)
+
+    def features_of(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b f k"]:
+        """What is heard before anything learned comes in: f frames of k features each."""
         with torch.autocast(waveform.device.type, enabled=False):
-            waveform = waveform.to(self.features.window.dtype).clamp(-1.0, 1.0)
-            if length is not None:
-                heard = torch.arange(waveform.shape[-1], device=waveform.device) < length[:, None]
-                waveform = torch.where(heard[:, None], waveform, 0.0)
-            frames = self.features(waveform)  # b f size
+            return self.features(waveform.to(self.features.window.dtype).clamp(-1.0, 1.0))
+
+    def encode_features(self, frames: Float[Tensor, "b f k"], length: Int[Tensor, " b"] | None = None) -> TokenGroup:
+        """Encodes what `features_of` gave."""
         b, f, _ = frames.shape
         n = math.ceil(f / self.frames_per_token)
         if length is not None:

@@ -9,19 +9,20 @@ b batch, m modalities, s state width, n tokens, l latents
 
 import os
 from collections.abc import Mapping
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .audio import AudioEncoder
 from .config import PerceptionConfig
 from .encoders import build_encoder
 from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS
 from .modules import NamedModules
 from .prepare import prepare
-from .spec import LENGTH_SUFFIX, PRESENT, Instruction, Microphone, Spec
+from .spec import FEATURES_SUFFIX, LENGTH_SUFFIX, PRESENT, Instruction, Microphone, Spec
 from .tokenizer import Tokenizer
 from .tokens import TokenGroup
 
@@ -63,6 +64,11 @@ class Perception(nn.Module):
         self._texts = {name for name, kind in spec.items() if isinstance(kind, Instruction)}
         width = self.config.width
         self.encoders = NamedModules({name: build_encoder(name, kind, width) for name, kind in spec.items()})
+        self._sounds = {
+            name: cast(AudioEncoder, self.encoders[name]).features_shape
+            for name, kind in spec.items()
+            if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
+        }
         self.fusion = FUSIONS[self.config.fusion](
             spec.names,
             width=width,
@@ -115,11 +121,30 @@ class Perception(nn.Module):
         """
         return self._perceive(obs)
 
+    @torch.no_grad()
+    def digest(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The observation with features of its sounds in the place of their waveforms.
+
+        A Fourier transform learns nothing: who perceives an observation several times, as a trainer does, has it done
+        once. `forward` takes what comes out, and gives the same state.
+        """
+        digested = dict(obs)
+        for name in self._sounds:
+            if name not in obs or name + LENGTH_SUFFIX in obs:
+                continue
+            waveform = digested.pop(name)
+            finite = (waveform * 0.0).flatten(1).sum(dim=1) == 0.0
+            features = cast(AudioEncoder, self.encoders[name]).features_of(waveform)
+            digested[name + FEATURES_SUFFIX] = torch.where(finite[:, None, None], features, torch.nan)
+        return digested
+
     def _perceive(self, obs: Mapping[str, Tensor]) -> State:
         clean, present, non_finite = self._clean(obs)
         groups: dict[str, TokenGroup] = {}
         for i, (name, encoder) in enumerate(self.encoders.items()):
-            if isinstance(self.spec[name], Microphone):
+            if name + FEATURES_SUFFIX in clean:
+                group = cast(AudioEncoder, encoder).encode_features(clean[name + FEATURES_SUFFIX])
+            elif isinstance(self.spec[name], Microphone):
                 group = encoder(clean[name], clean.get(name + LENGTH_SUFFIX))
             else:
                 group = encoder(clean[name])
@@ -135,13 +160,14 @@ class Perception(nn.Module):
         clean: dict[str, Tensor] = {}
         present, non_finite = [], []
         for i, name in enumerate(self.spec):
-            if name not in obs:
+            key = name if name in obs else name + FEATURES_SUFFIX
+            if key not in obs:
                 clean[name] = torch.zeros(batch, *self._shapes[name], dtype=self._dtypes[name], device=device)
                 here = torch.zeros(batch, dtype=torch.bool, device=device)
                 present.append(here)
                 non_finite.append(here)
                 continue
-            content, here = obs[name], said[:, i] > 0.5
+            content, here = obs[key], said[:, i] > 0.5
             if content.is_floating_point():
                 # 0 * NaN and 0 * inf are NaN, and a sum is several times as fast as isfinite and all
                 finite = (content.detach() * 0.0).flatten(1).sum(dim=1) == 0.0
@@ -150,11 +176,11 @@ class Perception(nn.Module):
             else:
                 non_finite.append(torch.zeros_like(here))
             present.append(here)
-            row = here.view(-1, *[1] * len(self._shapes[name]))
+            row = here.view(-1, *[1] * (content.ndim - 1))
             if content.is_floating_point():
-                clean[name] = torch.where(row, content, 0.0)
+                clean[key] = torch.where(row, content, 0.0)
             else:
-                clean[name] = content * row.to(content.dtype)  # whole numbers hold no NaN, and this is much faster
+                clean[key] = content * row.to(content.dtype)  # whole numbers hold no NaN, and this is much faster
             length = obs.get(name + LENGTH_SUFFIX)
             if length is not None:
                 clean[name + LENGTH_SUFFIX] = length.long().clamp(min=0)
@@ -168,7 +194,8 @@ class Perception(nn.Module):
                 "Use Perception.prepare, which fills in placeholders."
             )
         expected = self._shapes | {PRESENT: (len(self.spec),)}
-        expected |= {name + LENGTH_SUFFIX: () for name, kind in self.spec.items() if isinstance(kind, Microphone)}
+        expected |= {name + LENGTH_SUFFIX: () for name in self._sounds}
+        expected |= {name + FEATURES_SUFFIX: shape for name, shape in self._sounds.items()}
         batch: int | None = None
         for key, value in obs.items():
             if key not in expected:

@@ -21,6 +21,9 @@ PRESENT = "present"
 LENGTH_SUFFIX = "_length"
 """`<microphone>_length` may hold the number of valid leading samples of a shorter recording, int (b,)."""
 
+FEATURES_SUFFIX = "_features"
+"""`<microphone>_features` may stand in the place of a microphone's waveform: what `Perception.digest` makes of it."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Kind:

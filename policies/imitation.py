@@ -143,7 +143,7 @@ class Imitator:
         self.state: Tensor | None = None
         self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
         length = math.ceil(self.settings.rollout_size / self.source.num_envs)
-        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.senses)
+        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.perception)
 
     @property
     def expert_share(self) -> float:
@@ -184,7 +184,7 @@ class Imitator:
             self.done += joint
             if not on_step(outcome):
                 return None
-        embedding = self.policy.perceive(rollout.unpack(rollout.pack(self.observation)))
+        embedding = self.policy.perceive(rollout.pack(self.observation))
         following = self.policy.judge(embedding, self.state, self.starts[None])[0].values
         rollout.finish(following, self.starts, self.settings.gamma, 1.0)
         return rollout

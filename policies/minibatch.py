@@ -77,7 +77,7 @@ class Minibatches:
         """What the rows hold."""
         rollout, memory = self.rollout, self.rollout.memory
         return Samples(
-            rollout.unpack({name: self.take(part, rows) for name, part in self._observations.items()}),
+            {name: self.take(part, rows) for name, part in self._observations.items()},
             self.take(rollout.actions, rows),
             self.take(rollout.log_probs, rows),
             self.take(rollout.values, rows),

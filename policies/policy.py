@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..perception.errors import ConfigError, unknown_name
+from ..perception.perception import Perception
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 from .memory import MEMORIES, Memory
@@ -84,6 +85,14 @@ class SensePolicy(ActorCriticPolicy):
         return extractor.perception.spec if isinstance(extractor, PerceptionExtractor) else None
 
     @property
+    def perception(self) -> Perception | None:
+        """The perception, where it reads observations as they come from the environment; else None."""
+        extractor = self.features_extractor
+        if isinstance(extractor, PerceptionExtractor) and not extractor.scaled:
+            return extractor.perception
+        return None
+
+    @property
     def state_width(self) -> int:
         """Numbers in the memory's state; 0 without a memory."""
         return 0 if self.memory is None else self.memory.state_width
@@ -94,9 +103,8 @@ class SensePolicy(ActorCriticPolicy):
 
     def perceive(self, observation: Observation) -> Float[Tensor, "n e"]:
         """The features of a batch as it comes from the environment: whole numbers stay whole numbers."""
-        extractor = self.features_extractor
-        if isinstance(extractor, PerceptionExtractor) and not extractor.scaled:
-            return extractor(observation)
+        if self.perception is not None:
+            return cast(Tensor, self.features_extractor(observation))
         return cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation))))
 
     def judge(

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..perception.errors import CheckpointError, ConfigError
+from ..perception.spec import Camera
 from .auxiliary import make_auxiliary
 from .extractor import PerceptionExtractor
 from .minibatch import LEAST_ROWS
@@ -124,7 +125,9 @@ class PPO(SavedAsFolder):
             self.policy.features_extractor.perception.compile()
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
         self.workers = Workers(count if self.device.type == "cpu" else 1)
-        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.senses)
+        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.perception)
+        sees = any(isinstance(kind, Camera) for kind in (self.policy.senses or {}).values())
+        self._least_acting_rows = LEAST_ROWS if sees else 2 * LEAST_ROWS  # symbols are too little work to divide
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
 
@@ -254,7 +257,7 @@ class PPO(SavedAsFolder):
             if not callback.on_step():
                 return False
         with torch.no_grad():
-            embedding = self._perceive(rollout.unpack(rollout.pack(observation)))
+            embedding = self._perceive(rollout.pack(observation))
             values = policy.judge(embedding, self.memory_state, self.starts[None])[0].values  # draws nothing
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
         self.tell_episodes()
@@ -265,7 +268,7 @@ class PPO(SavedAsFolder):
     def _perceive(self, observation: Observation) -> Tensor:
         """The embedding of one step of all environments, made by all threads."""
         count = len(next(iter(observation.values())))
-        parts = self.workers.split(torch.arange(count), 2 * LEAST_ROWS)  # forward only: half the work of learning
+        parts = self.workers.split(torch.arange(count), self._least_acting_rows)
         autocasts = self.autocast and self.device.type == "cuda"
 
         def work(rows: Tensor) -> Tensor:
@@ -280,7 +283,7 @@ class PPO(SavedAsFolder):
         """Adds what would have come after a time limit: the discounted value of the last observation."""
         rows, final = cast(Tensor, outcome.cut_rows), cast(Observation, outcome.final)
         here = rows.clamp(min=0)
-        embedding = self.policy.perceive(self.rollout_buffer.unpack(self.rollout_buffer.pack(final))).float()
+        embedding = self.policy.perceive(self.rollout_buffer.pack(final)).float()
         state = None if memory is None else memory[here]
         starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
         values = self.policy.judge(embedding, state, starts[None])[0].values

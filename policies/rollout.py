@@ -1,21 +1,20 @@
 """`Rollout`: what was seen and done since the last update, as tensors on the learner's device.
 
-Frames and tokens are kept as small whole numbers; a microphone's samples, which are multiples of 2^-15, as int16. The
-policy acts on what was stored and read back, so that acting and learning see the same.
+Frames and tokens are kept as small whole numbers, and sounds as features that hold nothing learned: their Fourier
+transform is done once and not in every epoch again. Acting and learning see the same.
 
 t steps, b environments, s width of the memory's state, n rows, k tokens
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from ..perception.spec import PRESENT, Instruction, Microphone, Spec
+from ..perception.perception import Perception
+from ..perception.spec import Instruction
 from .sources import Observation
-
-_FULL_SCALE = 32768.0
 
 
 class Rollout:
@@ -25,7 +24,7 @@ class Rollout:
         steps: t.
         num_envs: b.
         device: of everything.
-        spec: the senses, where the observation is of ours: its sounds are kept as int16 then.
+        perception: what the observations are for, where it is ours: it digests their sounds.
 
     Attributes:
         actions, log_probs, values, rewards, starts: t b; `starts` marks first steps of an episode.
@@ -39,13 +38,13 @@ class Rollout:
     advantages: Float[Tensor, "t b"]
     returns: Float[Tensor, "t b"]
 
-    def __init__(self, steps: int, num_envs: int, device: torch.device, spec: Spec | None = None) -> None:
+    def __init__(self, steps: int, num_envs: int, device: torch.device, perception: Perception | None = None) -> None:
         self.steps, self.num_envs, self.device = steps, num_envs, device
-        self._sounds = tuple(name for name, kind in (spec or {}).items() if isinstance(kind, Microphone))
+        kinds = {} if perception is None else dict(perception.spec.items())
+        self._digest: Callable[[Observation], Observation] = dict if perception is None else perception.digest
         self._texts = tuple(
-            name for name, kind in (spec or {}).items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
+            name for name, kind in kinds.items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
         )
-        self._places = {name: index for index, name in enumerate(spec.names)} if spec is not None else {}
         self._observations: dict[str, Tensor] = {}
         self.log_probs, self.values, self.rewards = (torch.zeros(steps, num_envs, device=device) for _ in range(3))
         self.starts: Bool[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.bool, device=device)
@@ -69,7 +68,7 @@ class Rollout:
             }
         for name, part in packed.items():
             self._observations[name][self.length].copy_(part)
-        return self.unpack(self._cut(packed))
+        return self._cut(packed)
 
     def add(
         self,
@@ -116,27 +115,12 @@ class Rollout:
         self.returns = self.advantages + self.values
 
     def pack(self, observation: Observation) -> Observation:
-        """An observation in small numbers. A sound that is not finite is marked absent, as the network would do."""
-        packed = dict(observation)
-        for name in self._sounds:
-            if name not in packed:
-                continue
-            sound = packed[name]
-            is_finite = (sound * 0.0).flatten(1).sum(dim=1) == 0.0
-            said = packed.get(PRESENT)
-            present = sound.new_ones(len(sound), len(self._places)) if said is None else said.clone()
-            present[:, self._places[name]] *= is_finite.to(present.dtype)
-            packed[PRESENT] = present
-            whole = (sound * _FULL_SCALE).round().nan_to_num(0.0).clamp(-_FULL_SCALE, _FULL_SCALE - 1)
-            packed[name] = whole.to(torch.int16)
+        """An observation as it is kept, and as the policy takes it."""
+        packed = self._digest(observation)
         for name in self._texts:
             if name in packed and packed[name].dtype == torch.int32:
                 packed[name] = packed[name].to(torch.int16)
         return packed
-
-    def unpack(self, packed: Mapping[str, Tensor]) -> Observation:
-        """What `pack` made, as the policy takes it."""
-        return {name: part.float() / _FULL_SCALE if name in self._sounds else part for name, part in packed.items()}
 
     def observations(self, longest: int | None = None) -> Observation:
         """Everything seen, still packed, t b ...; instructions cut to the longest one."""
