@@ -17,7 +17,7 @@ import torch
 
 from faults.kill_campaign import newest_step, run_command, spawn, wait_for
 
-IMITATION, STEPS, EVERY = 6144, 18432, 1024
+IMITATION, STEPS, EVERY = 6144, 26624, 1024
 RECIPE = (
     *("--env", "senseweave/Seek-v0", "--env-option", "size=small", "--num-envs", "16", "--memory", "gru"),
     *("--imitation-steps", str(IMITATION), "--steps", str(STEPS), "--modality-dropout", "0.1", "--device", "cpu"),
@@ -63,9 +63,9 @@ def kill_and_compare(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
         with open(told, "w") as file:
             command = ["-m", "senseweave.agent.cli", *words]
             with spawn(command, stdout=subprocess.DEVNULL, stderr=file) as process:
-                goal = max(EVERY, (kill + 1) * checkpoints // (kills + 1) * EVERY)
+                goal = (1 + kill * (checkpoints - 4) // kills) * EVERY
                 wait_for(lambda goal=goal: reached(run) >= goal, process, told)
-                time.sleep(generator.uniform(0.0, 2.0 * seconds / checkpoints))
+                time.sleep(generator.uniform(0.0, seconds / checkpoints))
                 assert process.poll() is None, f"it was done after {kill} kills: {told.read_text()}"
         words = ["train", "--resume", str(run)]
     run_command(*words)
