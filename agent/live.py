@@ -18,7 +18,7 @@ from . import build
 from .live_config import LiveConfig
 from .live_loop import Tally, Tick, few_heaps, run_loop
 from .live_sensors import Parts, assemble, start_sensors
-from .live_status import Glance, StatusLine
+from .live_status import Glance, StatusLine, loading_after
 from .players import Player, PolicyPlayer
 from .progress import duration
 from .rundir import RunDirectory
@@ -126,14 +126,19 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
     first += [f"{name}: the policy was trained with it, but it has no sensor here; it is absent." for name in unserved]
     held = frozenset(name for name, age_s in parts.rig.max_age_s.items() if age_s == math.inf)
 
+    loading: frozenset[str] = frozenset()
+
     def show(tick: Tick) -> None:
+        nonlocal loading
         while first:  # not before the first tick: until then a mistake may be the only thing to be told
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
+        loading = loading_after(loading, tick.moment.events)
         status.show(
             Glance(
                 ages_s=tick.moment.ages_s,
                 absent=tick.moment.absent,
+                loading=loading,
                 held=held,
                 gates=None if tick.move is None else tick.move.gates,
                 action="" if tick.sent is None else tick.sent.name,

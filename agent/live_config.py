@@ -22,7 +22,8 @@ class LiveConfig(JsonSettings):
         policy: the run directory of the policy that acts; None only senses.
         camera: a device's index, a file, an image sequence (frame_%03d.png) or an address (http, udp, tcp, rtsp).
         microphone: a device's name or index, "default", or a file with sound.
-        instruction: a text, "-" for lines of standard input, or "speech" for what is said into the microphone.
+        instruction: a text, "-" for lines of standard input, or "speech" for what is said into the microphone, or into
+            the default one where none is named.
         replay: a recorded session, or the folder of one, that is sensed again instead of sensors.
         full_speed: whether it passes as fast as it can, with the very observations that were recorded, instead of in
             the time that it took.
@@ -109,5 +110,3 @@ class LiveConfig(JsonSettings):
             raise ConfigError("`required` needs to know what is safe when a sense is missing; add --safe-action NAME.")
         if self.body is not None and self.actions is not None:
             raise ConfigError("`actions` go to one place; got a file and a body. Leave one of them out.")
-        if self.instruction == "speech" and self.microphone is None:
-            raise ConfigError('`instruction` "speech" has to hear something; add --microphone default.')

@@ -11,7 +11,7 @@ from ..envs.live.replay import Replay
 from ..envs.live.rig import LiveRig
 from ..perception.errors import ConfigError, did_you_mean
 from .live_config import LiveConfig
-from .live_sensors import Parts, _make_actuator
+from .live_sensors import Parts, make_actuator
 from .rundir import RunDirectory
 
 
@@ -36,7 +36,7 @@ def assemble_replay(config: LiveConfig, run: RunDirectory | None) -> tuple[Parts
         for name in names:
             if name not in sensors:
                 raise ConfigError(f'`{option}` names "{name}", which was not sensed; {did_you_mean(name, sensors)}')
-    actuator = _make_actuator(config)
+    actuator = make_actuator(config)
     rig = LiveRig(
         replay.senses,
         sensors,

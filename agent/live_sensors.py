@@ -78,7 +78,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         for name in names:
             if name not in everything:
                 raise ConfigError(f'`{option}` names "{name}", which has no sensor; {did_you_mean(name, everything)}')
-    actuator = _make_actuator(config) if body is None else body
+    actuator = make_actuator(config) if body is None else body
     rig = LiveRig(
         senses,
         everything,
@@ -118,19 +118,14 @@ def start_sensors(
         for name, sensor in list(waiting.items()):
             if sensor.inbox.newest is not None:
                 del waiting[name]
-            elif sensor.failure:
+            elif failure := sensor.failure:
                 if name not in parts.lenient:
-                    raise ConfigError(_first_failure(sensor))
+                    raise ConfigError(failure)
                 if isinstance(sensor.kind, Instruction):
                     del waiting[name]
         waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
         time.sleep(0.01)
     return sorted(waiting)
-
-
-def _first_failure(sensor: ThreadedSensor) -> str:
-    told = [event.detail for event in sensor.take_events() if event.kind in ("failed", "stalled", "ended")]
-    return told[0] if told else sensor.failure
 
 
 def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
@@ -144,7 +139,7 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
 def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:
     """The sensors that are named; one that only serves speech has a name that is no sense."""
     sensors: dict[str, Sensor] = {}
-    tap = SoundTap() if config.instruction == SPEECH else None
+    tap = SoundTap() if config.instruction == SPEECH and config.microphone is not None else None
     if config.camera is not None:
         name, camera = _only(senses, Camera, "camera")
         sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
@@ -166,7 +161,7 @@ def _instruction_sensor(
 ) -> Sensor:
     from ..envs.live.instruction import instruction_sensor
 
-    if tap is None:
+    if text != SPEECH:
         return instruction_sensor(name, kind, text)
     from ..envs.live.phrases import phrases_of
     from ..envs.live.speech import speech_sensor
@@ -207,7 +202,12 @@ def _make_body(config: LiveConfig, run: RunDirectory | None) -> BodyActuator:
     return body
 
 
-def _make_actuator(config: LiveConfig) -> Actuator:
+def make_actuator(config: LiveConfig) -> Actuator:
+    """Where the actions go: nowhere, into a file, or to a port of this machine.
+
+    Raises:
+        ConfigError: the port cannot be.
+    """
     if config.actions is None:
         return Actuator()
     scheme, colon, port = config.actions.partition(":")

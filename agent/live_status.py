@@ -34,6 +34,10 @@ UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
 """Kinds that are no line of their own: counts and the status line show them."""
 
 
+NO_LONGER_LOADING = frozenset({"ready", "failed", "stalled", "ended"})
+"""Kinds of events that end what "loading" began."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Glance:
     """What the line shows of one tick.
@@ -41,6 +45,7 @@ class Glance:
     Attributes:
         ages_s: sense -> age of its newest reading in seconds; infinite where there is none.
         absent: senses that are not here now.
+        loading: senses whose device prepares itself, and senses nothing new until it is ready.
         held: senses whose readings hold until the next one, so that their age says nothing.
         gates: sense -> how far the policy lets it in, 0..1; None without a policy.
         action: what was sent; "" without a policy.
@@ -50,6 +55,7 @@ class Glance:
 
     ages_s: Mapping[str, float]
     absent: tuple[str, ...] = ()
+    loading: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
     gates: Mapping[str, float] | None = None
     action: str = ""
@@ -75,11 +81,29 @@ def status_text(glance: Glance, timing: Timing) -> str:
 
 
 def _sense_text(name: str, age_s: float, glance: Glance) -> str:
+    is_loading = name in glance.loading
+    if name in glance.absent and is_loading:
+        return f"{name} loading"
     if name in glance.absent:
         return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
     gate = "" if glance.gates is None or name not in glance.gates else f"gate {glance.gates[name]:.2f}"
     age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
-    return f"{name} {', '.join(part for part in (age, gate) if part) or 'here'}"
+    return f"{name} {', '.join(part for part in (age, gate, 'loading' if is_loading else '') if part) or 'here'}"
+
+
+def loading_after(loading: frozenset[str], events: Iterable[Event]) -> frozenset[str]:
+    """Which senses prepare themselves after some events.
+
+    Args:
+        loading: those that did before.
+        events: in the order of time.
+    """
+    for event in events:
+        if event.kind == "loading":
+            loading |= {event.sense}
+        elif event.kind in NO_LONGER_LOADING:
+            loading -= {event.sense}
+    return loading
 
 
 def event_text(event: Event) -> str:

@@ -268,7 +268,7 @@ def _live(parser: argparse.ArgumentParser) -> None:
         "--instruction",
         metavar="TEXT",
         help="what the agent is told; - reads it from standard input, a line each; speech takes it from what is said "
-        "into --microphone",
+        "into --microphone, or into the default one",
     )
     senses.add_argument(
         "--max-age",

@@ -67,6 +67,13 @@ def test_speech_listens_for_the_missions_of_the_level_that_the_policy_was_traine
     assert nobody.phrases == common_phrases()
 
 
+def test_speech_without_a_microphone_opens_the_default_one_for_itself(seeker):
+    pytest.importorskip("pocketsphinx", reason="needs the extra speech")
+    parts = assemble(LiveConfig(policy=str(seeker), instruction="speech"), RunDirectory.open(seeker))
+    assert list(parts.sensors) == ["instruction"] and "instruction" in parts.lenient
+    assert parts.sensors["instruction"]._make_source()._own.source == "default"
+
+
 MISTAKES = [
     ("live", "There is nothing to sense; give --camera, --microphone or --instruction"),
     ("live --camera", "`--camera` expected one argument"),

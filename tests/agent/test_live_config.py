@@ -23,7 +23,6 @@ MISTAKES = [
     ({"camera": "0", "required": ("camera",)}, "`required` is about acting, but nobody acts"),
     ({"body": "senseweave/Seek-v0"}, "`body` is about acting, but nobody acts"),
     ({"policy": "r", "camera": "0", "required": ("camera",)}, "needs to know what is safe"),
-    ({"policy": "r", "instruction": "speech"}, '"speech" has to hear something; add --microphone default.'),
     ({"policy": "r", "body": "a", "actions": "b"}, "`actions` go to one place; got a file and a body."),
 ]
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from senseweave.agent.live_status import Glance, StatusLine, event_text, status_text
+from senseweave.agent.live_status import Glance, StatusLine, event_text, loading_after, status_text
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.timing import Timing
 
@@ -51,6 +51,19 @@ def test_the_line_says_why_the_safe_action_is_sent_and_how_many_ticks_were_misse
     )
     told = status_text(glance, timing)
     assert "3 ticks missed | done (safe: without camera) | camera absent" in told
+
+
+def test_a_sense_that_prepares_itself_is_loading_until_it_is_ready_or_has_failed():
+    begins = Event(0, "instruction", "loading")
+    loading = loading_after(frozenset(), [begins])
+    absent = Glance({"instruction": math.inf}, absent=("instruction",), loading=loading)
+    assert status_text(absent, timing_of()).endswith("| instruction loading")
+    held = Glance({"instruction": 9.0}, held=frozenset({"instruction"}), gates={"instruction": 0.5}, loading=loading)
+    assert status_text(held, timing_of()).endswith("| instruction gate 0.50, loading")
+    assert loading_after(loading, [Event(1, "camera", "failed"), Event(2, "instruction", "absent")]) == loading
+    for kind in ("ready", "failed", "ended"):
+        assert loading_after(loading, [Event(1, "instruction", kind)]) == frozenset(), kind
+    assert loading_after(frozenset(), [begins, Event(1, "instruction", "failed"), begins]) == loading
 
 
 def test_without_a_policy_the_line_has_neither_gates_nor_an_action():
