@@ -44,6 +44,8 @@ class PPO(SavedAsFolder):
       whole rollouts: a minibatch is then made of whole environments.
     - `on_step` of a callback runs once for all environments, with tensors in `locals` (`actions`, `rewards`, `dones`,
       `new_obs`), and `infos` that are made when somebody looks. Episode statistics are read once a rollout.
+    - `seed` reaches the environments by their own rule: a Gymnasium vector environment by `reset(seed=...)`, so that
+      Rooms lives (seed, i); a `VecEnv` by `seed(...)`, which gives environment i the seed + i, as anywhere in SB3.
     - On a CPU the work on a batch is divided among `workers` threads.
     - In a process group of torch.distributed every process plays its own environments, and gradients are averaged.
     - `save` and `load` use folders without pickle.
@@ -85,6 +87,9 @@ class PPO(SavedAsFolder):
                 raise ConfigError(f"The on-device PPO knows no `{name}`; got {settings[name]!r}. Leave it out.")
         if workers is not None and workers < 1:
             raise ConfigError(f"`workers` must be at least 1; got {workers!r}.")
+        limit = settings.get("clip_range_vf")
+        if isinstance(limit, (int, float)) and not limit > 0:
+            raise ConfigError(f"`clip_range_vf` must be above 0; got {limit!r}. Take None to limit nothing.")
         self.auxiliary_weights = dict(auxiliary or {})
         self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
         self.memory_state: Tensor | None = None
