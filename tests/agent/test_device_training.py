@@ -1,4 +1,4 @@
-"""`senseweave train` with the trainer of our own: what is left behind, and that a run that stops goes on bit for bit."""
+"""`senseweave train` with our own trainer: what is left behind, and that a run that stops goes on bit for bit."""
 
 import csv
 import dataclasses
