@@ -17,6 +17,10 @@ NS_PER_S = 1_000_000_000
 SPIN_NS = 200_000
 """The last part of a wait that is spent looking at the clock: the system wakes a sleeper some 0.1 ms late."""
 
+APPROACH_NS, NAP_NS = 10_000_000, 1_000_000
+"""A long sleep can end milliseconds late, as the processor has to wake up, too: it ends so much before the deadline, and
+what is left is slept in short naps."""
+
 
 def to_ns(seconds: float) -> int:
     """Seconds as whole nanoseconds; what is infinite stays longer than any run (292 years)."""
@@ -69,9 +73,11 @@ class SystemClock(Clock):
         return time.monotonic_ns()
 
     def sleep_until_ns(self, deadline_ns: int) -> None:
-        left_ns = deadline_ns - self.spin_ns - time.monotonic_ns()
+        left_ns = deadline_ns - APPROACH_NS - time.monotonic_ns()
         if left_ns > 0:
             time.sleep(left_ns / NS_PER_S)
+        while (left_ns := deadline_ns - self.spin_ns - time.monotonic_ns()) > 0:
+            time.sleep(min(left_ns, NAP_NS) / NS_PER_S)
         while time.monotonic_ns() < deadline_ns:
             pass
 
