@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from senseweave.perception import Instruction, Perception, PerceptionConfig, Spec, Vector, default_tokenizer
+from senseweave.perception.errors import ObservationError
 from senseweave.perception.spec import PRESENT
 from senseweave.perception.text import InstructionEncoder
 
@@ -121,3 +122,44 @@ def test_other_words_change_no_gradient_of_words_that_were_not_said():
     silent = torch.ones(1024, dtype=torch.bool)
     silent[said] = False
     assert not gradient[silent].any() and gradient[said].any()
+
+
+def test_padding_at_the_end_may_be_left_out() -> None:
+    """Values and gradients stay; the trainer leaves it out of whole batches."""
+    perception = listener()
+    padded = perception.prepare({"instruction": ["go to the red ball", "", "open the door"]})
+    padded[PRESENT][1, 0] = 0
+    length = int((padded["instruction"] != 0).sum(dim=1).max())
+    cut = padded | {"instruction": padded["instruction"][:, :length]}
+    assert length < padded["instruction"].shape[1]
+    embeddings, gradients = [], []
+    for seen in (padded, cut):
+        embedding = perception(seen).embedding
+        weights = [part for part in perception.parameters() if part.requires_grad]
+        made = torch.autograd.grad(embedding.square().sum(), weights, allow_unused=True)
+        embeddings.append(embedding.detach())
+        gradients.append([part for part in made if part is not None])
+    torch.testing.assert_close(embeddings[0], embeddings[1], rtol=1e-5, atol=1e-5)
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_absent_says_nothing_where_the_padding_is_left_out() -> None:
+    perception = listener()
+    seen = perception.prepare({"instruction": ["go to the red ball", "open the door"]})
+    seen["instruction"] = seen["instruction"][:, :8]
+    seen[PRESENT][1, 0] = 0
+    other = seen | {"instruction": seen["instruction"].clone()}
+    other["instruction"][1] = 7
+    with torch.no_grad():
+        first, second = perception(seen).embedding, perception(other).embedding
+        other["instruction"][0, 0] = 7
+        third = perception(other).embedding
+    assert torch.equal(first, second) and not torch.equal(first[0], third[0])
+
+
+@pytest.mark.parametrize("places", [0, 25])
+def test_an_instruction_of_no_places_or_too_many_is_refused(places: int) -> None:
+    seen = {"instruction": torch.ones(2, places, dtype=torch.int32), "vector": torch.zeros(2, 1)}
+    with pytest.raises(ObservationError, match=r'"instruction" must be real numbers of shape \(batch, 24\)'):
+        listener()(seen)

@@ -88,6 +88,17 @@ def test_a_callback_that_returns_false_stops_and_learning_can_go_on_from_there()
     assert model.num_timesteps == 76
 
 
+def test_learning_goes_on_after_a_callback_that_could_not_begin():
+    class Broken(Note):
+        def _init_callback(self):
+            raise OSError("no log")
+
+    model = small()
+    with pytest.raises(OSError, match="no log"):
+        model.learn(32, callback=Broken())
+    assert model.learn(32, reset_num_timesteps=False).num_timesteps == 32
+
+
 def test_plain_functions_and_lists_are_callbacks_too():
     called = []
     small().learn(32, callback=[Note(), BaseFunction(called)])

@@ -110,7 +110,12 @@ def test_a_minibatch_of_one_sample_is_not_normalised():
 def test_two_processes_make_the_gradients_of_one_with_all_their_rows(tmp_path):
     """With 4 and 8 environments: what counts is each sample, not each process."""
     processes = [subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path), str(rank)]) for rank in range(2)]
-    assert [process.wait(timeout=100) for process in processes] == [0, 0]
+    try:
+        assert [process.wait(timeout=100) for process in processes] == [0, 0]
+    finally:
+        for process in processes:
+            process.kill()  # one waits for the other for half an hour where that one failed
+            process.wait()
     told = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     for key in ("before", "after", "gradients"):
         assert all(torch.equal(a, b) for a, b in zip(told[0][key], told[1][key], strict=True)), key
