@@ -176,6 +176,8 @@ class PPO(SavedAsFolder):
             told = super()._setup_learn(total_timesteps, callback, False, tb_log_name, progress_bar)
         finally:
             self._custom_logger = own_logger
+            if needs_reset:
+                self._last_obs = None  # also where a callback fails
         if needs_reset:
             self.restart()
         return told
