@@ -7,9 +7,11 @@ One thread supervises; each attempt to open and read the device runs in a thread
 source. A driver that does not come back is abandoned with its thread (both are daemons) and a new source is made.
 """
 
+import atexit
 import contextlib
 import math
 import threading
+import time
 from collections.abc import Callable, Iterable
 from typing import Any, Self
 
@@ -23,6 +25,10 @@ from .source import Source, SourceEndedError, SourceError
 
 DEFAULT_MAX_AGE_S = 0.5
 """How old a reading may be before its sense counts as absent, where nobody says otherwise."""
+
+LEAVE_S = 2.5
+"""How long the end of the process waits for drivers that have not come back; OpenCV's take 2 s in a silent network. A
+thread that comes back into Python out of a C++ library while Python ends aborts the process."""
 
 
 class Sensor:
@@ -157,8 +163,10 @@ class ThreadedSensor(Sensor):
                 if attempt.thread.is_alive():
                     hung.append(attempt.thread)
                 if attempt.is_last:
-                    return
+                    break
             self._clock.wait(self._stopping, self._watchdog.end() / NS_PER_S)
+        if any(thread.is_alive() for thread in hung):
+            atexit.register(_wait_for, hung)
 
     def _attempt(self) -> "_Attempt":
         """One attempt, from opening to failure; on return its thread has ended or is abandoned."""
@@ -209,6 +217,13 @@ class ThreadedSensor(Sensor):
                 self.failure = ""
                 self.inbox.tell(now_ns, "opened", f"Attempt {self._watchdog.attempts}.")
             self._watchdog.feed(now_ns)
+
+
+def _wait_for(threads: Iterable[threading.Thread]) -> None:
+    """Waits until all threads have ended, but no longer than `LEAVE_S`."""
+    give_up_s = time.monotonic() + LEAVE_S
+    for thread in threads:
+        thread.join(max(0.0, give_up_s - time.monotonic()))
 
 
 class _Attempt:

@@ -178,3 +178,23 @@ def test_looking_whether_a_sense_is_here_tells_nothing_and_changes_nothing(hands
     assert not aligner.is_here("touch", VirtualClock().now_ns())
     assert not aligner.is_here("nose", 0)
     assert ("touch", "absent") in told(aligner.align(0))
+
+
+def test_each_of_several_instructions_is_told_once_also_one_that_was_said_before(hands) -> None:
+    aligner = Aligner(SENSES, hands)
+    aligner.align(to_ns(1))
+    for at_s, text in ((2, "left"), (3, "right"), (4, "left")):
+        hands["instruction"].give(1, at_s, text)
+        for later_s, count in ((0.1, 1), (0.2, 0)):
+            events = [event for event in aligner.align(to_ns(at_s + later_s)).events if event.kind == "instruction"]
+            assert [event.detail for event in events] == [text] * count
+
+
+def test_a_sensor_that_fails_again_after_it_had_worked_is_told_of_again(hands) -> None:
+    aligner = Aligner(SENSES, hands)
+    counts = []
+    for tick in range(6):
+        hands["touch"].give(1, tick)
+        hands["touch"].error = RuntimeError("broken") if tick in (1, 2, 4, 5) else None
+        counts.append(told(aligner.align(to_ns(tick))).count(("touch", "failed")))
+    assert counts == [0, 1, 0, 0, 1, 0]

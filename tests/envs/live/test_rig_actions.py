@@ -187,3 +187,26 @@ def test_an_address_must_be_for_a_sense_and_for_one_alone() -> None:
         gym.make(LIVE_ID, senses={"camera": 1})
     with pytest.raises(SpecError, match="must be of the kind"):
         gym.make(LIVE_ID, senses=SENSES, sensors={"camera": scripted()["touch"]})
+
+
+def test_actions_that_cannot_be_sent_are_told_again_after_one_could() -> None:
+    can_send = iter([False, False, True, False, False])
+
+    def send(command: Command) -> None:
+        if not next(can_send):
+            raise OSError("no space left")
+
+    rig = rig_of(actuator=CallbackActuator(send))
+    rig.reset()
+    kinds = [[event.kind for event in rig.step(0)[4]["events"]].count("unsent") for _ in range(5)]
+    assert kinds == [1, 0, 0, 1, 0]
+
+
+def test_a_pause_between_episodes_is_no_lateness() -> None:
+    rig, _ = collect()
+    rig.reset()
+    rig.step(0)
+    rig.clock.sleep_until_ns(rig.clock.now_ns() + to_ns(7.3))
+    began_ns = rig.reset()[1]["time_ns"]
+    info = rig.step(0)[4]
+    assert info["overruns"] == 0 and info["time_ns"] == began_ns + to_ns(0.1)

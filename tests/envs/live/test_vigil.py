@@ -7,7 +7,7 @@ import pytest
 
 from live_rigs import SENSES, collect, rig_of
 from senseweave.envs.live.actuators import CallbackActuator, Command
-from senseweave.envs.live.clock import SystemClock, VirtualClock
+from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns
 from senseweave.envs.live.sensor import Sensor
 from senseweave.envs.live.vigil import Vigil
 
@@ -173,3 +173,45 @@ def test_a_vigil_calls_once_for_each_silence_whatever_is_made_of_the_call(error)
         assert len(called) == silence and called[-1] >= 0.05
     vigil.stop()
     vigil.stop()
+
+
+def test_a_step_that_comes_while_the_vigil_is_about_to_act_is_not_followed_by_the_safe_action() -> None:
+    rig, sent = collect(safe_action="stay", step_s=0.4)
+    rig.reset()
+    rig.step(0)
+    for more_s, names in (
+        (0.0, ["go"]),
+        (1.9, ["go"]),
+        (0.2, ["go", "stay"]),
+    ):  # its patience is 2 s, from the step's end
+        rig.clock.sleep_until_ns(rig.clock.now_ns() + to_ns(more_s))
+        rig._act_for_the_silent(2.0)
+        assert [command.name for command in sent] == names, more_s
+
+
+def test_no_wait_of_a_vigil_is_longer_than_its_patience_also_after_it_has_called() -> None:
+    waits: list[float] = []
+    called: list[float] = []
+    clock = VirtualClock()
+
+    class Ending(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            waits.append(timeout)
+            clock.sleep_until_ns(clock.now_ns() + round(timeout * 1e9))
+            if len(waits) == 2:
+                vigil.feed()
+            return len(waits) == 5
+
+    vigil = Vigil(clock, 1.0, called.append)
+    vigil._ending = Ending()
+    vigil.feed()
+    vigil._watch()
+    assert waits == [1.0] * 5
+    assert called == [1.0, 1.0]  # once for each silence
+
+
+def test_on_a_clock_that_stands_still_nobody_watches() -> None:
+    before = threading.active_count()
+    Vigil(VirtualClock(), 0.01, lambda silent_s: None).feed()
+    assert threading.active_count() == before
