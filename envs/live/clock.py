@@ -18,8 +18,8 @@ SPIN_NS = 200_000
 """The last part of a wait that is spent looking at the clock: the system wakes a sleeper some 0.1 ms late."""
 
 APPROACH_NS, NAP_NS = 10_000_000, 1_000_000
-"""A long sleep can end milliseconds late, as the processor has to wake up, too: it ends so much before the deadline, and
-what is left is slept in short naps."""
+"""A long sleep can end milliseconds late, as the processor has to wake up, too: it ends so much before the deadline,
+and what is left is slept in short naps."""
 
 
 def to_ns(seconds: float) -> int:
