@@ -40,11 +40,6 @@ class Workers:
         """Divides rows into as many parts as there are threads, none of them smaller than `least`."""
         return list(rows.chunk(max(1, min(self.count, len(rows) // max(1, least)))))
 
-    def close(self) -> None:
-        """Lets the threads go."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False)
-
 
 def available_cores() -> int:
     """Cores that this process may use."""
