@@ -14,7 +14,7 @@ from .checks import JsonSettings, require_device, require_text, require_video_na
 TRAINERS = ("senseweave", "sb3", "imitation")
 """What `--trainer` chooses from: PPO that stays on the device, stable-baselines3's PPO, or the expert alone."""
 
-MEMORIES = ("none", "gru")
+MEMORIES = ("none", "gru", "looking_gru")
 """What `--memory` chooses from."""
 
 PLAYERS = ("expert", "random")
@@ -69,7 +69,7 @@ class TrainConfig(JsonSettings):
         device: "auto" (CUDA when it is there), "cpu", "cuda" or "cuda:N".
         fusion: how the senses are woven together; None takes the default.
         preset: size of the network; None takes the default.
-        memory: "none", or "gru" for a recurrent policy.
+        memory: "none", "gru" for a recurrent policy, or "looking_gru" for one whose memory steers what it looks at.
         trainer: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO, or sb3-contrib's with
             an LSTM as memory) or "imitation" (the environment's expert alone).
         learning_rate: at the start, falling to 0; None takes the trainer's own.

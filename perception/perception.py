@@ -39,6 +39,8 @@ class State(NamedTuple):
     """Which modalities were said to be present but rejected, because their content holds NaN or inf."""
     attention: dict[str, Float[Tensor, "b l n"]] | None = None
     """Filled by `explain`: where each latent looked, mean over heads, last layer; {} for a fusion without any."""
+    tokens: dict[str, TokenGroup] | None = None
+    """What the fusion got, where `forward` was asked for it."""
 
 
 class Perception(nn.Module):
@@ -100,7 +102,7 @@ class Perception(nn.Module):
         """Makes raw readings ready for the network: see `perception.prepare.prepare`."""
         return prepare(self.spec, raw, device or self.device, tokenizer=tokenizer)
 
-    def forward(self, obs: Mapping[str, Tensor]) -> State:
+    def forward(self, obs: Mapping[str, Tensor], *, with_tokens: bool = False) -> State:
         """Perceives a batch.
 
         Args:
@@ -108,18 +110,20 @@ class Perception(nn.Module):
                 (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
                 modality that is not in the dict is absent for the whole batch. Padding at the end of all instructions
                 may be left out, which saves its share of the work.
+            with_tokens: whether the state holds the tokens of every modality, too, for who looks at them again.
 
         Raises:
             ObservationError: an unknown key, a wrong shape or type, or nothing to take the batch size from.
         """
-        return self._perceive(obs)._replace(attention=None)
+        state = self._perceive(obs)._replace(attention=None)
+        return state if with_tokens else state._replace(tokens=None)
 
     def explain(self, obs: Mapping[str, Tensor]) -> State:
         """The state of the same forward computation, with `attention`: by modality, (b, l, n), 0 where absent.
 
         Token i of a camera or grid is the patch `divmod(i, columns)` of `perception.encoders[name].grid_shape`.
         """
-        return self._perceive(obs)
+        return self._perceive(obs)._replace(tokens=None)
 
     @torch.no_grad()
     def digest(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -150,7 +154,7 @@ class Perception(nn.Module):
                 group = encoder(clean[name])
             groups[name] = group.only_where(present[:, i])
         fused = self.fusion(groups)
-        return State(fused.embedding, fused.gates, present, non_finite, fused.attention)
+        return State(fused.embedding, fused.gates, present, non_finite, fused.attention, groups)
 
     def _clean(self, obs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
         """Replaces everything that is absent or not finite by zeros, with `where`: 0 * NaN would still be NaN."""

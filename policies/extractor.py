@@ -72,9 +72,9 @@ class PerceptionExtractor(CombinedExtractor):
         """The state embedding of a batch that SB3 has preprocessed."""
         return self.perceive(observations).embedding
 
-    def perceive(self, observations: Mapping[str, Tensor]) -> State:
-        """The whole state of a batch that SB3 has preprocessed: embedding, gates, presence."""
-        return self.perception(self.restore(observations))
+    def perceive(self, observations: Mapping[str, Tensor], *, with_tokens: bool = False) -> State:
+        """The whole state of a batch that SB3 has preprocessed: embedding, gates, presence, and perhaps tokens."""
+        return self.perception(self.restore(observations), with_tokens=with_tokens)
 
     def restore(self, observations: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The observation as the spec describes it: frames (height, width, 3) in 0..255."""

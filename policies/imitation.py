@@ -184,8 +184,8 @@ class Imitator:
             self.done += joint
             if not on_step(outcome):
                 return None
-        embedding = self.policy.perceive(rollout.pack(self.observation))
-        following = self.policy.judge(embedding, self.state, self.starts[None])[0].values
+        percept = self.policy.perceive(rollout.pack(self.observation))
+        following = self.policy.judge(percept, self.state, self.starts[None])[0].values
         rollout.finish(following, self.starts, self.settings.gamma, 1.0)
         return rollout
 

@@ -6,7 +6,7 @@ classes. What is remembered is not decided here but learned.
 b batch, t steps, d width of the input, s width of the state, m width of what is recalled, g the three gates, 3 s wide
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -24,10 +24,12 @@ class Memory(nn.Module):
     Attributes:
         state_width: s, of the state, which is all zeros where an episode begins.
         recall_width: m, of what is recalled at each step.
+        looks_again: whether what is recalled takes a second look at the senses (percept.py).
     """
 
     state_width: int
     recall_width: int
+    looks_again: ClassVar[bool] = False
 
     def forward(
         self, inputs: Float[Tensor, "t b d"], state: Float[Tensor, "b s"], starts: Bool[Tensor, "t b"]
@@ -65,6 +67,12 @@ class GRUMemory(Memory):
         seen = functional.linear(inputs, cell.weight_ih, cell.bias_ih)  # t b g, in one product
         kept = (~starts)[..., None].to(seen.dtype)
         return cast(Any, _Recurrence.apply(seen, state, kept, cell.weight_hh, cell.bias_hh))
+
+
+class LookingGRUMemory(GRUMemory):
+    """A GRU whose recollection looks at the senses once more: what was said steers what is looked at."""
+
+    looks_again = True
 
 
 class _Recurrence(torch.autograd.Function):
@@ -124,5 +132,5 @@ class _Recurrence(torch.autograd.Function):
         return seen_gradient, carried, None, flat.t() @ befores.flatten(0, 1), flat.sum(dim=0)
 
 
-MEMORIES: dict[str, type[Memory]] = {"gru": GRUMemory}
+MEMORIES: dict[str, type[Memory]] = {"gru": GRUMemory, "looking_gru": LookingGRUMemory}
 """What `memory=` and `--memory` choose from, beside "none"."""

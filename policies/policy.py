@@ -16,6 +16,7 @@ from jaxtyping import Bool, Float, Shaped
 from numpy.typing import NDArray
 from stable_baselines3.common.distributions import Distribution
 from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.preprocessing import preprocess_obs
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor, FlattenExtractor, NatureCNN
 from torch import Tensor
 from torch.nn import functional
@@ -25,7 +26,12 @@ from ..perception.perception import Perception
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 from .memory import MEMORIES, Memory
+from .percept import Percept, SecondLook
 from .sources import ONLY, Observation
+
+
+SECOND_LOOK_WIDTH = 64
+"""Numbers that a second look adds to what the heads see."""
 
 
 class Judgement(NamedTuple):
@@ -37,7 +43,7 @@ class Judgement(NamedTuple):
     """The actor's last hidden layer."""
     values: Float[Tensor, " n"]
     features: Float[Tensor, "n f"]
-    """What the heads see: the state embedding and, where there is a memory, what it recalls."""
+    """What the heads see: the state embedding and, where there is a memory, what it recalls and looks at again."""
 
 
 class SensePolicy(ActorCriticPolicy):
@@ -50,13 +56,16 @@ class SensePolicy(ActorCriticPolicy):
 
     Attributes:
         memory: None, or the memory. What it recalls stands beside the embedding, which the heads still see.
+        second_look: None, or what the recollection sees in the senses; the heads see that, too.
 
     Raises:
         UnknownNameError: there is no such memory.
-        ConfigError: the heads shall not share a features extractor, or noise shall depend on the state.
+        ConfigError: the heads shall not share a features extractor, or noise shall depend on the state, or a memory
+            that looks again has no senses to look at.
     """
 
     memory: Memory | None
+    second_look: SecondLook | None
     default_extractor: ClassVar[type[BaseFeaturesExtractor]] = CombinedExtractor
 
     def __init__(self, *args: Any, memory: str = "none", **kwargs: Any) -> None:
@@ -72,11 +81,31 @@ class SensePolicy(ActorCriticPolicy):
         super().__init__(*args, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
-        self.memory = None
+        self.memory = self.second_look = None
         if self._memory_name != "none":
             self.memory = MEMORIES[self._memory_name](self.features_dim)
             self.features_dim += self.memory.recall_width
+            if self.memory.looks_again:
+                self.second_look = self._make_second_look()
+                self.features_dim += SECOND_LOOK_WIDTH
         super()._build_mlp_extractor()
+
+    def _make_second_look(self) -> SecondLook:
+        extractor = self.features_extractor
+        if not isinstance(extractor, PerceptionExtractor):
+            raise ConfigError(
+                f'The memory "{self._memory_name}" looks at the senses of a PerceptionExtractor; got '
+                f'{type(extractor).__name__}. Take that, or the memory "gru".'
+            )
+        config = extractor.perception.config
+        return SecondLook(
+            extractor.perception.spec.names,
+            width=config.width,
+            heads=config.heads,
+            latents=config.latents,
+            known=self.features_dim,
+            out=SECOND_LOOK_WIDTH,
+        )
 
     @property
     def senses(self) -> Spec | None:
@@ -101,34 +130,42 @@ class SensePolicy(ActorCriticPolicy):
         """The memory's state where an episode begins; None without a memory."""
         return None if self.memory is None else torch.zeros(count, self.state_width, device=self.device)
 
-    def perceive(self, observation: Observation) -> Float[Tensor, "n e"]:
-        """The features of a batch as it comes from the environment: whole numbers stay whole numbers."""
-        if self.perception is not None:
-            return cast(Tensor, self.features_extractor(observation))
-        return cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation))))
+    def perceive(self, observation: Observation) -> Percept:
+        """Perceives a batch as it comes from the environment: whole numbers stay whole numbers."""
+        extractor = self.features_extractor
+        if not isinstance(extractor, PerceptionExtractor):
+            return Percept(cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation)))), {})
+        seen = observation if self.perception is not None else self._preprocessed(observation)
+        state = extractor.perceive(seen, with_tokens=True)
+        return Percept(state.embedding, state.tokens or {})
+
+    def _preprocessed(self, observation: Observation) -> Observation:
+        return cast(Observation, preprocess_obs(observation, self.observation_space, self.normalize_images))
 
     def judge(
         self,
-        embedding: Float[Tensor, "n e"],
+        percept: Percept,
         state: Float[Tensor, "b s"] | None = None,
         starts: Bool[Tensor, "t b"] | None = None,
     ) -> tuple[Judgement, Float[Tensor, "b s"] | None]:
         """Remembers and judges; without a memory, every row by itself.
 
         Args:
-            embedding: what `perceive` gave; with a memory n = t * b, step by step.
+            percept: what `perceive` gave; with a memory n = t * b, step by step.
             state: the memory's, before the first step.
             starts: first steps of an episode; only for a memory.
 
         Returns:
             The judgement of all n rows, and the memory's state after the last step.
         """
-        features = embedding
+        features = embedding = percept.embedding
         if self.memory is not None:
             if state is None or starts is None:
                 raise ConfigError("A policy with memory needs its `state` and `starts`; use `first_state` at first.")
             recalled, state = self.memory(embedding.unflatten(0, starts.shape), state, starts)
             features = torch.cat([embedding, recalled.flatten(0, 1)], dim=1)
+            if self.second_look is not None:
+                features = torch.cat([features, self.second_look(features, percept.tokens)], dim=1)
         latent_pi, latent_vf = self.mlp_extractor(features)
         return Judgement(self.action_net(latent_pi), latent_pi, self.value_net(latent_vf)[:, 0], features), state
 
@@ -144,7 +181,7 @@ class SensePolicy(ActorCriticPolicy):
     @torch.no_grad()
     def act(
         self,
-        embedding: Float[Tensor, "b e"],
+        percept: Percept,
         state: Float[Tensor, "b s"] | None,
         starts: Bool[Tensor, " b"],
         *,
@@ -156,7 +193,7 @@ class SensePolicy(ActorCriticPolicy):
             Actions (as the distribution draws them, neither clipped nor scaled), values, log-probabilities and the
             memory's new state.
         """
-        judgement, state = self.judge(embedding, state, starts[None])
+        judgement, state = self.judge(percept, state, starts[None])
         distribution = self.distribution(judgement)
         actions = distribution.get_actions(deterministic=greedy)
         return actions, judgement.values, cast(Tensor, distribution.log_prob(actions)), state
@@ -218,14 +255,14 @@ class SensePolicy(ActorCriticPolicy):
         self.set_training_mode(False)
         tensors, is_batch = self.obs_to_tensor(observation)
         with torch.no_grad():
-            embedding = self.perceive(tensors if isinstance(tensors, dict) else {ONLY: tensors})
-            count = len(embedding)
+            percept = self.perceive(tensors if isinstance(tensors, dict) else {ONLY: tensors})
+            count = len(percept.embedding)
             before = cast(Tensor, self.first_state(count))
             if state is not None:
                 before = torch.as_tensor(np.asarray(state[0][0]), device=self.device)
             starts = np.zeros(count, bool) if episode_start is None else np.asarray(episode_start, bool)
             is_first = torch.as_tensor(starts.copy(), device=self.device)
-            actions, _, _, after = self.act(embedding, before, is_first, greedy=deterministic)
+            actions, _, _, after = self.act(percept, before, is_first, greedy=deterministic)
         chosen = actions.cpu().numpy().reshape((-1, *(self.action_space.shape or ())))
         if isinstance(self.action_space, spaces.Box):
             chosen = np.clip(chosen, self.action_space.low, self.action_space.high)

@@ -23,6 +23,7 @@ from ..perception.spec import Camera
 from .auxiliary import make_auxiliary
 from .extractor import PerceptionExtractor
 from .minibatch import LEAST_ROWS
+from .percept import Percept
 from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from .ppo_update import Update, UpdateSettings
 from .rollout import Rollout
@@ -249,8 +250,8 @@ class PPO(SavedAsFolder):
         rollout.begin(self.memory_state)
         while rollout.length < n_rollout_steps:
             with torch.no_grad():
-                embedding = self._perceive(rollout.see(observation, source.missions))
-                actions, values, log_probs, after = policy.act(embedding, self.memory_state, self.starts)
+                percept = self._perceive(rollout.see(observation, source.missions))
+                actions, values, log_probs, after = policy.act(percept, self.memory_state, self.starts)
                 outcome = source.step(policy.within_bounds(actions))
                 rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos
                 if outcome.final is not None:
@@ -264,36 +265,36 @@ class PPO(SavedAsFolder):
             if not callback.on_step():
                 return False
         with torch.no_grad():
-            embedding = self._perceive(rollout.pack(observation))
-            values = policy.judge(embedding, self.memory_state, self.starts[None])[0].values  # draws nothing
+            percept = self._perceive(rollout.pack(observation))
+            values = policy.judge(percept, self.memory_state, self.starts[None])[0].values  # draws nothing
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
         self.tell_episodes()
         callback.update_locals(locals())
         callback.on_rollout_end()
         return True
 
-    def _perceive(self, observation: Observation) -> Tensor:
-        """The embedding of one step of all environments, made by all threads."""
+    def _perceive(self, observation: Observation) -> Percept:
+        """One step of all environments, perceived by all threads."""
         count = len(next(iter(observation.values())))
         parts = self.workers.split(torch.arange(count), self._least_acting_rows)
         autocasts = self.autocast and self.device.type == "cuda"
 
-        def work(rows: Tensor) -> Tensor:
+        def work(rows: Tensor) -> Percept:
             begin, end = int(rows[0]), int(rows[-1]) + 1
             with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=autocasts):
-                return self.policy.perceive({name: part[begin:end] for name, part in observation.items()}).float()
+                percept = self.policy.perceive({name: part[begin:end] for name, part in observation.items()})
+                return (percept if self.policy.second_look is not None else percept._replace(tokens={})).float()
 
-        made = self.workers.map(work, parts)
-        return made[0] if len(made) == 1 else torch.cat(made)
+        return Percept.cat(self.workers.map(work, parts))
 
     def _bootstrap(self, rewards: Tensor, outcome: Outcome, memory: Tensor | None) -> Tensor:
         """Adds what would have come after a time limit: the discounted value of the last observation."""
         rows, final = cast(Tensor, outcome.cut_rows), cast(Observation, outcome.final)
         here = rows.clamp(min=0)
-        embedding = self.policy.perceive(self.rollout_buffer.pack(final)).float()
+        percept = self.policy.perceive(self.rollout_buffer.pack(final)).float()
         state = None if memory is None else memory[here]
         starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
-        values = self.policy.judge(embedding, state, starts[None])[0].values
+        values = self.policy.judge(percept, state, starts[None])[0].values
         return rewards.index_add(0, here, torch.where(rows >= 0, self.gamma * values, 0.0))
 
     def tell_episodes(self) -> None:

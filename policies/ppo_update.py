@@ -151,8 +151,8 @@ class Update:
         settings, policy = self.settings, self.policy
         device = self.rollout.device.type
         with torch.autocast(device, torch.bfloat16, enabled=settings.autocast and device == "cuda"):
-            embedding = policy.perceive(batch.observations)
-        judgement, _ = policy.judge(embedding.float(), batch.state, batch.starts)
+            percept = policy.perceive(batch.observations)
+        judgement, _ = policy.judge(percept.float(), batch.state, batch.starts)
         distribution = policy.distribution(judgement)
         log_ratio = cast(Tensor, distribution.log_prob(batch.actions)) - batch.log_probs
         ratio = log_ratio.exp()
