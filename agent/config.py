@@ -128,6 +128,8 @@ class TrainConfig(JsonSettings):
             raise unknown_name("Memory", str(self.memory), MEMORIES)
         if self.trainer not in TRAINERS:
             raise unknown_name("Trainer", str(self.trainer), TRAINERS)
+        if self.memory == "looking_gru" and self.trainer == "sb3":
+            raise ConfigError('`memory` "looking_gru" needs the trainer senseweave; got sb3. Take --memory gru.')
         if self.imitation_steps and self.memory != "none" and self.trainer == "sb3":
             raise ConfigError(
                 f'`imitation_steps` with memory "{self.memory}" needs the trainer senseweave; got sb3. Leave out '

@@ -1,4 +1,4 @@
-"""`Percept`: what a policy perceives of a batch, and `SecondLook`, which looks at it once more, knowing what is recalled.
+"""`Percept`: what a policy perceives of a batch, and `SecondLook`: looking at it once more, knowing what is recalled.
 
 The first look is the perception's: it knows what the senses say now. A memory stands behind it, so what was heard some
 seconds ago ("go to the ringing object") could not steer where the agent looks; a second look can. It needs no step to
@@ -15,6 +15,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ..perception.attention import GatedCrossAttention, masked_mean
+from ..perception.fusion.gated_cross_attention import Primer
+from ..perception.modules import NamedModules
 from ..perception.tokens import TokenGroup
 
 
@@ -55,20 +57,23 @@ class SecondLook(nn.Module):
         known: width of what is known, f.
         out: width of what is seen, o.
 
-    Source: a block of the default fusion (perception/attention.py) with the queries of a recurrent state, as in
-        Hudson and Manning 2018 (MAC, arXiv 1803.03067), equations r2.1 to r3.1.
+    Source: a block of the default fusion (perception/attention.py) whose queries come from a recurrent state, as in
+        the read unit of Hudson and Manning 2018 (MAC, arXiv 1803.03067), section 3.2.2.
     """
 
     def __init__(self, names: Sequence[str], *, width: int, heads: int, latents: int, known: int, out: int) -> None:
         super().__init__()
         self.width = width
         self.ask = nn.Linear(known, latents * width)
+        self.primers = NamedModules({name: Primer(width, latents) for name in names})
         self.block = GatedCrossAttention(names, width, heads)
         self.tell = nn.Sequential(nn.LayerNorm(latents * width), nn.Linear(latents * width, out))
 
     def forward(self, known: Float[Tensor, "n f"], tokens: Mapping[str, TokenGroup]) -> Float[Tensor, "n o"]:
         """What is seen at the second look."""
-        latents = self.ask(known).unflatten(-1, (-1, self.width))
+        asked = latents = self.ask(known).unflatten(-1, (-1, self.width))
         means = {name: masked_mean(group) for name, group in tokens.items()}
+        for name, primer in self.primers.items():  # the block sees only how tokens differ from their mean
+            latents = latents + primer(asked, tokens[name], means[name])[0]
         latents, _, _ = self.block(latents, tokens, means)
         return self.tell(latents.flatten(1))

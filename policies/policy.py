@@ -29,7 +29,6 @@ from .memory import MEMORIES, Memory
 from .percept import Percept, SecondLook
 from .sources import ONLY, Observation
 
-
 SECOND_LOOK_WIDTH = 64
 """Numbers that a second look adds to what the heads see."""
 

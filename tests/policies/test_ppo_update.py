@@ -22,7 +22,7 @@ SETTINGS, gradients, learner, played, update_of = (
 )
 
 
-@pytest.mark.parametrize("memory", ["none", "gru"])
+@pytest.mark.parametrize("memory", ["none", "gru", "looking_gru"])
 def test_gradients_do_not_depend_on_how_many_threads_share_them(memory):
     model = played(learner(num_envs=16, memory=memory))
     alone, figures = gradients(model, workers=1)
@@ -33,7 +33,7 @@ def test_gradients_do_not_depend_on_how_many_threads_share_them(memory):
             torch.testing.assert_close(own, expected, rtol=1e-5, atol=1e-5)
             assert torch.equal(own, repeated)
         torch.testing.assert_close(told, figures, rtol=1e-5, atol=1e-5)
-    parts = update_of(model, 3).workers.split(torch.arange(16 if memory == "gru" else 192), 1)
+    parts = update_of(model, 3).workers.split(torch.arange(192 if memory == "none" else 16), 1)
     assert len(parts) == 3  # there was something to divide
 
 
