@@ -143,7 +143,7 @@ class Imitator:
         self.state: Tensor | None = None
         self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
         length = math.ceil(self.settings.rollout_size / self.source.num_envs)
-        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.perception)
+        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.perception, self.workers)
 
     @property
     def expert_share(self) -> float:

@@ -19,19 +19,21 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..perception.errors import CheckpointError, ConfigError
-from ..perception.spec import Camera
 from .auxiliary import make_auxiliary
 from .extractor import PerceptionExtractor
-from .minibatch import LEAST_ROWS
 from .percept import Percept
 from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from .ppo_update import Update, UpdateSettings
 from .rollout import Rollout
 from .saved import SavedAsFolder
-from .sources import Observation, Outcome, Source, source_of
+from .sources import Observation, Source, source_of
 from .tally import EpisodeTally
+from .time_limits import TimeLimits
 from .vec_env import GymnasiumVecEnv
 from .workers import Workers, available_cores, broadcast_parameters, world_rank, world_size
+
+LEAST_ACTING_ROWS = 64
+"""A thread that acts for fewer environments than this costs more than it helps: threads wait for Python's lock."""
 
 
 class PPO(SavedAsFolder):
@@ -131,9 +133,7 @@ class PPO(SavedAsFolder):
             self.policy.features_extractor.perception.compile()
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
         self.workers = Workers(count if self.device.type == "cpu" else 1)
-        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.perception)
-        sees = any(isinstance(kind, Camera) for kind in (self.policy.senses or {}).values())
-        self._least_acting_rows = LEAST_ROWS if sees else 2 * LEAST_ROWS  # symbols are too little work to divide
+        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.perception, self.workers)
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
 
@@ -248,16 +248,17 @@ class PPO(SavedAsFolder):
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
         observation = cast(Observation, self._last_obs)
         rollout.begin(self.memory_state)
+        limits = TimeLimits(policy, rollout, self.gamma)
         while rollout.length < n_rollout_steps:
             with torch.no_grad():
                 percept = self._perceive(rollout.see(observation, source.missions))
                 actions, values, log_probs, after = policy.act(percept, self.memory_state, self.starts)
                 outcome = source.step(policy.within_bounds(actions))
                 rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos
-                if outcome.final is not None:
-                    rewards = self._bootstrap(rewards, outcome, after)
                 self.tally.note(outcome)
+                limits.note(outcome, after)
                 rollout.add(actions, log_probs, values, self.starts, rewards)
+                limits.settle(self.n_envs)
             self.num_timesteps += self.n_envs * world_size()
             self.memory_state, self.starts = after, dones
             observation, self._last_obs = new_obs, cast(Any, new_obs)
@@ -265,6 +266,7 @@ class PPO(SavedAsFolder):
             if not callback.on_step():
                 return False
         with torch.no_grad():
+            limits.settle()
             percept = self._perceive(rollout.pack(observation))
             values = policy.judge(percept, self.memory_state, self.starts[None])[0].values  # draws nothing
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
@@ -276,7 +278,7 @@ class PPO(SavedAsFolder):
     def _perceive(self, observation: Observation) -> Percept:
         """One step of all environments, perceived by all threads."""
         count = len(next(iter(observation.values())))
-        parts = self.workers.split(torch.arange(count), self._least_acting_rows)
+        parts = self.workers.split(torch.arange(count), LEAST_ACTING_ROWS)
         autocasts = self.autocast and self.device.type == "cuda"
 
         def work(rows: Tensor) -> Percept:
@@ -286,16 +288,6 @@ class PPO(SavedAsFolder):
                 return (percept if self.policy.second_look is not None else percept._replace(tokens={})).float()
 
         return Percept.cat(self.workers.map(work, parts))
-
-    def _bootstrap(self, rewards: Tensor, outcome: Outcome, memory: Tensor | None) -> Tensor:
-        """Adds what would have come after a time limit: the discounted value of the last observation."""
-        rows, final = cast(Tensor, outcome.cut_rows), cast(Observation, outcome.final)
-        here = rows.clamp(min=0)
-        percept = self.policy.perceive(self.rollout_buffer.pack(final)).float()
-        state = None if memory is None else memory[here]
-        starts = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
-        values = self.policy.judge(percept, state, starts[None])[0].values
-        return rewards.index_add(0, here, torch.where(rows >= 0, self.gamma * values, 0.0))
 
     def tell_episodes(self) -> None:
         """Reads the tally into SB3's buffers of the latest episodes."""

@@ -13,8 +13,12 @@ from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ..perception.perception import Perception
-from ..perception.spec import Instruction
+from ..perception.spec import Instruction, Microphone
 from .sources import Observation
+from .workers import Workers
+
+LEAST_SOUNDS = 16
+"""A thread that gets fewer recordings than this costs more than it helps."""
 
 
 class Rollout:
@@ -25,6 +29,7 @@ class Rollout:
         num_envs: b.
         device: of everything.
         perception: what the observations are for, where it is ours: it digests their sounds.
+        workers: share that; None does it in this thread alone.
 
     Attributes:
         actions, log_probs, values, rewards, starts: t b; `starts` marks first steps of an episode.
@@ -38,10 +43,20 @@ class Rollout:
     advantages: Float[Tensor, "t b"]
     returns: Float[Tensor, "t b"]
 
-    def __init__(self, steps: int, num_envs: int, device: torch.device, perception: Perception | None = None) -> None:
+    def __init__(
+        self,
+        steps: int,
+        num_envs: int,
+        device: torch.device,
+        perception: Perception | None = None,
+        workers: Workers | None = None,
+    ) -> None:
         self.steps, self.num_envs, self.device = steps, num_envs, device
         kinds = {} if perception is None else dict(perception.spec.items())
-        self._digest: Callable[[Observation], Observation] = dict if perception is None else perception.digest
+        self._digest: Callable[[Observation], Observation] = dict
+        if perception is not None and any(isinstance(kind, Microphone) for kind in kinds.values()):
+            shared, digest = workers or Workers(1), perception.digest
+            self._digest = lambda observation: shared.over_rows(digest, observation, LEAST_SOUNDS)
         self._texts = tuple(
             name for name, kind in kinds.items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
         )
@@ -68,7 +83,7 @@ class Rollout:
             }
         for name, part in packed.items():
             self._observations[name][self.length].copy_(part)
-        return self._cut(packed)
+        return self.cut(packed)
 
     def add(
         self,
@@ -130,7 +145,7 @@ class Rollout:
                 whole[name] = whole[name][..., :longest]
         return whole
 
-    def _cut(self, packed: Observation) -> Observation:
+    def cut(self, packed: Observation) -> Observation:
         """Leaves the padding of instructions out where looking how long they are costs nothing."""
         if self.device.type != "cpu":
             return packed

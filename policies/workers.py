@@ -6,7 +6,7 @@ other thousands of times in an update.
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -35,6 +35,16 @@ class Workers:
         waiting = [self._pool.submit(work, part) for part in parts[1:]]
         own = work(parts[0])
         return [own, *(future.result() for future in waiting)]
+
+    def over_rows(
+        self, work: Callable[[dict[str, Tensor]], dict[str, Tensor]], tensors: Mapping[str, Tensor], least: int
+    ) -> dict[str, Tensor]:
+        """Does the work on rows of tensors that belong together, and joins what comes out."""
+        count = len(next(iter(tensors.values())))
+        pieces = [len(rows) for rows in self.split(torch.arange(count), least)]
+        parts = zip(*(tensor.split(pieces) for tensor in tensors.values()), strict=True)
+        made = self.map(work, [dict(zip(tensors, part, strict=True)) for part in parts])
+        return made[0] if len(made) == 1 else {name: torch.cat([part[name] for part in made]) for name in made[0]}
 
     def split(self, rows: Tensor, least: int) -> list[Tensor]:
         """Divides rows into as many parts as there are threads, none of them smaller than `least`."""
@@ -73,17 +83,15 @@ def add_gradients(parameters: Sequence[nn.Parameter], parts: Sequence[Sequence[T
         parts: for each thread, a gradient for each parameter, or None where the parameter was not used.
     """
     used: list[nn.Parameter] = []
-    sums: list[Tensor] = []
-    for number, parameter in enumerate(parameters):
-        given = [gradient for part in parts if (gradient := part[number]) is not None]
-        if not given and world_size() == 1:
-            parameter.grad = None
-            continue
-        total = given[0] if given else torch.zeros_like(parameter)
-        for gradient in given[1:]:
-            total = total + gradient
-        used.append(parameter)
-        sums.append(total)
+    rows: list[list[Tensor]] = []  # of one parameter each, a gradient from each thread
+    for parameter, gradients in zip(parameters, zip(*parts, strict=True), strict=True):
+        parameter.grad = None
+        if world_size() > 1 or any(gradient is not None for gradient in gradients):
+            used.append(parameter)
+            rows.append([torch.zeros_like(parameter) if given is None else given for given in gradients])
+    sums = [row[0] for row in rows]
+    for number in range(1, len(parts)):
+        sums = list(torch._foreach_add(sums, [row[number] for row in rows]))
     if world_size() > 1:
         flat = sum_over_world(torch.cat([total.flatten() for total in sums]))
         sums = [part.view_as(total) for part, total in zip(flat.split([t.numel() for t in sums]), sums, strict=True)]

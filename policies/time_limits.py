@@ -1,0 +1,64 @@
+"""`TimeLimits`: what would have come after the steps at which a time limit cut episodes off.
+
+Kept until there are as many as environments, or the rollout ends: many are judged as fast as few.
+
+b environments, k episodes cut off in one step
+"""
+
+from typing import NamedTuple, cast
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from .policy import SensePolicy
+from .rollout import Rollout
+from .sources import Observation, Outcome
+
+
+class _Cut(NamedTuple):
+    step: int
+    rows: Int[Tensor, " k"]
+    observation: Observation
+    memory: Float[Tensor, "k s"] | None
+
+
+class TimeLimits:
+    """Adds the discounted value of an episode's last observation to the reward of the step before it.
+
+    Args:
+        policy: judges.
+        rollout: whose rewards these are.
+        gamma: discount.
+
+    Source: Pardo et al. 2018 (time limits in reinforcement learning, arXiv 1712.00378), equation 4.
+    """
+
+    def __init__(self, policy: SensePolicy, rollout: Rollout, gamma: float) -> None:
+        self._policy, self._rollout, self._gamma = policy, rollout, gamma
+        self._waiting: list[_Cut] = []
+
+    def note(self, outcome: Outcome, memory: Float[Tensor, "b s"] | None) -> None:
+        """Keeps what a step left off, before that step is added to the rollout; `memory` is that after it."""
+        if outcome.final is None:
+            return
+        rows = cast(Tensor, outcome.cut_rows)
+        kept = None if memory is None else memory[rows.clamp(min=0)]
+        self._waiting.append(_Cut(self._rollout.length, rows, self._rollout.pack(outcome.final), kept))
+
+    def settle(self, least: int = 1) -> None:
+        """Adds the values of what waits, if there are at least so many, to the rewards; draws nothing."""
+        if sum(len(cut.rows) for cut in self._waiting) < least:
+            return
+        rows = torch.cat([cut.rows for cut in self._waiting])
+        steps = torch.cat([torch.full_like(cut.rows, cut.step) for cut in self._waiting])
+        seen = {
+            name: torch.cat([cut.observation[name] for cut in self._waiting]) for name in self._waiting[0].observation
+        }
+        memories = [cut.memory for cut in self._waiting if cut.memory is not None]
+        self._waiting.clear()
+        percept = self._policy.perceive(self._rollout.cut(seen)).float()
+        starts = torch.zeros(1, len(rows), dtype=torch.bool, device=rows.device)
+        judgement, _ = self._policy.judge(percept, torch.cat(memories) if memories else None, starts)
+        added = torch.where(rows >= 0, self._gamma * judgement.values, 0.0)  # on CUDA a row -1 was not cut off
+        self._rollout.rewards.index_put_((steps, rows.clamp(min=0)), added, accumulate=True)
