@@ -1,6 +1,6 @@
 """`Expert`: the next action of a shortest plan, made from everything that is true in a room.
 
-It plays and shows how; it does not look, hear or remember: the same state always gives the same action, at any batch
+It plays and shows how; it does not hear or remember: the same state always gives the same action, at any batch
 size. Where several actions are equally good it takes the first of: finish (done, pick up, drop or toggle), forward (or
 open the door ahead), left, right.
 
@@ -28,6 +28,7 @@ from .codes import (
     unpacked,
 )
 from .expert_field import FAR
+from .expert_gaze import Gaze
 from .expert_survey import CROSSING, Ground, Surveyor, holds_target, holds_useless
 from .state import GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
 
@@ -53,11 +54,21 @@ class Expert:
         self.field = self.surveyor.field
         self._ahead = _actions_ahead(device)
         self._finish = torch.tensor([_FINISH[verb] for verb in range(4)], device=device)
+        self._gaze = Gaze(width, device)
         self._order = torch.arange(4, device=device)[:, None]
 
-    def act(self, state: RoomsState) -> Int[Tensor, " b"]:
-        """The next action of the plan for each environment; "done" where there is no plan."""
-        return self._plan(state)[0]
+    def act(self, state: RoomsState, must_see: Bool[Tensor, " b"] | None = None) -> Int[Tensor, " b"]:
+        """The next action of the plan for each environment; "done" where there is no plan.
+
+        Args:
+            state: the truth.
+            must_see: where the target has to be seen by whoever is shown the way, so that it is looked for and kept
+                in view (expert_gaze.py); that makes some plans longer. None: nowhere.
+        """
+        if must_see is None:
+            return self._plan(state, self._order)[0]
+        glance = self._gaze.glance(state, must_see)
+        return glance.looks_around(self._plan(state, glance.order)[0])
 
     def distance(self, state: RoomsState) -> Int[Tensor, " b"]:
         """Steps to success by the plan, at least 1; -1 where there is none or something has to be put aside first.
@@ -65,11 +76,11 @@ class Expert:
         The least there is, objects left where they are, for GO_TO, OPEN_DOOR, and PICK_UP with empty hands; and for
         PUT_NEXT where one object is the target, but a closed door that is passed twice counts as closed both times.
         """
-        steps = self._plan(state)[1]
+        steps = self._plan(state, self._order)[1]
         return torch.where(steps < _BLOCKED, steps.clamp(min=1), -1)
 
-    def _plan(self, state: RoomsState) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
-        """Actions and steps; steps >= _BLOCKED where objects block the way."""
+    def _plan(self, state: RoomsState, order: Int[Tensor, "4 b"]) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+        """Actions and steps; steps >= _BLOCKED where objects block the way. `order` is that of equally good choices."""
         ground = self.surveyor.survey(state, self.surveyor.walking)
         has_target = holds_target(state)
         must_pick = (state.verb == PUT_NEXT) & ~has_target
@@ -81,7 +92,7 @@ class Expert:
         field = self.field.solve(goals, without.enter, without.turn, None if has_legs else ground.start)
         if has_legs:
             goals, field = self._earlier_legs(state, ground, goals, field, must_pick, must_drop)
-        action, steps = self._choose(state, ground, goals, field)
+        action, steps = self._choose(state, ground, goals, field, order)
         is_blocked = steps >= _BLOCKED
         if bool(is_blocked.any()):
             which = is_blocked.nonzero()[:, 0]
@@ -157,6 +168,7 @@ class Expert:
         ground: Ground,
         goals: Int16[Tensor, "2 2 c b"],
         field: Int16[Tensor, "2 2 c b"],
+        order: Int[Tensor, "4 b"] | None = None,
     ) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
         """The best of finishing, forward, left and right, and what it leads to in steps."""
         poses = self.field.around(state.agent_cell, state.heading)
@@ -164,8 +176,9 @@ class Expert:
         away[0] = _flat(goals).gather(0, poses[:1])[0]
         away[1] += _flat(ground.enter).gather(0, poses[1:2])[0]
         away[2:] += _flat(ground.turn).gather(0, poses[2:])
-        best = (away * 4 + self._order).amin(dim=0)  # equal ones in their order
-        steps, choice = best // 4, best % 4
+        order = self._order if order is None else order
+        steps = away.amin(dim=0)
+        choice = torch.where(away == steps, order, 5).argmin(dim=0)  # equally good ones in their order
         ahead = self._code_ahead(state)
         finish = torch.where(ahead == EMPTY_CODE, DROP, self._finish.take(state.verb))
         action = torch.where(choice == 0, finish, torch.where(choice == 1, self._ahead.take(ahead), choice - 2 + LEFT))

@@ -146,10 +146,15 @@ class Simulation:
         return observation
 
     def expert_actions(self) -> Int[Tensor, " b"]:
-        """What someone who sees everything would do now; while an instruction is being spoken, nothing but listen."""
+        """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
+
+        With a camera, what can be told by its look alone is looked for and kept in view, see expert_gaze.py.
+        """
         if self._expert is None:
             self._expert = Expert(self.level.height, self.level.width, self.device)
-        actions = self._expert.act(self.state)
+        by_look = self.level.is_told_by_look if "camera" in self.spec else None
+        must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
+        actions = self._expert.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
 

@@ -1,0 +1,134 @@
+"""One lesson for fusions.py: a policy learns by heart what the expert does in states that all fusions share.
+
+The states are of a level of Rooms, played by the expert with random actions in between, so that its way back from a
+mistake is seen as well; senses are missing in some of the episodes. No reinforcement, and no dataset on disk: the same
+seed plays the same states again within seconds.
+
+t steps, b rooms, n states
+"""
+
+import dataclasses
+import time
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from senseweave.envs.rooms.vector_env import RoomsVectorEnv
+from senseweave.perception import PerceptionConfig
+from senseweave.policies.policy import SensePolicy
+from senseweave.policies.presets import ppo_settings
+
+ROOMS = 64
+RANDOM_SHARE = 0.3
+"""How many of the actions are random moves: without them, states that follow a mistake are never seen."""
+MOVES = 3
+MISSING_SHARE = 0.1
+"""Fraction of the episodes in which a sense is missing, each by itself."""
+LAST_RATE = 0.1
+"""The learning rate at the end, as a share of that at the start."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What is learned, and how.
+
+    Args:
+        level: of Rooms, "Seek" say.
+        options: of the level.
+        seed: of the states, the weights and the minibatches.
+        states: how many; the same for every fusion.
+        epochs: how often each is learned from.
+        batch_size: states of a minibatch.
+        learning_rate: at the start.
+        missing: fraction of the episodes in which a sense is missing.
+    """
+
+    level: str
+    options: dict[str, Any]
+    seed: int
+    states: int
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    missing: float = MISSING_SHARE
+
+    def rooms(self, num_envs: int = ROOMS, **options: Any) -> RoomsVectorEnv:
+        """A batch of the level's rooms."""
+        return RoomsVectorEnv(self.level, num_envs=num_envs, device="cpu", **self.options | options)
+
+
+def new_policy(lesson: Lesson, config: PerceptionConfig) -> SensePolicy:
+    """A policy with random weights."""
+    env = lesson.rooms(1)
+    torch.manual_seed(lesson.seed)
+    settings = ppo_settings(env.senses, config)["policy_kwargs"]
+    return SensePolicy(env.single_observation_space, env.single_action_space, lambda _: lesson.learning_rate, **settings)
+
+
+@torch.no_grad()
+def play(lesson: Lesson, policy: SensePolicy) -> tuple[dict[str, Tensor], Tensor]:
+    """States and what the expert does there.
+
+    Args:
+        lesson: which, and how many.
+        policy: its perception turns sounds into features once; weights play no part in that.
+
+    Returns:
+        Observations by name, (n, ...), and actions (n,).
+    """
+    env = lesson.rooms(outages=lesson.missing, outage_steps="episode")
+    generator = torch.Generator().manual_seed(lesson.seed)
+    observation, _ = env.reset(seed=lesson.seed)
+    digest = policy.perception.digest  # pyright: ignore[reportOptionalMemberAccess]
+    seen: dict[str, Tensor] = {}
+    wanted = torch.zeros(lesson.states, dtype=torch.int64)
+    for first in range(0, lesson.states, ROOMS):
+        rows = min(ROOMS, lesson.states - first)
+        digested = digest(observation)
+        if not seen:
+            seen = {name: part.new_zeros(lesson.states, *part.shape[1:]) for name, part in digested.items()}
+        for name, part in digested.items():
+            seen[name][first : first + rows] = part[:rows]
+        expert = env.expert_actions()
+        wanted[first : first + rows] = expert[:rows]
+        moves = torch.randint(MOVES, (ROOMS,), generator=generator)
+        is_random = torch.rand(ROOMS, generator=generator) < RANDOM_SHARE
+        observation, *_ = env.step(torch.where(is_random, moves, expert))
+    return seen, wanted
+
+
+def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: Tensor) -> dict[str, float]:
+    """Behaviour cloning.
+
+    Returns:
+        "samples_per_cpu_s" (forward, backward and optimiser), "agreement" with the expert in the last epoch, and "loss".
+    """
+    optimizer = torch.optim.Adam(policy.parameters(), lr=lesson.learning_rate, eps=1e-5, fused=True)
+    generator = torch.Generator().manual_seed(lesson.seed)
+    updates = lesson.epochs * -(-lesson.states // lesson.batch_size)
+    done, losses, agreed = 0, [], []
+    policy.train()
+    began = time.process_time()
+    for _ in range(lesson.epochs):
+        losses, agreed = [], []
+        for rows in torch.randperm(lesson.states, generator=generator).split(lesson.batch_size):
+            batch = {name: part[rows] for name, part in seen.items()}
+            logits = policy.judge(policy.perceive(batch))[0].logits
+            loss = functional.cross_entropy(logits, wanted[rows])
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+            for group in optimizer.param_groups:
+                group["lr"] = lesson.learning_rate * (1.0 - (1.0 - LAST_RATE) * done / updates)
+            optimizer.step()
+            done += 1
+            losses.append(float(loss.detach()))
+            agreed.append(float((logits.argmax(dim=1) == wanted[rows]).float().mean()))
+    policy.eval()
+    return {
+        "samples_per_cpu_s": lesson.epochs * lesson.states / (time.process_time() - began),
+        "agreement": sum(agreed) / len(agreed),
+        "loss": sum(losses) / len(losses),
+    }

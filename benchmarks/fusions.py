@@ -1,0 +1,188 @@
+"""Every fusion, side by side: the same encoders, about the same number of parameters, the same lessons.
+
+    python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; an hour and more
+    python benchmarks/fusions.py --only concat late --seeds 0      some of it
+    python benchmarks/fusions.py --level SeekGrounded --only gated_cross_attention concat
+    python benchmarks/fusions.py --reinforce gated_cross_attention concat --seeds 0 1 2      by PPO, hours
+
+Each fusion learns from one dataset of the expert's actions and then plays held-out rooms: with all senses, with each
+sense removed, with every sense failing half the time, and rooms whose combinations were never shown. Rows are kept in
+--out, and the same command goes on with those that are missing; several processes may share the folder.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from tables import machine, print_json, print_table, tell
+
+SEEDS = (0, 1, 2)
+DEFAULT = "gated_cross_attention"
+STATES, EPOCHS = 120_000, 4
+TOLERANCE = 0.1
+"""A fusion's network has as many parameters as the default's, give or take this share."""
+FAILING = {"outages": 0.5, "outage_steps": 10.0}
+Row = dict[str, Any]
+Case = tuple[str, dict[str, Any], tuple[str, ...]]
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--level", default="Seek", help="of Rooms (default: Seek)")
+    parser.add_argument("--only", nargs="+", metavar="FUSION", help="default: all")
+    parser.add_argument("--reinforce", nargs="+", metavar="FUSION", help="these learn by `senseweave train` instead")
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
+    parser.add_argument("--states", type=int, default=STATES, help=f"of the dataset (default: {STATES:,})")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default: {EPOCHS}")
+    parser.add_argument("--episodes", type=int, default=512, help="held-out episodes of each cell (default: 512)")
+    parser.add_argument("--out", type=Path, default=Path("runs/fusions"), help="folder of finished rows")
+    parser.add_argument("--plot", type=Path, help="a PNG of the table")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--quick", action="store_true", help="two fusions, 512 states, 1 seed: a smoke test")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.states, options.epochs, options.episodes, options.seeds = 512, 1, 8, options.seeds[:1]
+        options.only = options.only or [DEFAULT, "concat"]
+    if min(options.states, options.epochs, options.episodes) < 1 or min(options.seeds) < 0:
+        parser.error("--states, --epochs and --episodes must be at least 1, --seeds at least 0")
+    from senseweave.perception import FUSIONS
+
+    asked = options.reinforce or options.only or sorted(FUSIONS, key=lambda name: (name != DEFAULT, name))
+    if unknown := [name for name in asked if name not in FUSIONS]:
+        parser.error(f"there is no fusion {', '.join(unknown)}; choose from {', '.join(sorted(FUSIONS))}")
+    options.fusions = asked
+    return options
+
+
+def level_options(level: str) -> dict[str, Any]:
+    """What training shows: held-out combinations are left out."""
+    return {"split": "train"} | ({"size": "small"} if level == "Seek" else {})
+
+
+def cases_of(level: str, senses: tuple[str, ...]) -> list[Case]:
+    """Name, options of the level, and removed senses of every column."""
+    options = level_options(level)
+    cases: list[Case] = [("all", options, ())]
+    cases += [(f"without {name}", options, (name,)) for name in senses]
+    return [*cases, ("failing", options | FAILING, ()), ("never shown", options | {"split": "test"}, ())]
+
+
+def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
+    """One fusion, one seed: learns from the dataset and plays."""
+    import torch
+    from fusion_lessons import Lesson, learn, new_policy, play
+
+    from senseweave.perception import PerceptionConfig
+    from senseweave.perception.fusion.budget import config_within
+
+    torch.set_num_threads(1)
+    lesson = Lesson(options.level, level_options(options.level), seed, options.states, options.epochs)
+    senses = lesson.rooms(1).senses
+    wanted = sum(part.numel() for part in _perception(senses, PerceptionConfig()).parameters())
+    config = config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
+    policy = new_policy(lesson, config)
+    told: Row = {"parameters": sum(part.numel() for part in _perception(senses, config).parameters())}
+    told |= learn(lesson, policy, *play(lesson, policy))
+    return told | play_cases(policy, options)
+
+
+def _perception(senses: Any, config: Any) -> Any:
+    from senseweave.perception import Perception
+
+    return Perception(senses, config)
+
+
+def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
+    """One fusion, one seed, by the recipe of `senseweave train`."""
+    from senseweave.agent.config import EvaluateConfig, TrainConfig, with_recipe
+    from senseweave.agent.evaluate import open_run
+    from senseweave.agent.train import resume, train
+
+    env, level = f"senseweave/{options.level}-v0", level_options(options.level)
+    folder = options.out / f"run-{options.level}-{fusion}-seed{seed}"
+    given: Row = {"env": env, "env_options": level, "seed": seed, "fusion": fusion}
+    given |= {"evaluation_episodes": 0, "video": False}
+    told = resume(folder) if folder.exists() else train(TrainConfig(**with_recipe(given)), folder)
+    _, policy, _, _, _ = open_run(EvaluateConfig(str(folder), env, level))
+    return {"steps": told["steps"], "seconds": told["seconds"]} | play_cases(policy, options)
+
+
+def play_cases(policy: Any, options: argparse.Namespace) -> Row:
+    """Success in each case: held-out seeds, sampled actions."""
+    from senseweave.agent.episodes import run_episodes
+    from senseweave.agent.evaluate import close_envs, make_envs
+
+    success = {}
+    for name, level, without in cases_of(options.level, policy.senses.names):
+        envs = make_envs(f"senseweave/{options.level}-v0", level, options.episodes, None, policy.device)
+        try:
+            success[name] = run_episodes(policy, envs, options.episodes, without=without).success_rate
+        finally:
+            close_envs(envs)
+    return {"success": success}
+
+
+def row_of(fusion: str, seed: int, options: argparse.Namespace) -> Row:
+    """A finished row, from the folder or from a run."""
+    kind = "ppo" if options.reinforce else "clone"
+    task = {"fusion": fusion, "seed": seed, "level": options.level, "kind": kind, "episodes": options.episodes}
+    task |= {} if options.reinforce else {"states": options.states, "epochs": options.epochs}
+    path = options.out / f"{kind}-{options.level}-{fusion}-seed{seed}.json"
+    if path.exists() and (row := json.loads(path.read_text(encoding="utf-8")))["task"] == task:
+        tell(f"{path} is finished already")
+        return row
+    tell(f"{kind}, {options.level}: {fusion}, seed {seed}")
+    row = {"task": task} | (run_reinforcement if options.reinforce else run_cloning)(fusion, seed, options)
+    options.out.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".part{os.getpid()}")
+    part.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    os.replace(part, path)
+    return row
+
+
+def show(rows: list[Row], options: argparse.Namespace) -> None:
+    """One line for each fusion, the best first: the median over the seeds and, in parentheses, every seed."""
+
+    def cell(values: list[float], form: str) -> str:
+        each = " ".join(format(value, form) for value in values)
+        return each if len(values) == 1 else f"{format(statistics.median(values), form)} ({each})"
+
+    by_fusion: dict[str, list[Row]] = {}
+    for row in rows:
+        by_fusion.setdefault(row["task"]["fusion"], []).append(row)
+    best_first = sorted(by_fusion.items(), key=lambda item: -statistics.mean(row["success"]["all"] for row in item[1]))
+    cases = list(rows[0]["success"])
+    figures = [("parameters", ",.0f"), ("samples_per_cpu_s", ",.0f")] if "parameters" in rows[0] else []
+    table = [
+        [name, *(cell([row["success"][case] for row in of], ".3f") for case in cases)]
+        + [format(statistics.median(row[figure] for row in of), form) for figure, form in figures]
+        for name, of in best_first
+    ]
+    columns = ["fusion", *cases, *(figure.replace("_", " ") for figure, _ in figures)]
+    title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
+    print_table(title, columns, table, markdown=options.markdown)
+    if options.plot:
+        from fusion_plot import draw
+
+        draw(best_first, cases, title, options.plot)
+        tell(f"wrote {options.plot}")
+
+
+def main() -> int:
+    """Runs what is missing and prints the table."""
+    options = parse()
+    rows = [row_of(fusion, seed, options) for seed in options.seeds for fusion in options.fusions]
+    show(rows, options)
+    if options.json:
+        print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
