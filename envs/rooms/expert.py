@@ -79,7 +79,7 @@ class Expert:
         steps = self._plan(state, self._order)[1]
         return torch.where(steps < _BLOCKED, steps.clamp(min=1), -1)
 
-    def _plan(self, state: RoomsState, order: Int[Tensor, "4 b"]) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+    def _plan(self, state: RoomsState, order: Int[Tensor, "4 #b"]) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
         """Actions and steps; steps >= _BLOCKED where objects block the way. `order` is that of equally good choices."""
         ground = self.surveyor.survey(state, self.surveyor.walking)
         has_target = holds_target(state)
@@ -168,7 +168,7 @@ class Expert:
         ground: Ground,
         goals: Int16[Tensor, "2 2 c b"],
         field: Int16[Tensor, "2 2 c b"],
-        order: Int[Tensor, "4 b"] | None = None,
+        order: Int[Tensor, "4 #b"] | None = None,
     ) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
         """The best of finishing, forward, left and right, and what it leads to in steps."""
         poses = self.field.around(state.agent_cell, state.heading)

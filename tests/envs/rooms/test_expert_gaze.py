@@ -1,0 +1,90 @@
+"""The expert where the target has to be seen: it brings it into view, looks around one way, and still always arrives."""
+
+import pytest
+import torch
+
+from rooms_scenes import empty_state, place
+from senseweave.envs.rooms import codes
+from senseweave.envs.rooms.expert import Expert
+from senseweave.envs.rooms.expert_gaze import TO_THE_LEFT, TO_THE_RIGHT, Gaze
+from senseweave.envs.rooms.vector_env import RoomsVectorEnv
+
+SIZE = 9
+MIDDLE = 4 * SIZE + 4
+
+
+def scene(target: int, heading: int = codes.NORTH, wrong: int | None = None):
+    """One room, the agent in its middle, and a target somewhere."""
+    state = empty_state(1, SIZE, SIZE, 2)
+    state.agent_cell[:], state.heading[:] = MIDDLE, heading
+    place(state, 0, 0, target, codes.BALL, 0)
+    state.is_target[0, 0] = True
+    if wrong is not None:
+        place(state, 0, 1, wrong, codes.KEY, 1)
+        state.is_wrong[0, 1] = True
+    return state
+
+
+def action(state, sees: bool):
+    return int(Expert(SIZE, SIZE).act(state, torch.tensor([sees])))
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (MIDDLE - 3 * SIZE, [True, False, False, False]),  # three cells to the north
+        (MIDDLE - 3 * SIZE + 1, [True, False, False, False]),
+        (MIDDLE + 3, [False, True, False, False]),  # east
+        (MIDDLE + 2 * SIZE, [False, False, True, False]),
+        (MIDDLE - 2, [False, False, False, True]),
+        (MIDDLE + 2 + 2 * SIZE, [False, False, False, False]),  # the corners of the view lie beyond 30 degrees
+    ],
+)
+def test_what_stands_ahead_is_in_view_and_what_stands_beside_or_behind_is_not(target, expected):
+    north, east, south, west = expected
+    seen = Gaze(SIZE).sees(scene(target))[:, 0].tolist()
+    assert [seen[h] for h in (codes.NORTH, codes.EAST, codes.SOUTH, codes.WEST)] == [north, east, south, west]
+
+
+def test_a_target_out_of_sight_is_looked_for_to_the_left_and_one_in_sight_gone_to():
+    beside = scene(MIDDLE + 3)
+    assert action(beside, sees=False) == codes.RIGHT  # the shortest plan knows where it is
+    assert action(beside, sees=True) == codes.LEFT
+    assert action(scene(MIDDLE - 3 * SIZE), sees=True) == codes.FORWARD
+
+
+def test_nobody_turns_to_a_wrong_thing_for_the_sake_of_looking_around():
+    assert action(scene(MIDDLE + 3, wrong=MIDDLE - 1), sees=True) == codes.RIGHT
+
+
+def test_of_equally_good_actions_the_one_that_brings_the_target_into_view_is_taken():
+    aside = scene(MIDDLE - SIZE - 3)  # one cell ahead, three to the left: forward first is no longer than left first
+    assert action(aside, sees=False) == codes.FORWARD and action(aside, sees=True) == codes.LEFT
+    order = Gaze(SIZE).glance(aside, torch.tensor([True])).order[:, 0]
+    assert order[TO_THE_LEFT] < order[1] < order[TO_THE_RIGHT]
+
+
+@pytest.mark.parametrize(("level", "options"), [("SeekSeen", {}), ("Seek", {"size": "medium"})])
+def test_it_arrives_every_time_and_takes_about_a_step_longer(level, options):
+    lengths = {}
+    for senses in (("camera", "instruction"), ("instruction",)):
+        env = RoomsVectorEnv(level, num_envs=512, device="cpu", senses=senses, camera_size=16, **options)
+        env.reset(seed=3)
+        is_over, is_solved = torch.zeros(2, 512, dtype=torch.bool)
+        steps = torch.zeros(512)
+        while not is_over.all():
+            _, _, terminated, truncated, infos = env.step(env.expert_actions())
+            steps += ~is_over
+            is_solved |= infos["is_success"] & ~is_over
+            is_over |= terminated | truncated
+        assert is_solved.all()
+        lengths["camera" in senses] = steps
+    assert (lengths[True] >= lengths[False]).all()
+    assert 0.3 < (lengths[True] - lengths[False]).mean() < 1.5
+
+
+def test_where_sound_tells_nothing_is_looked_for():
+    envs = [RoomsVectorEnv("SeekHeard", 64, "cpu", senses=senses) for senses in (("camera",), ("instruction",))]
+    for env in envs:
+        env.reset(seed=0)
+    assert torch.equal(*(env.expert_actions() for env in envs))
