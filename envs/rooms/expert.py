@@ -62,13 +62,11 @@ class Expert:
 
         Args:
             state: the truth.
-            must_see: where the target has to be seen by whoever is shown the way, so that it is looked for and kept
-                in view (expert_gaze.py); that makes some plans longer. None: nowhere.
+            must_see: where the target has to be seen by whoever is shown the way, so that it is looked for
+                (expert_gaze.py), which takes longer; None: nowhere.
         """
-        if must_see is None:
-            return self._plan(state, self._order)[0]
-        glance = self._gaze.glance(state, must_see)
-        return glance.looks_around(self._plan(state, glance.order)[0])
+        actions = self._plan(state)[0]
+        return actions if must_see is None else self._gaze.looks_around(state, actions, must_see)
 
     def distance(self, state: RoomsState) -> Int[Tensor, " b"]:
         """Steps to success by the plan, at least 1; -1 where there is none or something has to be put aside first.
@@ -76,11 +74,11 @@ class Expert:
         The least there is, objects left where they are, for GO_TO, OPEN_DOOR, and PICK_UP with empty hands; and for
         PUT_NEXT where one object is the target, but a closed door that is passed twice counts as closed both times.
         """
-        steps = self._plan(state, self._order)[1]
+        steps = self._plan(state)[1]
         return torch.where(steps < _BLOCKED, steps.clamp(min=1), -1)
 
-    def _plan(self, state: RoomsState, order: Int[Tensor, "4 #b"]) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
-        """Actions and steps; steps >= _BLOCKED where objects block the way. `order` is that of equally good choices."""
+    def _plan(self, state: RoomsState) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+        """Actions and steps; steps >= _BLOCKED where objects block the way."""
         ground = self.surveyor.survey(state, self.surveyor.walking)
         has_target = holds_target(state)
         must_pick = (state.verb == PUT_NEXT) & ~has_target
@@ -92,7 +90,7 @@ class Expert:
         field = self.field.solve(goals, without.enter, without.turn, None if has_legs else ground.start)
         if has_legs:
             goals, field = self._earlier_legs(state, ground, goals, field, must_pick, must_drop)
-        action, steps = self._choose(state, ground, goals, field, order)
+        action, steps = self._choose(state, ground, goals, field)
         is_blocked = steps >= _BLOCKED
         if bool(is_blocked.any()):
             which = is_blocked.nonzero()[:, 0]
@@ -168,7 +166,6 @@ class Expert:
         ground: Ground,
         goals: Int16[Tensor, "2 2 c b"],
         field: Int16[Tensor, "2 2 c b"],
-        order: Int[Tensor, "4 #b"] | None = None,
     ) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
         """The best of finishing, forward, left and right, and what it leads to in steps."""
         poses = self.field.around(state.agent_cell, state.heading)
@@ -176,9 +173,8 @@ class Expert:
         away[0] = _flat(goals).gather(0, poses[:1])[0]
         away[1] += _flat(ground.enter).gather(0, poses[1:2])[0]
         away[2:] += _flat(ground.turn).gather(0, poses[2:])
-        order = self._order if order is None else order
-        steps = away.amin(dim=0)
-        choice = torch.where(away == steps, order, 5).argmin(dim=0)  # equally good ones in their order
+        best = (away * 4 + self._order).amin(dim=0)  # equal ones in their order
+        steps, choice = best // 4, best % 4
         ahead = self._code_ahead(state)
         finish = torch.where(ahead == EMPTY_CODE, DROP, self._finish.take(state.verb))
         action = torch.where(choice == 0, finish, torch.where(choice == 1, self._ahead.take(ahead), choice - 2 + LEFT))

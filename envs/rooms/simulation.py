@@ -148,7 +148,7 @@ class Simulation:
     def expert_actions(self) -> Int[Tensor, " b"]:
         """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
 
-        With a camera, what can be told by its look alone is looked for and kept in view, see expert_gaze.py.
+        With a camera, what can be told by its look alone is looked for, see expert_gaze.py.
         """
         if self._expert is None:
             self._expert = Expert(self.level.height, self.level.width, self.device)
