@@ -68,7 +68,9 @@ class Section:
     tasks: dict[str, Facts]
 
 
-TUNED = {"last_ent_coef": 0.0, "evaluation_episodes": 1000}
+TUNED = {"evaluation_episodes": 1000}
+PLAIN = {"network": "plain", "num_envs": 16, "n_steps": 128, "last_ent_coef": 0.0, "frames": 368_640}
+"""SB3's best known settings here; with 122,880 frames none of three seeds came to 97 %, so it gets three times as many."""
 SEQUENCES = {"n_steps": 40, "batch_size": 640}
 """For memories: 64 environments x 40 steps, as in the papers; a minibatch is a quarter of it."""
 
@@ -96,7 +98,7 @@ SECTIONS = {
             BASELINE,
             {
                 OURS: TUNED | {"level": ROOMS},
-                BASELINE: TUNED | {"level": MINIGRID, "network": "plain", "num_envs": 16, "n_steps": 128},
+                BASELINE: TUNED | PLAIN | {"level": MINIGRID},
             },
         ),
         Section(
@@ -117,8 +119,9 @@ TRIAL_UPDATES = 4
 
 def task_of(section: Section, contender: str, seed: int, options: argparse.Namespace) -> Facts:
     """The task of one run, without its log."""
-    task: Facts = {"contender": contender, "seed": seed, "frames": options.frames or section.frames}
-    task |= section.tasks[contender]
+    task: Facts = {"contender": contender, "seed": seed, "frames": section.frames} | section.tasks[contender]
+    if options.frames:
+        task["frames"] = options.frames
     if options.quick:
         task |= QUICK | {"frames": 512}
         task |= {"evaluation_episodes": 8} if "evaluation_episodes" in task else {}
