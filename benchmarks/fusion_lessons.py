@@ -64,7 +64,9 @@ def new_policy(lesson: Lesson, config: PerceptionConfig) -> SensePolicy:
     env = lesson.rooms(1)
     torch.manual_seed(lesson.seed)
     settings = ppo_settings(env.senses, config)["policy_kwargs"]
-    return SensePolicy(env.single_observation_space, env.single_action_space, lambda _: lesson.learning_rate, **settings)
+    return SensePolicy(
+        env.single_observation_space, env.single_action_space, lambda _: lesson.learning_rate, **settings
+    )
 
 
 @torch.no_grad()
@@ -103,7 +105,7 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
     """Behaviour cloning.
 
     Returns:
-        "samples_per_cpu_s" (forward, backward and optimiser), "agreement" with the expert in the last epoch, and "loss".
+        "samples_per_cpu_s" (forward, backward, optimiser), "agreement" with the expert in the last epoch, and "loss".
     """
     optimizer = torch.optim.Adam(policy.parameters(), lr=lesson.learning_rate, eps=1e-5, fused=True)
     generator = torch.Generator().manual_seed(lesson.seed)

@@ -27,6 +27,14 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     sys.stdout.flush()
 
 
+def print_markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints a table for a page of documentation."""
+    print(f"\n{title}\n")
+    for row in [columns, ["---"] * len(columns), *rows]:
+        print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
+    sys.stdout.flush()
+
+
 def print_json(report: Mapping[str, Any]) -> None:
     """Prints one JSON object on one line."""
     print(json.dumps(report), flush=True)

@@ -70,7 +70,7 @@ class Section:
 
 TUNED = {"evaluation_episodes": 1000}
 PLAIN = {"network": "plain", "num_envs": 16, "n_steps": 128, "last_ent_coef": 0.0, "frames": 368_640}
-"""SB3's best known settings here; with 122,880 frames none of three seeds came to 97 %, so it gets three times as many."""
+"""SB3's best known settings; with 122,880 frames none of three seeds came to 97 %, so it gets three times as many."""
 SEQUENCES = {"n_steps": 40, "batch_size": 640}
 """For memories: 64 environments x 40 steps, as in the papers; a minibatch is a quarter of it."""
 

@@ -18,7 +18,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tables import machine, print_json, print_table, tell
+from tables import machine, print_json, print_markdown, print_table, tell
 from trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
 from trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
 from trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
@@ -170,14 +170,6 @@ def show(section: Section, rows: list[Row], options: argparse.Namespace) -> None
         print_markdown(title, columns, cells)
     else:
         print_table(title, columns, cells)
-
-
-def print_markdown(title: str, columns: list[str], rows: list[list[str]]) -> None:
-    """Prints a table for a page of documentation."""
-    print(f"\n{title}\n")
-    for row in [columns, ["---"] * len(columns), *rows]:
-        print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
-    sys.stdout.flush()
 
 
 def main() -> int:
