@@ -24,8 +24,8 @@ LARGEST_SEED = 2**31 - 1
 
 
 ROOMS_RECIPE: dict[str, Any] = {
-    "imitation_steps": 400_000,
-    "steps": 250_000,
+    "imitation_steps": 300_000,
+    "steps": 400_000,
     "num_envs": 64,
     "modality_dropout": 0.1,
     "learning_rate": 3e-4,

@@ -15,16 +15,22 @@ from .config import TrainConfig
 from .experts import VectorExpert
 from .keeper import Keeper
 
+EPOCHS = 4
+"""How often a policy without memory learns from each state: what it looks like costs more to find out than to learn."""
+
 SEQUENCE_STEPS = 64
 """A policy with memory imitates over so many steps at a time: an instruction that is spoken takes two seconds, and is
 to be remembered after it."""
+
+SEQUENCES = 4
+"""How many such sequences make a minibatch."""
 
 
 def imitation_settings(config: TrainConfig) -> ImitationSettings:
     """How to imitate: longer rollouts and larger minibatches for a memory, which learns whole environments."""
     if config.memory == "none":
-        return ImitationSettings()
-    return ImitationSettings(rollout_size=SEQUENCE_STEPS * config.num_envs, batch_size=8 * SEQUENCE_STEPS)
+        return ImitationSettings(epochs=EPOCHS)
+    return ImitationSettings(rollout_size=SEQUENCE_STEPS * config.num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
 
 
 def learn_from_expert(
