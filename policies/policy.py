@@ -7,7 +7,7 @@ b batch, t steps, s width of the memory's state, e width of the embedding, f wid
 """
 
 import copy
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, Self, cast
 
 import numpy as np
 import torch
@@ -227,6 +227,23 @@ class SensePolicy(ActorCriticPolicy):
             raise ConfigError(
                 "A policy with memory works step by step: use `predict` with its state, and train it with our own PPO."
             )
+
+    def save(self, path: str) -> None:
+        """Refused: SB3 would write a pickle.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("A SensePolicy is saved with its model, as plain files: use `model.save(folder)`.")
+
+    @classmethod
+    def load(cls, path: str, device: torch.device | str = "auto") -> Self:
+        """Refused: SB3 would run code from the file.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("A SensePolicy is loaded with its model: use `PPO.load(folder)`, which runs no code from it.")
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         return super()._get_constructor_parameters() | {"memory": self._memory_name}

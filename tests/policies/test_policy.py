@@ -176,5 +176,13 @@ def test_settings_that_do_not_fit_are_refused():
             policy_of(**settings)
 
 
+def test_a_policy_by_itself_is_neither_pickled_nor_unpickled(tmp_path):
+    with pytest.raises(ConfigError, match="use `model.save"):
+        policy_of().save(str(tmp_path / "policy.pth"))
+    with pytest.raises(ConfigError, match="runs no code"):
+        SensePolicy.load(str(tmp_path / "policy.pth"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_what_a_policy_is_made_of_holds_its_memory():
     assert policy_of(memory="gru")._get_constructor_parameters()["memory"] == "gru"
