@@ -13,7 +13,21 @@ from ..perception.errors import ConfigError, did_you_mean
 from .config import MEMORIES, ROOMS_RECIPE, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
 from .live_config import MOST_HZ
 
-FUSION_NAMES = ("gated_cross_attention", "concat", "gated_sum")
+FUSION_NAMES = (
+    "gated_cross_attention",
+    "early",
+    "late",
+    "hierarchical",
+    "concat",
+    "sum",
+    "gated_sum",
+    "tensor",
+    "low_rank_tensor",
+    "additive_attention",
+    "cross_attention",
+    "transformer",
+    "co_attention",
+)
 PRESET_NAMES = ("laptop", "base", "large")
 """For the help alone; what counts are `FUSIONS` and `PerceptionConfig.preset`, and a test compares them."""
 

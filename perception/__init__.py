@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .fusion import FUSIONS as FUSIONS
     from .fusion import Fused as Fused
     from .fusion import Fusion as Fusion
+    from .fusion.budget import config_within as config_within
+    from .fusion.budget import count_parameters as count_parameters
     from .perception import Perception as Perception
     from .perception import State as State
     from .spec import Camera as Camera
@@ -47,6 +49,7 @@ _HOMES = {
         "UnknownNameError",
     ),
     "fusion": ("FUSIONS", "Fused", "Fusion"),
+    "fusion.budget": ("config_within", "count_parameters"),
     "perception": ("Perception", "State"),
     "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
     "tokenizer": ("Tokenizer", "default_tokenizer"),

@@ -18,9 +18,12 @@ class PerceptionConfig:
         layers: number of fusion blocks.
         heads: attention heads.
         state_dim: width of the state embedding.
+        fusion_width: inner width of the fusion, where it has one to choose; None takes the fusion's own. With it,
+            fusions can be compared at one number of parameters (`fusion/budget.py`).
 
     Raises:
-        ConfigError: a number is not a whole number of at least 1, or `width` does not divide among the heads.
+        ConfigError: a number is not a whole number of at least 1, `width` does not divide among the heads, or the
+            fusion has no inner width to choose.
         UnknownNameError: there is no such fusion.
     """
 
@@ -30,14 +33,17 @@ class PerceptionConfig:
     layers: int = 1
     heads: int = 4
     state_dim: int = 128
+    fusion_width: int | None = None
 
     def __post_init__(self) -> None:
         from .fusion import FUSIONS
 
         if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
             raise unknown_name("Fusion", str(self.fusion), FUSIONS)
-        for field in ("width", "latents", "layers", "heads", "state_dim"):
+        for field in ("width", "latents", "layers", "heads", "state_dim", "fusion_width"):
             value = getattr(self, field)
+            if field == "fusion_width" and value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"`{field}` must be a whole number of at least 1; got {value!r}.")
         if self.width % (2 * self.heads):
@@ -45,6 +51,17 @@ class PerceptionConfig:
                 f"`width` must be a multiple of 2 * heads = {2 * self.heads}; got {self.width}. "
                 f"Try {2 * self.heads * max(1, round(self.width / (2 * self.heads)))}."
             )
+        if self.fusion_width is not None and not FUSIONS[self.fusion].has_inner_width:
+            raise ConfigError(
+                f'The fusion "{self.fusion}" has no inner width to choose; got `fusion_width` {self.fusion_width}. '
+                "Leave it out, and use `width`."
+            )
+
+    @property
+    def fusion_sizes(self) -> dict[str, int]:
+        """What the fusion's class is called with; `fusion_width` only where it is set, so that any `Fusion` will do."""
+        sizes = {name: getattr(self, name) for name in ("width", "latents", "layers", "heads", "state_dim")}
+        return sizes if self.fusion_width is None else sizes | {"fusion_width": self.fusion_width}
 
     @classmethod
     def preset(cls, name: str, **changes: Any) -> Self:

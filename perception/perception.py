@@ -71,14 +71,7 @@ class Perception(nn.Module):
             for name, kind in spec.items()
             if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
         }
-        self.fusion = FUSIONS[self.config.fusion](
-            spec.names,
-            width=width,
-            latents=self.config.latents,
-            layers=self.config.layers,
-            heads=self.config.heads,
-            state_dim=self.config.state_dim,
-        )
+        self.fusion = FUSIONS[self.config.fusion](spec.names, **self.config.fusion_sizes)
 
     @classmethod
     def from_space(

@@ -6,8 +6,9 @@ all False in a sample contributes exactly nothing to it there.
 b batch, n tokens, d width, l latents, s state width
 """
 
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,7 +36,13 @@ class Fusion(nn.Module):
         layers: depth, where a fusion has any.
         heads: attention heads, where a fusion has any.
         state_dim: width of the state embedding.
+
+    A fusion with `has_inner_width` also takes `fusion_width`, an int or None, which is passed where a configuration
+    has one.
     """
+
+    has_inner_width: ClassVar[bool] = False
+    """Whether there is an inner width to choose, which decides how many parameters the fusion has."""
 
     def __init__(
         self, names: Sequence[str], *, width: int, latents: int, layers: int, heads: int, state_dim: int
@@ -45,6 +52,46 @@ class Fusion(nn.Module):
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         """Fuses one group of tokens for each modality."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """What a `SizedFusion` is built with; the fields are the arguments of `Fusion`."""
+
+    width: int
+    latents: int
+    layers: int
+    heads: int
+    state_dim: int
+    fusion_width: int | None = None
+
+    def inner(self, own: int) -> int:
+        """The inner width that was chosen, or the fusion's own."""
+        return self.fusion_width or own
+
+
+class SizedFusion(Fusion):
+    """A fusion with an inner width to choose; subclasses implement `build` and `forward`."""
+
+    has_inner_width = True
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        *,
+        width: int,
+        latents: int,
+        layers: int,
+        heads: int,
+        state_dim: int,
+        fusion_width: int | None = None,
+    ) -> None:
+        super().__init__(names, width=width, latents=latents, layers=layers, heads=heads, state_dim=state_dim)
+        self.build(Sizes(width, latents, layers, heads, state_dim, fusion_width))
+
+    def build(self, sizes: Sizes) -> None:
+        """Makes the parameters and sub-modules, once."""
         raise NotImplementedError
 
 

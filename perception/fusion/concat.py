@@ -3,33 +3,28 @@
 b batch, d width, s state width, m modalities
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
-from ..modules import NamedModules
 from ..tokens import TokenGroup
-from .base import Fused, Fusion, availability
-from .pool import AttentionPool
+from .base import Fused, SizedFusion, Sizes, availability
+from .pool import AttentionPools
 
 
-class ConcatFusion(Fusion):
+class ConcatFusion(SizedFusion):
     """[v_1; ...; v_m; present] through two linear layers; an absent modality's place is zeros, and its flag says so."""
 
-    def __init__(
-        self, names: Sequence[str], *, width: int, latents: int, layers: int, heads: int, state_dim: int
-    ) -> None:
-        super().__init__(names, width=width, latents=latents, layers=layers, heads=heads, state_dim=state_dim)
-        self.pools = NamedModules({name: AttentionPool(width, 2 * latents) for name in names})
+    def build(self, sizes: Sizes) -> None:
+        inner = sizes.inner(2 * sizes.state_dim)
+        self.pools = AttentionPools(self.names, sizes.width, 2 * sizes.latents)
         self.mix = nn.Sequential(
-            nn.Linear(len(names) * (width + 1), 2 * state_dim), nn.GELU(), nn.Linear(2 * state_dim, state_dim)
+            nn.Linear(len(self.names) * (sizes.width + 1), inner), nn.GELU(), nn.Linear(inner, sizes.state_dim)
         )
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         present = availability(groups)
-        vectors, maps = [], {}
-        for name, pool in self.pools.items():
-            vector, maps[name] = pool(groups[name])
-            vectors += [vector, present[name][:, None]]
-        return Fused(self.mix(torch.cat(vectors, dim=-1)), present, maps)
+        vectors, maps = self.pools(groups)
+        beside = [part for name, vector in vectors.items() for part in (vector, present[name][:, None])]
+        return Fused(self.mix(torch.cat(beside, dim=-1)), present, maps)

@@ -1,10 +1,11 @@
 """A script, not a test: checks the absence contract on compiled perceptions, in a process without the shape hook.
 
-    python tests/contracts/compiled_absence.py FUSION BACKEND DTYPE COMPILED...
+    python tests/contracts/compiled_absence.py FUSION[,FUSION...] BACKEND DTYPE COMPILED...
 
 COMPILED names what is compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
-"missing" (a key left out of the dict, on top of either), "maps" (`explain`). It prints faults, one a line, and exits
-with 1 if there are any; a sensor that drops out through `present` must not compile anything again.
+"missing" (a key left out of the dict, on top of either), "maps" (`explain`). "brief" compiles one graph for a fusion,
+`explain` with its backward, of senses whose encoders are traced fast. It prints faults, one a line, and exits with 1 if
+there are any; a sensor that drops out through `present` must not compile anything again.
 """
 
 import contextlib
@@ -22,19 +23,20 @@ from absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, vio
 from senseweave.perception.spec import PRESENT  # noqa: E402
 
 SENSES = ("audio", "camera", "instruction")
+FAST_SENSES = ("instruction", "vector")
 CASES = 12
 
 
-def some_cases() -> list[Case]:
+def some_cases(senses: tuple[str, ...]) -> list[Case]:
     """Cases that differ in masks, contents and placeholders; types stay, for those do mean another graph."""
     numbers = random.Random(0)
     return [
         Case(
-            senses=SENSES,
+            senses=senses,
             weights=0,
             content=3 * numbers.randrange(2**29),  # a multiple of 3: `present` keeps its type
             mask=[numbers.getrandbits(3 * ROWS), 0, 2 ** (3 * ROWS) - 1][0 if i > 2 else i],
-            placeholders=tuple(numbers.choice(PLACEHOLDERS) for _ in SENSES),
+            placeholders=tuple(numbers.choice(PLACEHOLDERS) for _ in senses),
             as_floats=False,
             broken=bool(i % 2),
             without=0,
@@ -46,10 +48,12 @@ def some_cases() -> list[Case]:
 
 def faults_of(fusion: str, backend: str, dtype: str, parts: set[str]) -> list[str]:
     """Compiles what `parts` names and returns what breaks."""
-    perception = perception_of(fusion, SENSES, 0)
-    compiled = torch.compile(perception, backend=backend, fullgraph=True)
+    brief = "brief" in parts
+    senses = FAST_SENSES if brief else SENSES
+    perception = perception_of(fusion, senses, 0)
     explained = torch.compile(perception.explain, backend=backend, fullgraph=True)
-    gradients = "gradients" in parts
+    compiled = explained if brief else torch.compile(perception, backend=backend, fullgraph=True)
+    gradients = brief or "gradients" in parts
 
     def under(function):
         def call(obs):
@@ -60,13 +64,15 @@ def faults_of(fusion: str, backend: str, dtype: str, parts: set[str]) -> list[st
         return call
 
     perceive, explain = under(compiled), under(explained)
-    faults, cases = [], some_cases()
-    told = {"gradients": gradients, "missing_keys": False, "alone": False}
+    faults, cases = [], some_cases(senses)
+    told: dict = {"gradients": gradients, "missing_keys": False, "alone": False}
+    if brief:
+        told["explain"] = explain
     faults += violations(cases[0], perception, perceive, **told)
     with torch._dynamo.config.patch(error_on_recompile=True):
         for case in cases[1:]:
             faults += violations(case, perception, perceive, **told)
-    faults += eager_faults(perceive, under(perception), dtype)
+    faults += eager_faults(perceive, under(perception), senses, dtype)
     if "missing" in parts:
         for case in cases[:4]:
             case = dataclasses.replace(case, without=0b001, mask=0b110_011_101_110)
@@ -77,12 +83,13 @@ def faults_of(fusion: str, backend: str, dtype: str, parts: set[str]) -> list[st
     return faults
 
 
-def eager_faults(compiled, eager, dtype: str) -> list[str]:
+def eager_faults(compiled, eager, senses: tuple[str, ...], dtype: str) -> list[str]:
     """Compiled and eager agree to rounding, also for content that is here and absurd."""
-    obs = readings(SENSES, 5)
-    obs["audio"][0] = 1e30
-    obs["audio"][1] = -1e30
-    obs[PRESENT] = torch.ones(ROWS, len(SENSES), dtype=torch.bool)
+    obs = readings(senses, 5)
+    numbers = obs["audio" if "audio" in senses else "vector"]
+    numbers[0] = 1e30
+    numbers[1] = -1e30
+    obs[PRESENT] = torch.ones(ROWS, len(senses), dtype=torch.bool)
     one, other = compiled(obs).embedding.float(), eager(obs).embedding.float()
     tolerance = 1e-3 if dtype == "float32" else 0.2
     if not torch.isfinite(one).all() or not torch.allclose(one, other, rtol=tolerance, atol=tolerance):
@@ -92,6 +99,10 @@ def eager_faults(compiled, eager, dtype: str) -> list[str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    found = faults_of(*sys.argv[1:4], parts=set(sys.argv[4:]))
+    named, backend, dtype, *parts = sys.argv[1:]
+    found = []
+    for fusion in named.split(","):
+        found += [f"{fusion}: {fault}" for fault in faults_of(fusion, backend, dtype, set(parts))]
+        torch.compiler.reset()
     print("\n".join(found))
     sys.exit(bool(found))

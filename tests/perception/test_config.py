@@ -34,6 +34,17 @@ def test_sizes_must_be_whole_numbers_of_at_least_1(field, value):
         PerceptionConfig(**{field: value})
 
 
+@pytest.mark.parametrize("value", [0, -1, 1.5, "4", True, float("nan")])
+def test_an_inner_width_is_nothing_or_a_whole_number_of_at_least_1(value):
+    with pytest.raises(ConfigError, match="`fusion_width` must be a whole number of at least 1; got"):
+        PerceptionConfig(fusion="sum", fusion_width=value)
+
+
+def test_configurations_from_before_the_inner_width_load():
+    old = {"fusion": "concat", "width": 64, "latents": 4, "layers": 1, "heads": 4, "state_dim": 128}
+    assert PerceptionConfig.from_json(old) == PerceptionConfig(fusion="concat", fusion_width=None)
+
+
 def test_a_width_that_does_not_divide_is_told_one_that_does():
     with pytest.raises(ConfigError, match="multiple of 2 \\* heads = 8; got 60. Try 64."):
         PerceptionConfig(width=60)

@@ -1,0 +1,82 @@
+"""The inner width with which a fusion gives a perception a wanted number of parameters, for fair comparisons.
+
+Nothing is built in memory for it: widths are tried on torch's meta device, which draws no random number either.
+"""
+
+import bisect
+import dataclasses
+
+import torch
+from torch import nn
+
+from ..config import PerceptionConfig
+from ..errors import ConfigError
+from ..perception import Perception
+from ..spec import Spec
+from . import FUSIONS
+
+WIDEST = 2**20
+"""No fusion is tried any wider."""
+
+
+def count_parameters(spec: Spec, config: PerceptionConfig) -> int:
+    """How many numbers a perception of these senses and this configuration learns, encoders and all."""
+    with torch.device("meta"):
+        return _size(Perception(spec, config))
+
+
+def config_within(spec: Spec, config: PerceptionConfig, parameters: int, tolerance: float = 0.1) -> PerceptionConfig:
+    """The configuration with the `fusion_width` that brings the whole perception nearest to so many parameters.
+
+    Args:
+        spec: the senses.
+        config: everything else; a `fusion_width` of its own does not matter. Where the fusion has no inner width to
+            choose, it is returned as it is, if it comes near enough.
+        parameters: how many the whole perception should have, encoders and all; at least 1.
+        tolerance: how far it may be off, as a fraction of `parameters`, 0..1.
+
+    Raises:
+        ConfigError: no width comes so near.
+    """
+    _check(parameters, tolerance)
+    nearest, count = _nearest(spec, config, parameters)
+    if abs(count - parameters) > tolerance * parameters:
+        raise ConfigError(
+            f'No `fusion_width` of "{config.fusion}" gives {parameters:,} parameters within {100 * tolerance:g} %; '
+            f"{nearest.fusion_width or 'without one it'} gives {count:,}. Ask for about as many, or change `width`."
+        )
+    return nearest
+
+
+def _size(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _nearest(spec: Spec, config: PerceptionConfig, parameters: int) -> tuple[PerceptionConfig, int]:
+    """The best configuration and its count; counts grow with the width, so halving finds it."""
+    build = FUSIONS[config.fusion]
+    with torch.device("meta"):
+        perception = Perception(spec, config)
+    if not build.has_inner_width:
+        return config, _size(perception)
+    encoders = _size(perception) - _size(perception.fusion)
+
+    def count_at(width: int) -> int:
+        with torch.device("meta"):
+            return encoders + _size(build(spec.names, **config.fusion_sizes | {"fusion_width": width}))
+
+    most = 1
+    while count_at(most) < parameters and most < WIDEST:
+        most *= 2
+    least = bisect.bisect_left(range(most), parameters, lo=1, key=count_at)  # the first that has enough, or `most`
+    counts = {width: count_at(width) for width in {max(1, least - 1), least}}
+    width = min(counts, key=lambda width: abs(counts[width] - parameters))
+    return dataclasses.replace(config, fusion_width=width), counts[width]
+
+
+def _check(parameters: int, tolerance: float) -> None:
+    """Both must be numbers in their ranges."""
+    if isinstance(parameters, bool) or not isinstance(parameters, int) or parameters < 1:
+        raise ConfigError(f"`parameters` must be a whole number of at least 1; got {parameters!r}.")
+    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance <= 1:
+        raise ConfigError(f"`tolerance` must be a fraction from 0 to 1; got {tolerance!r}.")
