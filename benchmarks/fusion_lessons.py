@@ -9,6 +9,7 @@ t steps, b rooms, n states
 
 import dataclasses
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.nn import functional
 
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig
+from senseweave.policies.auxiliary import make_auxiliary
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.presets import ppo_settings
 
@@ -43,6 +45,7 @@ class Lesson:
         batch_size: states of a minibatch.
         learning_rate: at the start.
         missing: fraction of the episodes in which a sense is missing.
+        objectives: name -> weight of what the perception learns beside.
     """
 
     level: str
@@ -53,6 +56,7 @@ class Lesson:
     batch_size: int = 256
     learning_rate: float = 1e-3
     missing: float = MISSING_SHARE
+    objectives: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def rooms(self, num_envs: int = ROOMS, **options: Any) -> RoomsVectorEnv:
         """A batch of the level's rooms."""
@@ -107,7 +111,9 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
     Returns:
         "samples_per_cpu_s" (forward, backward, optimiser), "agreement" with the expert in the last epoch, and "loss".
     """
-    optimizer = torch.optim.Adam(policy.parameters(), lr=lesson.learning_rate, eps=1e-5, fused=True)
+    auxiliary = make_auxiliary(lesson.objectives, policy.senses, policy.features_dim, 0, policy.features_extractor)
+    parameters = [*policy.parameters(), *auxiliary.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=lesson.learning_rate, eps=1e-5, fused=True)
     generator = torch.Generator().manual_seed(lesson.seed)
     updates = lesson.epochs * -(-lesson.states // lesson.batch_size)
     done, losses, agreed = 0, [], []
@@ -117,11 +123,15 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
         losses, agreed = [], []
         for rows in torch.randperm(lesson.states, generator=generator).split(lesson.batch_size):
             batch = {name: part[rows] for name, part in seen.items()}
-            logits = policy.judge(policy.perceive(batch))[0].logits
+            percept = policy.perceive(batch)
+            judgement, _ = policy.judge(percept)
+            logits = judgement.logits
             loss = functional.cross_entropy(logits, wanted[rows])
+            known = {"observations": batch, "percept": percept}
+            beside = [weight * auxiliary[name](judgement.features, known) for name, weight in lesson.objectives.items()]
             optimizer.zero_grad()
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(policy.parameters(), 1.0)
+            (loss + sum(part.mean() for part in beside)).backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             for group in optimizer.param_groups:
                 group["lr"] = lesson.learning_rate * (1.0 - (1.0 - LAST_RATE) * done / updates)
             optimizer.step()

@@ -11,13 +11,12 @@ sense removed, with every sense failing half the time, and rooms whose combinati
 """
 
 import argparse
-import json
-import os
 import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
+from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
 SEEDS = (0, 1, 2)
@@ -81,23 +80,16 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     from fusion_lessons import Lesson, learn, new_policy, play
 
     from senseweave.perception import PerceptionConfig
-    from senseweave.perception.fusion.budget import config_within
+    from senseweave.perception.fusion.budget import config_within, count_parameters
 
     torch.set_num_threads(1)
     lesson = Lesson(options.level, level_options(options.level), seed, options.states, options.epochs)
     senses = lesson.rooms(1).senses
-    wanted = sum(part.numel() for part in _perception(senses, PerceptionConfig()).parameters())
+    wanted = count_parameters(senses, PerceptionConfig())
     config = config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
     policy = new_policy(lesson, config)
-    told: Row = {"parameters": sum(part.numel() for part in _perception(senses, config).parameters())}
-    told |= learn(lesson, policy, *play(lesson, policy))
-    return told | play_cases(policy, options)
-
-
-def _perception(senses: Any, config: Any) -> Any:
-    from senseweave.perception import Perception
-
-    return Perception(senses, config)
+    told: Row = {"parameters": count_parameters(senses, config)}
+    return told | learn(lesson, policy, *play(lesson, policy)) | play_cases(policy, options)
 
 
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
@@ -132,29 +124,15 @@ def play_cases(policy: Any, options: argparse.Namespace) -> Row:
 
 def row_of(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """A finished row, from the folder or from a run."""
-    kind = "ppo" if options.reinforce else "clone"
+    kind, run = ("ppo", run_reinforcement) if options.reinforce else ("clone", run_cloning)
     task = {"fusion": fusion, "seed": seed, "level": options.level, "kind": kind, "episodes": options.episodes}
     task |= {} if options.reinforce else {"states": options.states, "epochs": options.epochs}
     path = options.out / f"{kind}-{options.level}-{fusion}-seed{seed}.json"
-    if path.exists() and (row := json.loads(path.read_text(encoding="utf-8")))["task"] == task:
-        tell(f"{path} is finished already")
-        return row
-    tell(f"{kind}, {options.level}: {fusion}, seed {seed}")
-    row = {"task": task} | (run_reinforcement if options.reinforce else run_cloning)(fusion, seed, options)
-    options.out.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".part{os.getpid()}")
-    part.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    os.replace(part, path)
-    return row
+    return kept_row(path, task, lambda: run(fusion, seed, options))
 
 
 def show(rows: list[Row], options: argparse.Namespace) -> None:
     """One line for each fusion, the best first: the median over the seeds and, in parentheses, every seed."""
-
-    def cell(values: list[float], form: str) -> str:
-        each = " ".join(format(value, form) for value in values)
-        return each if len(values) == 1 else f"{format(statistics.median(values), form)} ({each})"
-
     by_fusion: dict[str, list[Row]] = {}
     for row in rows:
         by_fusion.setdefault(row["task"]["fusion"], []).append(row)
@@ -162,7 +140,7 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
     cases = list(rows[0]["success"])
     figures = [("parameters", ",.0f"), ("samples_per_cpu_s", ",.0f")] if "parameters" in rows[0] else []
     table = [
-        [name, *(cell([row["success"][case] for row in of], ".3f") for case in cases)]
+        [name, *(each_seed([row["success"][case] for row in of], ".3f") for case in cases)]
         + [format(statistics.median(row[figure] for row in of), form) for figure, form in figures]
         for name, of in best_first
     ]

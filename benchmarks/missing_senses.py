@@ -1,0 +1,137 @@
+"""How well a policy carries on as senses fail more and more often, and what in its training helps.
+
+    python benchmarks/missing_senses.py --plot docs/missing-senses.png       about an hour on one core
+    python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
+
+Four policies learn by heart what the expert does in Seek, from states with every sense there, but for the second:
+with nothing else; with a sense missing in a fifth of the episodes; and with an imputer that fills in the tokens of absent
+senses, trained beside as an autoencoder or as a conditional GAN. Then they play held-out rooms in which each sense is
+gone for a growing part of the time, for a second at a time on average.
+"""
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from kept_rows import Row, each_seed, kept_row
+from tables import machine, print_json, print_markdown, print_table, tell
+
+RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
+VARIANTS: dict[str, dict[str, Any]] = {
+    "no dropout": {"missing": 0.0},
+    "modality dropout": {"missing": 0.2},
+    "autoencoder imputation": {"missing": 0.0, "imputation": "autoencoder"},
+    "GAN imputation": {"missing": 0.0, "imputation": "translation"},
+}
+COLOURS = ("#8a8a8a", "#274c8b", "#c07a2b", "#2f8f5b")
+OUTAGE_STEPS = 10.0
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--states", type=int, default=120_000, help="of the dataset (default: 120,000)")
+    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--episodes", type=int, default=512, help="held-out episodes of each cell (default: 512)")
+    parser.add_argument("--out", type=Path, default=Path("runs/missing-senses"), help="folder of finished rows")
+    parser.add_argument("--plot", type=Path, help="a PNG of the curves")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--quick", action="store_true", help="512 states, 8 episodes, 1 seed: a smoke test")
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.states, options.epochs, options.episodes, options.seeds = 512, 1, 8, options.seeds[:1]
+    if min(options.states, options.epochs, options.episodes) < 1 or min(options.seeds) < 0:
+        parser.error("--states, --epochs and --episodes must be at least 1, --seeds at least 0")
+    return options
+
+
+def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
+    """Trains one policy and plays it at every rate."""
+    import torch
+    from fusion_lessons import Lesson, learn, new_policy, play
+
+    from senseweave.agent.episodes import run_episodes
+    from senseweave.agent.evaluate import close_envs, make_envs
+    from senseweave.perception import PerceptionConfig
+
+    torch.set_num_threads(1)
+    how, level = VARIANTS[variant], {"size": "small", "split": "train"}
+    imputation = how.get("imputation", "none")
+    lesson = Lesson(
+        "Seek",
+        level,
+        seed,
+        options.states,
+        options.epochs,
+        missing=how["missing"],
+        objectives={} if imputation == "none" else {imputation: 1.0},
+    )
+    policy = new_policy(lesson, PerceptionConfig(imputation=imputation))
+    told = learn(lesson, policy, *play(lesson, policy))
+    success = {}
+    for rate in RATES:
+        outages = {"outages": rate, "outage_steps": OUTAGE_STEPS} if rate else {}
+        envs = make_envs("senseweave/Seek-v0", level | outages, options.episodes, None, policy.device)
+        try:
+            success[str(rate)] = run_episodes(policy, envs, options.episodes).success_rate
+        finally:
+            close_envs(envs)
+    return told | {"success": success}
+
+
+def draw(rows: list[Row], path: Path) -> None:
+    """Success against the rate of missing senses: medians as lines, seeds as dots."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    panel = figure.subplots()
+    for (variant, _), colour in zip(VARIANTS.items(), COLOURS, strict=True):
+        mine = [row for row in rows if row["task"]["variant"] == variant]
+        if not mine:
+            continue
+        each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
+        panel.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
+        for rate, values in zip(RATES, each, strict=True):
+            panel.plot([rate] * len(values), values, "o", color=colour, markersize=3)
+    panel.axhline(1 / 3, color="#c0504d", linewidth=1, linestyle=":", label="a guess")
+    panel.set(xlabel="part of the time that each sense is gone", ylabel="success in Seek, held-out rooms", ylim=(0, 1))
+    panel.grid(color="#e4e4e4")
+    panel.legend(frameon=False)
+    figure.savefig(path, dpi=110)
+
+
+def main() -> int:
+    """Runs what is missing, prints the table, draws the curves."""
+    options = parse()
+    rows: list[Row] = []
+    for seed in options.seeds:
+        for variant in options.only or VARIANTS:
+            task = {"variant": variant, "seed": seed, "states": options.states, "epochs": options.epochs}
+            task |= {"episodes": options.episodes}
+            path = options.out / f"{variant.replace(' ', '-')}-seed{seed}.json"
+            rows.append(kept_row(path, task, lambda variant=variant, seed=seed: run(variant, seed, options)))
+    table = []
+    for variant in options.only or VARIANTS:
+        mine = [row for row in rows if row["task"]["variant"] == variant]
+        cells = [each_seed([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
+        table.append([variant, *cells, each_seed([row["samples_per_cpu_s"] for row in mine], ",.0f")])
+    title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
+    columns = ["training", *(f"{rate:.0%}" for rate in RATES), "samples per CPU second"]
+    (print_markdown if options.markdown else print_table)(title, columns, table)
+    if options.plot:
+        draw(rows, options.plot)
+        tell(f"wrote {options.plot}")
+    if options.json:
+        print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
