@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fusion_cases import NAMES, ROWS, SIZES, fusion_of, groups_of
-from senseweave.perception import TokenGroup
+from senseweave.perception import FUSIONS, TokenGroup
 
 FIVE = ("audio", "camera", "grid", "touch", "voice")
 
@@ -123,3 +123,18 @@ def test_early_fusion_is_one_network_over_one_sequence_of_what_is_here():
     torch.testing.assert_close(
         fused.attention["audio"][..., :2], part / part.sum(-1, keepdim=True), rtol=1e-10, atol=1e-10
     )
+
+
+@pytest.mark.parametrize("fusion", sorted(FUSIONS))
+def test_late_fusion_alone_cannot_relate_one_sense_to_another(fusion):
+    """The mixed difference of a sum of functions of one sense each is 0; no layer on top could find a product in it."""
+    network, one, other = fusion_of(fusion), groups_of(), groups_of(seed=1)
+
+    def embed(audio, camera):
+        return network(one | {"audio": audio["audio"], "camera": camera["camera"]}).embedding
+
+    mixed = embed(one, one) - embed(one, other) - embed(other, one) + embed(other, other)
+    if fusion == "late":
+        assert mixed.abs().max() < 1e-12
+    else:
+        assert (mixed.abs().amax(dim=1) > 1e-4).all()
