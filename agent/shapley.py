@@ -41,8 +41,8 @@ class Estimate:
 
     @property
     def includes_zero(self) -> bool:
-        """Whether the interval holds 0."""
-        return self.interval[0] <= 0.0 <= self.interval[1]
+        """Whether the interval holds 0; also where there is none, as the values were not finite."""
+        return not (self.interval[0] > 0.0 or self.interval[1] < 0.0)
 
 
 def require_few(names: Sequence[str]) -> None:

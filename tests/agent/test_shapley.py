@@ -108,6 +108,11 @@ def test_one_episode_tells_a_value_and_no_error():
     assert found.value == 1.0 and math.isnan(found.standard_error) and found.includes_zero
 
 
+def test_values_that_are_not_finite_prove_nothing():
+    values = {frozenset(): np.zeros(9), frozenset("a"): np.full(9, np.nan)}
+    assert estimate(values, "a")["a"].includes_zero
+
+
 def test_the_bootstrap_draws_the_same_episodes_for_every_row_and_again_for_the_same_seed():
     values = np.random.default_rng(3).normal(size=(1, 30))
     rows = np.concatenate([values, 2 * values])
