@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ..perception.errors import ConfigError, SenseweaveError
-from .config import EvaluateConfig, TrainConfig, WatchConfig, with_recipe
+from .config import EXPLAIN_EPISODES, EvaluateConfig, TrainConfig, WatchConfig, with_recipe
 from .live_config import LiveConfig
 from .options import build_parser
 
@@ -159,10 +159,11 @@ def _evaluate(options: argparse.Namespace) -> Result:
 
 
 def _explain(options: argparse.Namespace) -> Result:
-    config = EvaluateConfig(**_given(options, EvaluateConfig))
+    given: dict[str, Any] = {"episodes": EXPLAIN_EPISODES}
+    config = EvaluateConfig(**given | _given(options, EvaluateConfig))
     from .explain import as_text, explain
 
-    result = explain(config, bot=options.bot)
+    result = explain(config, bot=options.bot, report=options.report)
     return result, as_text(result)
 
 

@@ -20,6 +20,9 @@ MEMORIES = ("none", "gru", "looking_gru")
 PLAYERS = ("expert", "random")
 """Who plays in `senseweave watch` where no policy does."""
 
+EXPLAIN_EPISODES = 200
+"""What `senseweave explain` plays of each subset of senses unless told otherwise."""
+
 LARGEST_SEED = 2**31 - 1
 
 

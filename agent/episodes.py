@@ -30,6 +30,12 @@ LONGEST_EPISODE = 27_000
 """Steps after which an episode is broken off and counts as a failure, for environments that never end one."""
 
 
+OnChoice = Callable[
+    [dict[str, np.ndarray], Sequence[int], Bool[np.ndarray, " b"], tuple[np.ndarray, ...] | None, np.ndarray], object
+]
+"""Told of b rows: observation, episodes, which of them begin, the memory carried so far (parts 1 b s), and actions."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Episodes:
     """What came of some episodes; entry i belongs to the i-th held-out seed."""
@@ -90,6 +96,7 @@ def run_episodes(
     greedy: bool = False,
     without: Sequence[str] = (),
     on_episode: Callable[[], None] = lambda: None,
+    on_choice: OnChoice | None = None,
 ) -> Episodes:
     """Plays `episodes` whole episodes.
 
@@ -101,13 +108,14 @@ def run_episodes(
         greedy: take the most probable action instead of a sampled one.
         without: senses that are taken away.
         on_episode: called after each episode.
+        on_choice: called after each choice of actions, see `OnChoice`.
 
     Raises:
         ObservationError: `without` names a sense that is not there.
     """
     senses: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
     require_senses(without, senses)
-    choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without))
+    choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
     with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if policy.device.type == "cuda" else []):
         torch.manual_seed(seed_set)
         if isinstance(envs, Sequence):
@@ -128,10 +136,20 @@ class ActionChooser:
         seed_set: which set of held-out seeds.
         greedy: take the most probable action.
         kept: the `present` mask of the senses that are not taken away.
+        on_choice: called after each choice of actions.
     """
 
-    def __init__(self, policy: BasePolicy, seed_set: int, *, greedy: bool, kept: np.ndarray) -> None:
+    def __init__(
+        self,
+        policy: BasePolicy,
+        seed_set: int,
+        *,
+        greedy: bool,
+        kept: np.ndarray,
+        on_choice: OnChoice | None = None,
+    ) -> None:
         self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
+        self._on_choice = on_choice
         self._draws_itself = (
             not greedy
             and isinstance(policy, ActorCriticPolicy)
@@ -154,6 +172,15 @@ class ActionChooser:
             is_new: whether the row's episode begins.
         """
         observation = observation | {PRESENT: observation[PRESENT] * self._kept}
+        carried = self._memory
+        actions = self._choose(observation, episodes, is_new)
+        if self._on_choice is not None:
+            self._on_choice(observation, episodes, is_new, carried, actions)
+        return actions
+
+    def _choose(
+        self, observation: dict[str, np.ndarray], episodes: Sequence[int], is_new: Bool[np.ndarray, " b"]
+    ) -> np.ndarray:
         if not self._draws_itself:
             actions, self._memory = self.policy.predict(observation, self._memory, is_new, deterministic=self._greedy)
             return actions

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..perception.errors import ConfigError, did_you_mean
-from .config import MEMORIES, ROOMS_RECIPE, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
+from .config import EXPLAIN_EPISODES, MEMORIES, ROOMS_RECIPE, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
 from .live_config import MOST_HZ
 
 FUSION_NAMES = (
@@ -41,6 +41,15 @@ Trains agents that see, hear and are told what to do, and shows which of their s
   senseweave live --policy runs/NAME --camera 0     run it on this machine's camera, microphone and your words
   senseweave envs BabyAI GoTo                       environments to train in
   senseweave doctor                                 what works on this machine, and how to mend the rest
+"""
+
+EXPLAIN_TEACHING = """\
+what is found:
+  success with every subset of the senses, on the same episodes, and from it what each sense adds (Shapley values)
+  the same for the choices: how far they move when a sense is taken from a single decision, in nats
+  gates, attention, and what spoke for and against an action (integrated gradients), with pictures of an episode
+It writes one page, explain.html, that needs nothing else, and warns of a sense that the policy ignores. At most 6
+senses are compared, as n senses have 2^n subsets; --without takes some away. Intervals shrink with more --episodes.
 """
 
 
@@ -217,12 +226,11 @@ def _train(parser: argparse.ArgumentParser) -> None:
     keep.add_argument("--no-video", dest="video", action="store_false", default=None, help="write no video.mp4")
 
 
-def _evaluate(parser: argparse.ArgumentParser, video: bool = True) -> None:
-    d = EvaluateConfig(run="-")
+def _evaluate(parser: argparse.ArgumentParser, video: bool = True, episodes: int = EvaluateConfig.episodes) -> None:
     parser.add_argument("run", metavar="DIR", help="run directory that train made")
     parser.add_argument("--env", metavar="ID", help="another environment with the same senses and actions")
     _env_option(parser)
-    parser.add_argument("--episodes", type=whole_number, metavar="N", help=f"held-out episodes (default: {d.episodes})")
+    parser.add_argument("--episodes", type=whole_number, metavar="N", help=f"held-out episodes (default: {episodes})")
     parser.add_argument(
         "--seed", type=whole_number, metavar="S", help="which set of held-out seeds, 0 to 1000 (default: 0)"
     )
@@ -238,8 +246,10 @@ def _evaluate(parser: argparse.ArgumentParser, video: bool = True) -> None:
 
 
 def _explain(parser: argparse.ArgumentParser) -> None:
-    _evaluate(parser, video=False)
+    _evaluate(parser, video=False, episodes=EXPLAIN_EPISODES)
     parser.add_argument("--bot", action="store_true", help="compare lengths with an expert (BabyAI's bot, say)")
+    parser.add_argument("--report", metavar="FILE", help="where the page goes (default: explain.html in DIR)")
+    parser.epilog = f"{EXPLAIN_TEACHING}\n{parser.epilog}"
 
 
 def _watch(parser: argparse.ArgumentParser) -> None:

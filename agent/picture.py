@@ -91,7 +91,7 @@ def _panels(senses: Spec, moment: Moment) -> list[tuple[str, Picture]]:
         if isinstance(kind, Camera):
             picture = reading
         elif isinstance(kind, Grid):
-            picture = _grid_picture(kind, reading)
+            picture = grid_picture(kind, reading)
         elif isinstance(kind, Microphone):
             picture = _sound_picture(reading)
         else:
@@ -117,19 +117,24 @@ def _fit(picture: Picture) -> Picture:
     return panel
 
 
-def _grid_picture(kind: Grid, cells: UInt8[np.ndarray, "height width channels"]) -> Picture:
+def is_minigrid(kind: Grid) -> bool:
+    """Whether the cells are minigrid's, whose first axis runs from left to right and whose second runs down."""
+    try:
+        from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
+    except ImportError:
+        return False
+    known = (max(OBJECT_TO_IDX.values()) + 1, max(COLOR_TO_IDX.values()) + 1)
+    return len(kind.sizes) == 3 and kind.sizes[:2] == known
+
+
+def grid_picture(kind: Grid, cells: UInt8[np.ndarray, "height width channels"]) -> Picture:
     """A grid as coloured cells; with minigrid's own tiles where the cells are minigrid's."""
-    if len(kind.sizes) == 3:
-        try:
-            from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-            from minigrid.core.grid import Grid as MiniGridGrid
-        except ImportError:
-            pass
-        else:
-            if kind.sizes[:2] == (max(OBJECT_TO_IDX.values()) + 1, max(COLOR_TO_IDX.values()) + 1):
-                grid, is_seen = MiniGridGrid.decode(cells)
-                agent = (kind.height // 2, kind.width - 1)
-                return grid.render(32, agent_pos=agent, agent_dir=3, highlight_mask=is_seen)
+    if is_minigrid(kind):
+        from minigrid.core.grid import Grid as MiniGridGrid
+
+        grid, is_seen = MiniGridGrid.decode(cells)
+        agent = (kind.height // 2, kind.width - 1)
+        return grid.render(32, agent_pos=agent, agent_dir=3, highlight_mask=is_seen)
     shares = cells.astype(np.float32) / np.maximum(np.asarray(kind.sizes, np.float32) - 1, 1)
     channels = [shares[..., i % shares.shape[-1]] for i in range(3)]
     return (255 * np.stack(channels, axis=-1)).astype(np.uint8)

@@ -159,7 +159,7 @@ class _CameraMan:
             if is_over or move is None:
                 action = {None: "", True: "success", False: "failure"}[success]
             else:
-                action = _name_action(move.action, self._names)
+                action = name_action(move.action, self._names)
             told = [title, f"step {steps}", f"return {total:.2f}", action]
             moment = Moment(observation, info.get("instruction", instruction), gates, self._room(), told)
             shot = Shot(draw(self._senses, moment), self._heard(observation))
@@ -208,7 +208,8 @@ def _frames_a_second(step_s: float, *, is_heard: bool) -> Fraction:
     return Fraction(min(30, max(4, round(1 / step_s))))
 
 
-def _name_action(action: Any, names: tuple[str, ...]) -> str:
+def name_action(action: Any, names: tuple[str, ...]) -> str:
+    """What an action is called; its number or numbers where it has no name."""
     if np.ndim(action) == 0 and 0 <= int(action) < len(names):
         return names[int(action)]
     return np.array2string(np.asarray(action), precision=2)

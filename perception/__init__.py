@@ -4,6 +4,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .attribution import Attribution as Attribution
+    from .attribution import integrated_gradients as integrated_gradients
+    from .attribution import usual_tokens as usual_tokens
     from .config import PerceptionConfig as PerceptionConfig
     from .dropout import ModalityDropout as ModalityDropout
     from .encoders import register_encoder as register_encoder
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from .tokens import TokenGroup as TokenGroup
 
 _HOMES = {
+    "attribution": ("Attribution", "integrated_gradients", "usual_tokens"),
     "config": ("PerceptionConfig",),
     "dropout": ("ModalityDropout",),
     "encoders": ("register_encoder",),
