@@ -36,7 +36,10 @@ _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts cou
 
 @dataclasses.dataclass
 class Draft:
-    """A world and its mission, as drawn: what of `RoomsState` differs between levels, under the same names."""
+    """A world and its mission, as drawn: what of `RoomsState` differs between levels, under the same names.
+
+    `object_height` (codes.HEIGHTS, all ordinary if None) and `door_state` are written into the cells' codes.
+    """
 
     agent_cell: Int[Tensor, " b"]
     heading: Int[Tensor, " b"]
@@ -48,6 +51,7 @@ class Draft:
     is_second: Bool[Tensor, "b m"] | None = None
     is_wrong: Bool[Tensor, "b m"] | None = None
     object_sound: Int[Tensor, "b m"] | None = None
+    object_height: Int[Tensor, "b m"] | None = None
     door_state: Int[Tensor, "b m"] | None = None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -74,6 +78,7 @@ class Level:
         max_steps: actions after which an episode is truncated.
         may_reject: an attempt can be invalid.
         spoken: the instruction is spoken unless the environment is told otherwise.
+        has_heights: things can be short or tall; only then does the camera bake pictures of such.
     """
 
     verb: ClassVar[int]
@@ -87,6 +92,7 @@ class Level:
     walls: Tensor
     device: torch.device
     has_doors: bool = False
+    has_heights: ClassVar[bool] = False
 
     def __init__(self, *, device: torch.device | str = "cpu", **options: Any) -> None:
         raise NotImplementedError
@@ -116,6 +122,8 @@ class Level:
             sound = draft.object_sound
         code = (draft.object_kind * SIZES[1] + draft.object_colour) * SIZES[2]
         where = draft.object_cell
+        if draft.object_height is not None:
+            code = code + draft.object_height
         if draft.door_state is not None:
             is_gone = where == GONE
             code = torch.where(is_gone, WALL_CODE, code + draft.door_state)
