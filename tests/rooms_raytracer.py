@@ -36,8 +36,10 @@ class Nearest:
         self.painters.append(painter)
 
 
-def trace(state: RoomsState, row: int, grid: tuple[int, int], image: tuple[int, int]) -> np.ndarray:
-    """The frame of one environment, uint8 (h, w, 3)."""
+def trace(
+    state: RoomsState, row: int, grid: tuple[int, int], image: tuple[int, int], has_heights: bool = False
+) -> np.ndarray:
+    """The frame of one environment, uint8 (h, w, 3); short and tall things are ordinary without `has_heights`."""
     (grid_height, grid_width), (image_height, image_width) = grid, image
     cells = state.cells[row].numpy().reshape(grid_height, grid_width)
     forward = FORWARD[int(state.heading[row])]
@@ -109,16 +111,17 @@ def trace(state: RoomsState, row: int, grid: tuple[int, int], image: tuple[int, 
             is_hit = (np.abs(u - 0.5) <= 0.5) & (np.abs(height - 0.5) <= 0.5) & (nearest.rays @ normal < 0)
             nearest.offer(depth, is_hit, smooth(colour_of))
 
-    def flat(cell_x: int, cell_y: int, kind: int, colour: int) -> None:
+    def flat(cell_x: int, cell_y: int, kind: int, colour: int, height: float) -> None:
         normal = np.array([*forward, 0.0])
-        half = looks.OBJECT_SIZE / 2
-        centre = np.array([cell_x, cell_y, half])
+        half_width, half_height = looks.OBJECT_SIZE / 2, height / 2
+        centre = np.array([cell_x, cell_y, half_height])
         level = centre @ normal
         depth = plane(normal, level, nearest.rays)
 
         def picture(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            point = (plane(normal, level, rays)[:, None] * rays + origin - centre) / half
-            return PICTURES[kind](looks.PAINT[colour], point @ np.array([*right, 0.0]), point[:, 2])
+            point = plane(normal, level, rays)[:, None] * rays + origin - centre
+            u, v = point @ np.array([*right, 0.0]) / half_width, point[:, 2] / half_height
+            return PICTURES[kind](looks.PAINT[colour], u, v)
 
         def painter(which: np.ndarray, depth: np.ndarray) -> np.ndarray:
             parts = [picture(direction(aside[which] + dx, up[which] + dy)) for dx, dy in around]
@@ -165,7 +168,7 @@ def trace(state: RoomsState, row: int, grid: tuple[int, int], image: tuple[int, 
             elif kind == codes.DOOR:
                 door_frame(cell_x, cell_y, colour)
             elif kind in PICTURES:
-                flat(cell_x, cell_y, kind, colour)
+                flat(cell_x, cell_y, kind, colour, looks.OBJECT_HEIGHTS[opening if has_heights else codes.ORDINARY])
 
     colour = np.zeros((len(aside), 3))
     for number, painter in enumerate(nearest.painters):

@@ -1,5 +1,6 @@
 """Every script in examples/ runs, on little data."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,3 +50,38 @@ def test_three_frames_are_drawn_with_their_instructions(tmp_path: Path) -> None:
     assert picture.shape == (356, 984, 3)
     assert (np.ptp(picture[:320].astype(int), axis=-1) > 90).mean() > 0.02  # things are in view
     assert picture[325:].min() < 50  # something is written
+
+
+def shares(said: str, words: str) -> list[float]:
+    """The numbers of three decimals in the line that begins with these words."""
+    line = next(line for line in said.splitlines() if line.startswith(words))
+    return [float(number) for number in re.findall(r"\d\.\d{3}\b", line)]
+
+
+def test_sounds_and_words_find_their_frames_more_often_than_by_chance() -> None:
+    said = run("retrieval.py", "--rooms", "3000", "--steps", "60")
+    for pair in ("audio -> camera", "caption -> camera"):
+        _, _, _, _, recall_at_10, chance = shares(said, pair)
+        assert recall_at_10 > 2 * chance, said
+
+
+def test_questions_are_answered_better_with_all_senses_than_without_any() -> None:
+    said = run("visual_question_answering.py", "--rooms", "3000", "--steps", "120")
+    all_senses, _, question_alone, _ = shares(said, "where is the SOUNDING thing?")
+    assert all_senses > question_alone + 0.1, said
+
+
+def test_sentences_are_compared_with_frames_by_every_fusion_that_is_named() -> None:
+    said = run("image_text_classification.py", "--rooms", "900", "--steps", "20", "--fusions", "concat", "gated_sum")
+    assert shares(said, "concat")[0] > 0.3 and shares(said, "gated_sum")[0] > 0.3
+
+
+def test_scenes_are_classified_by_several_heads_and_the_curves_are_drawn(tmp_path: Path) -> None:
+    plot = tmp_path / "curves.png"
+    said = run(
+        "scene_classification.py", "--rooms", "3000", "--steps", "60", "--fusions", "concat", "--plot", str(plot)
+    )
+    chance, right = shares(said, "chance"), shares(said, "concat:")
+    assert right[1] > chance[1] + 0.2, said  # the colour is learned first
+    assert right[7] < right[4]  # with most senses missing
+    assert cv2.imread(str(plot)).shape == (480, 720, 3)

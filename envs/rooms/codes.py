@@ -15,6 +15,12 @@ KINDS = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal
 COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
 GREY = COLOURS.index("grey")
 OPEN, CLOSED, LOCKED = range(3)
+ORDINARY, SHORT, TALL = range(3)
+"""How high a key, a ball or a box is: what stands in place of a door's state. minigrid knows ordinary ones alone.
+
+A thing that is taken up is ordinary from then on; where things are short or tall (SeekGrounded), none can be taken.
+"""
+HEIGHTS = ("ordinary", "short", "tall")
 SIZES = (len(KINDS), len(COLOURS), 3)
 """How many values each channel of the symbolic view takes."""
 

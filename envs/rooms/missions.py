@@ -14,7 +14,7 @@ from jaxtyping import Bool, Int32
 from torch import Tensor
 
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
-from .codes import COLOURS, KINDS, SOUNDS
+from .codes import COLOURS, HEIGHTS, KINDS, SOUNDS
 
 VOICES = 4
 """How many voices a level chooses from, for instructions that are spoken."""
@@ -42,6 +42,18 @@ def thing(article: str, kind: int, colour: int | None = None, place: int | None 
         None if place is None else PLACES[place],
     )
     return " ".join(word for word in words if word)
+
+
+def described(noun: str, height: int | None = None, colour: int | None = None) -> str:
+    """A description by looks, such as "the tall red ball" or "the short one".
+
+    Args:
+        noun: its last word.
+        height: index into HEIGHTS, or None for any.
+        colour: index into COLOURS, or None for any.
+    """
+    adjectives = (None if height is None else HEIGHTS[height], None if colour is None else COLOURS[colour])
+    return " ".join(word for word in ("the", *adjectives, noun) if word)
 
 
 def sounding(sound: int) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from .codes import COLOURS, DOOR, EMPTY, FLOOR, UNSEEN, WALL
+from .codes import COLOURS, DOOR, EMPTY, FLOOR, ORDINARY, SHORT, TALL, UNSEEN, WALL
 from .levels.level import Level
 from .picture import Dashboard
 from .state import RoomsState
@@ -27,6 +27,7 @@ _COLOURS_RGB = dict(
         strict=True,
     )
 )
+_MARGINS = {ORDINARY: 2, SHORT: 3, TALL: 1}
 _PLAIN_RGB = {UNSEEN: (0, 0, 0), EMPTY: (60, 60, 60), FLOOR: (60, 60, 60), WALL: (110, 110, 110)}
 
 
@@ -71,7 +72,9 @@ class Moments:
 
 
 def symbols_in_colour(view: UInt8[np.ndarray, "columns rows 3"]) -> UInt8[np.ndarray, "size size 3"]:
-    """The symbolic view as squares in the colours of their things, far cells on top; keys, balls and boxes are smaller.
+    """The symbolic view as squares in the colours of their things, far cells on top.
+
+    Keys, balls and boxes are smaller than their cells, short ones more so than tall ones.
 
     Args:
         view: as minigrid has it, the column first.
@@ -81,10 +84,10 @@ def symbols_in_colour(view: UInt8[np.ndarray, "columns rows 3"]) -> UInt8[np.nda
     picture = np.zeros((rows * side, columns * side, 3), np.uint8)
     for column in range(columns):
         for row in range(rows):
-            kind, colour, _ = (int(part) for part in view[column, row])
+            kind, colour, state = (int(part) for part in view[column, row])
             cell = picture[row * side : (row + 1) * side, column * side : (column + 1) * side]
             cell[:] = _PLAIN_RGB.get(kind, _PLAIN_RGB[EMPTY])
             if kind not in _PLAIN_RGB:
-                margin = 0 if kind == DOOR else 2
+                margin = 0 if kind == DOOR else _MARGINS[state]
                 cell[margin : side - margin, margin : side - margin] = _COLOURS_RGB[COLOURS[colour]]
     return picture

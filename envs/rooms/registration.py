@@ -19,6 +19,7 @@ LEVEL_NAMES = (
     "SeekSeen",
     "SeekHeard",
     "SeekSpoken",
+    "SeekGrounded",
 )
 """The keys of `levels.levels.LEVELS`."""
 

@@ -82,7 +82,13 @@ class RoomsSenses:
         height, width = self._settings.height_and_width
         level = self._level
         camera = RoomsCamera(
-            level.height, level.width, image_height=height, image_width=width, objects=level.objects, device=self.device
+            level.height,
+            level.width,
+            image_height=height,
+            image_width=width,
+            objects=level.objects,
+            device=self.device,
+            has_heights=level.has_heights,
         )
         return Camera(height, width), camera
 

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from .camera.geometry import EYE_BACK, HALF_VIEW, RANGE
 from .camera.looks import PAINT
-from .codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, WALL, unpacked
+from .codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, ORDINARY, SHORT, TALL, WALL, unpacked
 from .state import RoomsState
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
@@ -16,6 +16,8 @@ Picture = UInt8[np.ndarray, "_ _ 3"]
 FLOOR_COLOUR, SEEN_COLOUR, WALL_COLOUR = (233, 230, 224), (243, 229, 190), (92, 95, 102)
 INK, TARGET_COLOUR, AGENT_COLOUR = (32, 33, 36), (20, 150, 70), (214, 56, 92)
 _PARTS = unpacked().numpy()
+_SIZES = {ORDINARY: 1.0, SHORT: 0.65, TALL: 1.35}
+"""How large things are drawn: from above nobody sees how high they are."""
 _SHARPNESS = 4  # points a pixel's side, for smooth edges
 _POINTS_A_CELL = 6  # where it is asked whether the agent sees them
 _POINTS_A_CELL_OF_RAY = 8
@@ -123,7 +125,9 @@ def _tile(code: int, tile: int, floor: tuple[int, int, int]) -> Float[np.ndarray
     out[-1], out[:, -1] = 0.92 * out[0, 0], 0.92 * out[0, 0]
     if kind in (DOOR, KEY, BALL, BOX):
         paint = PAINT[colour]
-        outline, body, dark = _shapes(kind, state, *_grid(tile))
+        x, y = _grid(tile)
+        size = 1.0 if kind == DOOR else _SIZES[state]
+        outline, body, dark = _shapes(kind, state, x / size, y / size)
         _paint(out, _cover(outline), 0.35 * paint)
         _paint(out, _cover(body), paint)
         _paint(out, _cover(dark), 0.35 * paint)

@@ -10,6 +10,7 @@ p pairs of a column and a cell that its ray crosses
 
 import dataclasses
 import functools
+import itertools
 
 import numpy as np
 import torch
@@ -123,12 +124,17 @@ class _Painter:
         height = EYE_HEIGHT - self.down[None] * rays.depth[:, None]
         return (height >= 0.0) & (height <= 1.0)
 
-    def flat(self, picture, paint: np.ndarray, u: np.ndarray, v: np.ndarray, step: float | np.ndarray):
-        """A picture at points u, v (w, h); `step` is the distance in u of pixels. Shapes (w, h) and (w, h, 3)."""
+    def flat(
+        self, picture, paint: np.ndarray, u: np.ndarray, v: np.ndarray, step: float | np.ndarray, stretch: float = 1.0
+    ):
+        """A picture at points u, v (w, h); `step` is the distance in u of pixels. Shapes (w, h) and (w, h, 3).
+
+        `stretch` is how much higher than wide the picture is.
+        """
         inside, _ = picture(paint, u, v)
         total, count = 0.0, 0.0
         for right, low in self.samples:
-            here, colour = picture(paint, u + right * self.focal * step, v - low * self.focal * step)
+            here, colour = picture(paint, u + right * self.focal * step, v - low * self.focal * step / stretch)
             here = here & inside
             total, count = total + np.where(here[..., None], colour, 0.0), count + here
         return inside, total / np.maximum(count, 1)[..., None]
@@ -202,14 +208,14 @@ def _frames(painter: _Painter, rays: Crossings) -> tuple[np.ndarray, np.ndarray]
     return axis, nearest
 
 
-def _pictures(painter: _Painter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pictures(painter: _Painter, has_heights: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The strips of objects and open doors, the row of every (column, cell), and what a code adds to it."""
     rays = painter.rays
     size = looks.OBJECT_SIZE
     depth = rays.f + EYE_BACK  # of the middle of the cell
     u = (painter.across[rays.column] * depth - rays.r) / (size / 2)
-    v = (EYE_HEIGHT - painter.down[None] * depth[:, None] - size / 2) / (size / 2)
-    u = np.broadcast_to(u[:, None], v.shape)
+    above = EYE_HEIGHT - painter.down[None] * depth[:, None]  # the floor
+    u = np.broadcast_to(u[:, None], above.shape)
     is_object = (rays.cell != HAZE)[:, None] & (rays.f > 0)[:, None]
     axis, bar_depth = _frames(painter, rays)
     axis[rays.cell == HAZE] = -1
@@ -221,12 +227,15 @@ def _pictures(painter: _Painter) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     near = 100 - kept(rays.cell)[:, None]
     step = kept(depth)[:, None] / painter.focal / (size / 2)
     blocks, add = [], np.zeros(256, np.int64)
-    for kind, picture in zip((codes.KEY, codes.BALL, codes.BOX), looks.PICTURES, strict=True):
-        inside, bare = painter.flat(picture, BLACK, kept(u), kept(v), step)
-        gain = painter.flat(picture, BLACK + 1.0, kept(u), kept(v), step)[1] - bare
+    pictures = list(zip((codes.KEY, codes.BALL, codes.BOX), looks.PICTURES, strict=True))
+    heights = looks.OBJECT_HEIGHTS if has_heights else (size,)
+    for (kind, picture), (number, height) in itertools.product(pictures, enumerate(heights)):
+        v = kept((above - height / 2) / (height / 2))
+        inside, bare = painter.flat(picture, BLACK, kept(u), v, step, height / size)
+        gain = painter.flat(picture, BLACK + 1.0, kept(u), v, step, height / size)[1] - bare
         for colour, paint in enumerate(looks.PAINT):
             pixels = packed(looks.hazed(bare + gain * paint, kept(depth)[:, None]), near)
-            for state in range(3):
+            for state in (number,) if has_heights else range(3):
                 add[codes.pack(kind, colour, state)] = len(blocks) * shown.sum()
             blocks.append(np.where(inside & kept(is_object), pixels, 0))
     for colour, paint in enumerate(looks.PAINT):
@@ -254,11 +263,14 @@ def _held(painter: _Painter) -> tuple[np.ndarray, int, int]:
 
 
 @functools.lru_cache(maxsize=8)
-def strips(image_height: int, image_width: int, device: torch.device) -> Strips:
-    """Bakes all strips of one image size; they do not depend on the room."""
+def strips(image_height: int, image_width: int, device: torch.device, has_heights: bool = False) -> Strips:
+    """Bakes all strips of one image size; they do not depend on the room.
+
+    Without `has_heights` short and tall objects look as ordinary ones do, and take no memory.
+    """
     painter = _Painter(image_height, image_width)
     background, background_of, background_add = _background(painter)
-    pictures, pictures_of, pictures_add = _pictures(painter)
+    pictures, pictures_of, pictures_add = _pictures(painter, has_heights)
     held, held_left, held_top = _held(painter)
     bits = np.int64(1) << np.arange(64, dtype=np.int64)
     column_cells = np.zeros(image_width, np.int64)

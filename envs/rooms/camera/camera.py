@@ -34,6 +34,8 @@ class RoomsCamera:
             1.8 kB for each pixel: 8 MB at 64 x 64, 120 MB at 256 x 256.
         objects: slots of objects and doors in the states, at most; they bound the work on a GPU.
         device: where the states are and the frames will be.
+        has_heights: whether short and tall objects are drawn as such; they look like ordinary ones otherwise. The
+            tables are nearly twice as large with them.
 
     Raises:
         ConfigError: an argument is out of its range.
@@ -47,6 +49,7 @@ class RoomsCamera:
         image_width: int = 64,
         objects: int = 3,
         device: torch.device | str = "cpu",
+        has_heights: bool = False,
     ) -> None:
         for name, value, least, most in (
             ("height", height, 3, 128),
@@ -60,7 +63,7 @@ class RoomsCamera:
         self.height, self.width = height, width
         self.image_height, self.image_width = image_height, image_width
         self.device = torch.device(device)
-        self.strips: Strips = strips(image_height, image_width, self.device)
+        self.strips: Strips = strips(image_height, image_width, self.device, has_heights)
         self.layers = min(objects, self.strips.most_pictures)
         self._seen = seen_cells(height, width, self.device)
         self._is_sparse = self.device.type == "cpu"

@@ -27,6 +27,8 @@ LIGHT = np.array([245.0, 240.0, 225.0])
 
 OBJECT_SIZE = 0.8
 """Width and height of the flat picture of an object, which stands on the floor and turns to the viewer."""
+OBJECT_HEIGHTS = (OBJECT_SIZE, 0.4, 0.96)
+"""Of the pictures of ordinary, short and tall objects (codes.HEIGHTS), which are all as wide."""
 POST = 0.12
 """Thickness of the posts at the four corners of an open door's cell, and of the beams that join them."""
 BEAM_HEIGHT = 0.86

@@ -36,7 +36,10 @@ _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts cou
 
 @dataclasses.dataclass
 class Draft:
-    """A world and its mission, as drawn: what of `RoomsState` differs between levels, under the same names."""
+    """A world and its mission, as drawn: what of `RoomsState` differs between levels, under the same names.
+
+    `object_height` (codes.HEIGHTS, all ordinary if None) and `door_state` are written into the cells' codes.
+    """
 
     agent_cell: Int[Tensor, " b"]
     heading: Int[Tensor, " b"]
@@ -48,6 +51,7 @@ class Draft:
     is_second: Bool[Tensor, "b m"] | None = None
     is_wrong: Bool[Tensor, "b m"] | None = None
     object_sound: Int[Tensor, "b m"] | None = None
+    object_height: Int[Tensor, "b m"] | None = None
     door_state: Int[Tensor, "b m"] | None = None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -76,6 +80,7 @@ class Level:
         spoken: the instruction is spoken unless the environment is told otherwise.
         is_told_by_look: for each mission, whether nothing but its look tells what is meant; None for levels of which
             that is not said. The expert looks for such a thing.
+        has_heights: things can be short or tall; only then does the camera bake pictures of such.
     """
 
     verb: ClassVar[int]
@@ -90,6 +95,7 @@ class Level:
     walls: Tensor
     device: torch.device
     has_doors: bool = False
+    has_heights: ClassVar[bool] = False
 
     def __init__(self, *, device: torch.device | str = "cpu", **options: Any) -> None:
         raise NotImplementedError
@@ -119,6 +125,8 @@ class Level:
             sound = draft.object_sound
         code = (draft.object_kind * SIZES[1] + draft.object_colour) * SIZES[2]
         where = draft.object_cell
+        if draft.object_height is not None:
+            code = code + draft.object_height
         if draft.door_state is not None:
             is_gone = where == GONE
             code = torch.where(is_gone, WALL_CODE, code + draft.door_state)

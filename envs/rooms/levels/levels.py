@@ -11,6 +11,7 @@ from .level import Level
 from .many_rooms import GoTo, Open, Pickup
 from .one_room import GoToLocal, GoToObj, GoToRedBall, GoToRedBallGrey, GoToRedBallNoDists, PickupLoc, PutNextLocal
 from .seek import Seek, SeekHeard, SeekSeen, SeekSpoken
+from .seek_grounded import SeekGrounded
 
 LEVELS: dict[str, type[Level]] = {
     level.__name__: level
@@ -31,6 +32,7 @@ LEVELS: dict[str, type[Level]] = {
         SeekSeen,
         SeekHeard,
         SeekSpoken,
+        SeekGrounded,
     )
 }
 """Name -> class; a name is the class's own."""

@@ -5,10 +5,9 @@ differ in the deciding attribute and any of them may be meant, so who does not p
 know the instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The
 other attribute is drawn for each thing alone, or is common to all (SeekHeard).
 
-Things keep a distance of two cells, also diagonally, and none is within two cells straight ahead of, behind or beside
-the agent's start: every one of them can be reached without facing another.
+Every one of the things can be reached without facing another (`Scatter`).
 
-b environments, m objects, k cells to stand on, d values of an attribute
+b environments, m objects, d values of an attribute
 """
 
 import functools
@@ -26,6 +25,7 @@ from ..missions import go_to, sounding, thing
 from ..state import GO_TO
 from .floor_plan import FloorPlan
 from .level import FREE_BITS, THINGS, Draft, Level, among, whole
+from .placing import Scatter
 
 SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
 """Of each size: cells along the room's inside, objects, colours, sounds."""
@@ -105,7 +105,7 @@ class Seek(Level):
             whole("max_steps", max_steps, 1, 1_000_000)
         self.plan = plan = FloorPlan(1, inner + 2, device)
         self.height = self.width = plan.width
-        self.walls, self._cells = plan.walls, plan.room_cells[0]
+        self.walls = plan.walls
         self.max_steps = max_steps or plan.width**2 + (SPEECH_STEPS if self.spoken else 0)
         texts = [
             [go_to(thing("the", kind, colour)) for kind in THINGS for colour in range(self.colours)],
@@ -113,15 +113,10 @@ class Seek(Level):
         ]
         self.missions = tuple(text for which in self.deciding for text in texts[which])
 
-        taken = FREE_BITS + 1
-        apart = plan.nearness(self._cells, chebyshev=True)
-        # Two free cells in all four directions: with one, objects two cells away on every open side shut the agent in.
-        is_straight = plan.nearness(self._cells, chebyshev=False) == apart
-        self._beside_agent = torch.where(is_straight & (apart <= 2), taken, 0)
-        self._beside_object = torch.where(apart < 2, taken, 0)
+        self._scatter = Scatter(plan, self.objects)
         self._first_other = _FIRST + max(looks, self.sounds)
         self._first_cell = self._first_other + self.objects
-        self._draws = torch.arange(self._first_cell + len(self._cells), device=device)
+        self._draws = torch.arange(self._first_cell + self._scatter.draws, device=device)
         self._tables(split, looks)
         self._slots = torch.arange(self.objects, device=device)
         by_look = [which == _LOOKS for which in self.deciding for _ in texts[which]]
@@ -165,7 +160,7 @@ class Seek(Level):
         bits = draw_bits(key, self._draws)
         target = bits[:, _SLOT, None] % self.objects
         look, sound, mission = self._attributes(bits, target)
-        agent, cell = self._place(bits)
+        agent, cell = self._scatter.place(bits[:, _AGENT], bits[:, self._first_cell :])
         is_target = self._slots == target
         draft = Draft(
             agent_cell=agent,
@@ -213,17 +208,6 @@ class Seek(Level):
         count = self._goes_with[case[:, None], asked].all(dim=1).cumsum(dim=1)
         choice = bits[:, self._first_other : self._first_cell] % count[:, -1:]
         return (count[:, None] <= choice[:, :, None]).sum(dim=2)
-
-    def _place(self, bits: Int[Tensor, "b n"]) -> tuple[Int[Tensor, " b"], Int[Tensor, "b m"]]:
-        """The agent's and the objects' cells, one after the other where it is still allowed."""
-        start = bits[:, _AGENT] % len(self._cells)
-        ranks = (bits[:, self._first_cell :] >> 1) | self._beside_agent[start]
-        places = []
-        for number in range(self.objects):
-            if number:
-                ranks |= self._beside_object[places[-1]]
-            places.append(ranks.argmin(dim=1))
-        return self._cells[start], self._cells[torch.stack(places, dim=1)]
 
 
 class SeekSeen(Seek):

@@ -146,6 +146,20 @@ def test_kinds_and_colours_differ_at_every_distance(camera):
             assert ((frames[one] - frames[other]).abs().amax(-1) > 20).sum() >= 9, (distance, one, other)
 
 
+def test_short_and_tall_things_differ_at_every_distance_and_only_where_a_camera_draws_them(camera):
+    has_heights = RoomsCamera(SIZE, SIZE, objects=8, has_heights=True)
+    for distance in range(1, 6):
+        for kind in (codes.KEY, codes.BALL, codes.BOX):
+            things = [scene((ahead(distance), kind, 0, height)) for height in range(3)]
+            ordinary, short, tall = (has_heights(state)[0].float() for state in things)
+            assert ((short - tall).abs().amax(-1) > 20).sum() >= 15, (distance, kind)
+            empty = has_heights(scene())[0].float()
+            # The eye is between: what is short stays below the horizon, and what is tall rises above it.
+            assert not (short != empty)[:32].any() and (tall != empty)[:32].any()
+            assert torch.equal(ordinary, camera(things[0])[0].float())
+            assert all(torch.equal(camera(state), camera(things[0])) for state in things)
+
+
 def test_an_agent_in_an_open_door_looks_through_its_frame(camera):
     outside = scene()
     inside = scene((ahead(0), codes.DOOR, 4, codes.OPEN))

@@ -17,13 +17,17 @@ from senseweave.envs.rooms.camera import RoomsCamera, geometry
 SIZE = 10
 FARTHEST = 6
 MOST_OBJECTS = 4
+CHOICES = (3, 6, 2)
+LEAST = {False: 0.93, True: 0.9}
+"""Of the scenes at each distance, the share in which kind, colour and height shall be right."""
 
 
-def scenes(batch: int, seed: int):
+def scenes(batch: int, seed: int, has_heights: bool):
     """Rooms with one to four objects, of which one is the nearest in view by a row of cells; and which that is.
 
     Returns:
-        (frames, kind 0..2, colour 0..5, distance in cells 1..6), all with one row per room.
+        (frames, (kind 0..2, colour 0..5, tall 0..1), distance in cells 1..6), all with one row per room; nothing is
+        tall without `has_heights`, and the others are short with it.
     """
     generator = np.random.default_rng(seed)
     inside = np.arange(SIZE * SIZE).reshape(SIZE, SIZE)[1:-1, 1:-1].reshape(-1)
@@ -48,14 +52,15 @@ def scenes(batch: int, seed: int):
     kept = generator.permutation(np.concatenate(kept))
 
     state = empty_state(batch, SIZE, SIZE, MOST_OBJECTS)
-    code = ((kind + codes.KEY) * 6 + colour) * 3
+    tall = generator.integers(2, size=(batch, MOST_OBJECTS)) * has_heights
+    code = ((kind + codes.KEY) * 6 + colour) * 3 + np.where(has_heights, codes.SHORT + tall, codes.ORDINARY)
     for slot in range(MOST_OBJECTS):
         here = rows[exists[:, slot]]
         state.cells[here, cells[here, 1 + slot]] = torch.from_numpy(code[here, slot]).to(torch.uint8)
     state.agent_cell, state.heading = torch.from_numpy(cells[:, 0]), torch.from_numpy(heading)
-    frames = RoomsCamera(SIZE, SIZE, objects=MOST_OBJECTS)(state.rows(torch.from_numpy(kept)))
-    kind, colour = kind[kept, nearest[kept]], colour[kept, nearest[kept]]
-    return frames, torch.from_numpy(kind), torch.from_numpy(colour), torch.from_numpy(least[kept])
+    camera = RoomsCamera(SIZE, SIZE, objects=MOST_OBJECTS, has_heights=has_heights)
+    answers = np.stack([part[kept, nearest[kept]] for part in (kind, colour, tall)], axis=1)
+    return camera(state.rows(torch.from_numpy(kept))), torch.from_numpy(answers), torch.from_numpy(least[kept])
 
 
 def pixels(frames: torch.Tensor) -> torch.Tensor:
@@ -64,16 +69,17 @@ def pixels(frames: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.nightly
 @pytest.mark.timeout(600)
-def test_a_small_network_reads_kind_and_colour_of_the_nearest_object():
+@pytest.mark.parametrize("has_heights", [False, True])
+def test_a_small_network_reads_kind_colour_and_height_of_the_nearest_object(has_heights):
     generator = torch.Generator().manual_seed(0)
-    frames, kind, colour, _ = scenes(60_000, seed=0)
+    frames, answers, _ = scenes(60_000, 0, has_heights)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         network = nn.Sequential(
             *(nn.Conv2d(3, 16, 4, stride=2, padding=1), nn.ReLU()),
             *(nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),
             *(nn.Conv2d(32, 48, 3, stride=2, padding=1), nn.ReLU()),
-            *(nn.Flatten(), nn.Linear(48 * 8 * 8, 128), nn.ReLU(), nn.Linear(128, 9)),
+            *(nn.Flatten(), nn.Linear(48 * 8 * 8, 128), nn.ReLU(), nn.Linear(128, sum(CHOICES))),
         )
     epochs, size = 9, 64
     optimizer = torch.optim.Adam(network.parameters(), lr=2e-3)
@@ -82,22 +88,23 @@ def test_a_small_network_reads_kind_and_colour_of_the_nearest_object():
         order = torch.randperm(len(frames), generator=generator)
         for start in range(0, len(frames) - size + 1, size):
             which = order[start : start + size]
-            answer = network(pixels(frames[which]))
-            loss = nn.functional.cross_entropy(answer[:, :3], kind[which])
-            loss = loss + nn.functional.cross_entropy(answer[:, 3:], colour[which])
+            parts = network(pixels(frames[which])).split(CHOICES, dim=1)
+            losses = [nn.functional.cross_entropy(part, answers[which, i]) for i, part in enumerate(parts)]
+            loss = torch.stack(losses).sum()
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
 
-    frames, kind, colour, distance = scenes(16_000, seed=1)
+    frames, answers, distance = scenes(16_000, 1, has_heights)
     with torch.no_grad():
-        answer = network(pixels(frames))
-    right_kind, right_colour = answer[:, :3].argmax(1) == kind, answer[:, 3:].argmax(1) == colour
+        parts = network(pixels(frames)).split(CHOICES, dim=1)
+    right = torch.stack([part.argmax(1) for part in parts], dim=1) == answers
     for cells in range(1, FARTHEST + 1):
-        here = distance == cells
-        shares = [share[here].float().mean().item() for share in (right_kind, right_colour, right_kind & right_colour)]
-        kinds, colours, both = (f"{share:.3f}" for share in shares)
-        print(f"{cells} cells: {int(here.sum())} scenes, kind {kinds}, colour {colours}, both {both}")
-        assert shares[2] >= 0.93
-    assert (right_kind & right_colour).float().mean() >= 0.95
+        here = right[distance == cells]
+        kinds, colours, heights = (f"{share:.3f}" for share in here.float().mean(0).tolist())
+        every = here.all(1).float().mean().item()
+        print(f"{cells} cells: {len(here)} scenes, kind {kinds}, colour {colours}, height {heights}, all {every:.3f}")
+        assert every >= LEAST[has_heights]
+        assert here[:, 2].float().mean() >= 0.97
+    assert right.all(1).float().mean() >= LEAST[has_heights] + 0.02

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 import rooms_raytracer
 from rooms_scenes import random_scenes
@@ -14,10 +15,15 @@ MAZE = {"objects": 30, "doors": 40, "walls": 40}
 CROWDED = {"objects": 6, "doors": 8, "walls": 6}
 
 
-def share_different(grid, image, scenes: int, contents, seed: int) -> float:
+def share_different(grid, image, scenes: int, contents, seed: int, has_heights: bool = False) -> float:
     state = random_scenes(scenes, *grid, **contents, seed=seed)
-    frames = RoomsCamera(*grid, *image, objects=40)(state).numpy()
-    traced = np.stack([rooms_raytracer.trace(state, row, grid, image) for row in range(scenes)])
+    if has_heights:
+        is_thing = (state.cells >= codes.pack(codes.KEY)) & (state.cells % 3 == codes.ORDINARY)
+        height = torch.randint(3, state.cells.shape, generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        state.cells += torch.where(is_thing, height, 0).to(torch.uint8)
+        assert set((state.cells[is_thing] % 3).tolist()) == {codes.ORDINARY, codes.SHORT, codes.TALL}
+    frames = RoomsCamera(*grid, *image, objects=40, has_heights=has_heights)(state).numpy()
+    traced = np.stack([rooms_raytracer.trace(state, row, grid, image, has_heights) for row in range(scenes)])
     return (frames != traced).any(-1).mean()
 
 
@@ -36,11 +42,17 @@ def test_frames_equal_those_of_a_ray_tracer(grid, image, scenes, contents):
     assert share_different(grid, image, scenes, contents, seed=sum(grid) + sum(image)) <= MOST_DIFFERENT
 
 
+@pytest.mark.parametrize(("grid", "image", "scenes"), [((8, 8), (64, 64), 10), ((10, 10), (33, 49), 10)])
+def test_short_and_tall_things_equal_those_of_a_ray_tracer(grid, image, scenes):
+    assert share_different(grid, image, scenes, ROOM, seed=sum(grid), has_heights=True) <= MOST_DIFFERENT
+
+
 @pytest.mark.nightly
 def test_many_frames_equal_those_of_a_ray_tracer():
     for seed in range(10):
         assert share_different((8, 8), (64, 64), 50, ROOM, seed) <= MOST_DIFFERENT
         assert share_different((22, 22), (64, 64), 20, MAZE, seed) <= MOST_DIFFERENT
+        assert share_different((8, 8), (64, 64), 50, ROOM, seed, has_heights=True) <= MOST_DIFFERENT
 
 
 def test_the_cells_of_the_view_fit_an_int64_and_every_ray_meets_them_in_their_order():

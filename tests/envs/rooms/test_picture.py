@@ -79,6 +79,14 @@ def test_what_it_holds_is_drawn_beside_it(state):
     assert count(cell_of(TopView(7, 9, TILE).draw(state), 3, 3), PAINT[0]) > 5
 
 
+def test_from_above_tall_things_are_drawn_larger_and_short_ones_smaller(state):
+    counts = []
+    for height in (codes.SHORT, codes.ORDINARY, codes.TALL):
+        state.cells[0, 3 * 9 + 5] = codes.pack(codes.BALL, 0, height)
+        counts.append(count(cell_of(TopView(7, 9, TILE).draw(state), 5, 3), PAINT[0]))
+    assert counts[0] > 20 and counts[1] > 1.5 * counts[0] and counts[2] > 1.5 * counts[1]
+
+
 def test_draws_the_room_that_was_asked_for_and_changes_none(state):
     both = RoomsState(**{name: torch.cat([getattr(state, name)] * 2) for name in RoomsState.names()})
     both.heading[1] = codes.NORTH
