@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .fusion import FUSIONS as FUSIONS
     from .fusion import Fused as Fused
     from .fusion import Fusion as Fusion
+    from .objectives import OBJECTIVES as OBJECTIVES
+    from .objectives import Objective as Objective
     from .perception import Perception as Perception
     from .perception import State as State
     from .spec import Camera as Camera
@@ -47,6 +49,7 @@ _HOMES = {
         "UnknownNameError",
     ),
     "fusion": ("FUSIONS", "Fused", "Fusion"),
+    "objectives": ("OBJECTIVES", "Objective"),
     "perception": ("Perception", "State"),
     "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
     "tokenizer": ("Tokenizer", "default_tokenizer"),

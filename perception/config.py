@@ -18,10 +18,11 @@ class PerceptionConfig:
         layers: number of fusion blocks.
         heads: attention heads.
         state_dim: width of the state embedding.
+        imputation: a name in `IMPUTATIONS`: how the tokens of absent senses are made of the others, if at all.
 
     Raises:
         ConfigError: a number is not a whole number of at least 1, or `width` does not divide among the heads.
-        UnknownNameError: there is no such fusion.
+        UnknownNameError: there is no such fusion or imputation.
     """
 
     fusion: str = "gated_cross_attention"
@@ -30,12 +31,16 @@ class PerceptionConfig:
     layers: int = 1
     heads: int = 4
     state_dim: int = 128
+    imputation: str = "none"
 
     def __post_init__(self) -> None:
         from .fusion import FUSIONS
+        from .imputation import IMPUTATIONS
 
         if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
             raise unknown_name("Fusion", str(self.fusion), FUSIONS)
+        if not isinstance(self.imputation, str) or self.imputation not in IMPUTATIONS:
+            raise unknown_name("Imputation", str(self.imputation), IMPUTATIONS)
         for field in ("width", "latents", "layers", "heads", "state_dim"):
             value = getattr(self, field)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
