@@ -29,7 +29,6 @@ from .memory import MEMORIES, Memory
 from .percept import Percept, SecondLook
 from .sources import ONLY, Observation
 
-
 SECOND_LOOK_WIDTH = 64
 """Numbers that a second look adds to what the heads see."""
 
@@ -137,7 +136,7 @@ class SensePolicy(ActorCriticPolicy):
             return Percept(cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation)))), {})
         seen = observation if self.perception is not None else self._preprocessed(observation)
         state = extractor.perceive(seen, with_tokens=True)
-        return Percept(state.embedding, state.tokens or {})
+        return Percept(state.embedding, state.tokens or {}, state.present)
 
     def _preprocessed(self, observation: Observation) -> Observation:
         return cast(Observation, preprocess_obs(observation, self.observation_space, self.normalize_images))
