@@ -21,6 +21,7 @@ from ..perception.errors import ConfigError, SenseweaveError
 from .config import EXPLAIN_EPISODES, EvaluateConfig, TrainConfig, WatchConfig, with_recipe
 from .live_config import LiveConfig
 from .options import build_parser
+from .pretrain_config import PretrainConfig
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
 CHANGES_WHEN_RESUMING = (
@@ -150,6 +151,23 @@ def _train_text(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _pretrain(options: argparse.Namespace) -> Result:
+    given = _given(options, PretrainConfig)
+    if options.objective is not None:
+        given["objectives"] = dict(options.objective)
+        if len(given["objectives"]) < len(options.objective):
+            raise ConfigError("`--objective` must give each name once; one was given twice.")
+    config = PretrainConfig(**given)
+    source = config.env if config.dataset is None else "recording"
+    out = _new_run_name(f"pretrained-{source}") if options.out is None else options.out
+    if not out:
+        raise ConfigError('"--out" must name a folder; got an empty text.')
+    from .pretrain import as_text, pretrain
+
+    result = pretrain(config, out)
+    return result, as_text(result)
+
+
 def _evaluate(options: argparse.Namespace) -> Result:
     config = EvaluateConfig(**_given(options, EvaluateConfig))
     from .evaluate import as_text, evaluate
@@ -226,6 +244,7 @@ def _new_run_name(env_id: str) -> str:
 
 RUN: dict[str, Callable[[argparse.Namespace], Result]] = {
     "train": _train,
+    "pretrain": _pretrain,
     "evaluate": _evaluate,
     "explain": _explain,
     "watch": _watch,

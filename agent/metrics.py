@@ -5,6 +5,7 @@ SB3's own writers start their files anew; these go on where a resumed run left o
 
 import csv
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -44,25 +45,27 @@ class CsvMetrics(KVWriter):
     Args:
         path: metrics.csv.
         steps: rows of later steps are dropped; 0 starts anew.
+        columns: of the file -> key of SB3's logger; the first is "steps".
 
     Raises:
         CheckpointError: the file cannot be written.
     """
 
-    def __init__(self, path: Path, steps: int) -> None:
-        kept = _rows_until(path, steps)
+    def __init__(self, path: Path, steps: int, columns: Mapping[str, str] = COLUMNS) -> None:
+        kept = _rows_until(path, steps, columns)
         table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, list(COLUMNS), extrasaction="ignore")
+        writer = csv.DictWriter(table, list(columns), extrasaction="ignore")
         writer.writeheader()
         writer.writerows(kept)
         write_atomically(path, table.getvalue().encode())
         with writing(path):
             self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
-        self._path, self._writer = path, csv.DictWriter(self._file, list(COLUMNS))
+        self._path, self._columns = path, dict(columns)
+        self._writer = csv.DictWriter(self._file, list(columns))
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Writes one row; called by SB3's logger."""
-        row = {column: key_values.get(key, "") for column, key in COLUMNS.items()}
+        row = {column: key_values.get(key, "") for column, key in self._columns.items()}
         with writing(self._path):
             self._writer.writerow({column: _short(value) for column, value in row.items()})
             self._file.flush()
@@ -76,7 +79,7 @@ def _short(value: Any) -> Any:
     return f"{float(value):.6g}" if hasattr(value, "__float__") and not isinstance(value, int) else value
 
 
-def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
+def _rows_until(path: Path, steps: int, columns: Mapping[str, str]) -> list[dict[str, str]]:
     """The rows up to a step; a row that was cut off by a crash is dropped."""
     if steps == 0 or not path.exists():
         return []
@@ -85,7 +88,7 @@ def _rows_until(path: Path, steps: int) -> list[dict[str, str]]:
         with open(path, newline="", encoding="utf-8", errors="replace") as file:
             for row in csv.DictReader(file):
                 if (row.get("steps") or "").isdigit() and int(row["steps"]) <= steps:
-                    rows.append({column: row.get(column) or "" for column in COLUMNS})
+                    rows.append({column: row.get(column) or "" for column in columns})
     except (OSError, csv.Error) as error:
         raise CheckpointError(f"{path} cannot be read ({error}); move it away and resume again.") from error
     return rows
@@ -99,15 +102,18 @@ class _Events(TensorBoardOutputFormat):
         self._is_closed = False
 
 
-def open_logger(folder: Path, steps: int) -> Logger:
+def open_logger(folder: Path, steps: int, columns: Mapping[str, str] = COLUMNS) -> Logger:
     """A logger for SB3 that writes into a run directory and prints nothing.
 
     Args:
         folder: the run directory.
         steps: the step that the run goes on from; 0 for a new run.
+        columns: see `CsvMetrics`.
 
     Raises:
         CheckpointError: the folder cannot be written.
     """
     with writing(folder):
-        return Logger(str(folder), [CsvMetrics(folder / "metrics.csv", steps), _Events(folder / "tensorboard", steps)])
+        return Logger(
+            str(folder), [CsvMetrics(folder / "metrics.csv", steps, columns), _Events(folder / "tensorboard", steps)]
+        )

@@ -5,13 +5,14 @@ are, and lets us end a mistake in one sentence of our own.
 """
 
 import argparse
-import json
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ..perception.errors import ConfigError, did_you_mean
 from .config import EXPLAIN_EPISODES, MEMORIES, ROOMS_RECIPE, TRAINERS, EvaluateConfig, TrainConfig, WatchConfig
 from .live_config import MOST_HZ
+from .option_values import decimal_number, key_value, name_and_weight, sense_seconds, whole_number
+from .pretrain_options import add_pretrain_options
 
 FUSION_NAMES = (
     "gated_cross_attention",
@@ -35,6 +36,7 @@ DESCRIPTION = """\
 Trains agents that see, hear and are told what to do, and shows which of their senses they use.
 
   senseweave train                                  learn to seek what is seen or heard, as told
+  senseweave pretrain --out runs/senses             learn to perceive first, without rewards
   senseweave evaluate runs/NAME                     how well it does on episodes that it never saw
   senseweave explain runs/NAME                      which senses it uses
   senseweave watch --policy runs/NAME               see and hear it play, as a video
@@ -84,62 +86,6 @@ class Parser(argparse.ArgumentParser):
     def option_words(self) -> list[str]:
         """Every option of this parser."""
         return [word for action in self._actions for word in action.option_strings]
-
-
-def whole_number(text: str) -> int:
-    """Reads 300000, 300_000 or 3e5."""
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        number = float(text)
-        if number != int(number):
-            raise ValueError
-        return int(number)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"must be a whole number; got {text!r}") from None
-
-
-def decimal_number(text: str) -> float:
-    """Reads 0.001 or 1e-3."""
-    try:
-        return float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be a number; got {text!r}") from None
-
-
-def key_value(text: str) -> tuple[str, Any]:
-    """Reads key=value, where the value is JSON (12, true, 0.5) or else a plain text."""
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier():
-        raise argparse.ArgumentTypeError(f"must be key=value; got {text!r}")
-    try:
-        return key, json.loads(value)
-    except ValueError:
-        return key, value
-
-
-def name_and_weight(text: str) -> tuple[str, float]:
-    """Reads NAME=WEIGHT, mission=0.5, say."""
-    name, equals, weight = text.partition("=")
-    try:
-        if not equals or not name:
-            raise ValueError
-        return name, float(weight)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=WEIGHT, mission=0.5, say; got {text!r}") from None
-
-
-def sense_seconds(text: str) -> tuple[str, float]:
-    """Reads SENSE=SECONDS, camera=0.5, say."""
-    sense, equals, seconds = text.partition("=")
-    try:
-        if not equals or not sense.isidentifier():
-            raise ValueError
-        return sense, float(seconds)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"must be SENSE=SECONDS, camera=0.5, say; got {text!r}") from None
 
 
 def build_parser() -> Parser:
@@ -201,7 +147,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         type=name_and_weight,
         action="append",
         metavar="NAME=WEIGHT",
-        help="a loss beside the trainer's: instruction_words, mission; may be repeated",
+        help="a loss beside the trainer's: instruction_words, mission, or an objective of `pretrain`; may be repeated",
     )
     how.add_argument(
         "--modality-dropout",
@@ -365,6 +311,11 @@ COMMANDS: dict[str, tuple[Any, str, str]] = {
         _train,
         "Train an agent, and leave a run directory with the policy, its curves and a video.",
         "senseweave train --out runs/seek",
+    ),
+    "pretrain": (
+        add_pretrain_options,
+        "Let a perception learn without rewards, from an environment or a recording; train --perception takes it.",
+        "senseweave pretrain --objective contrastive=1 --objective autoencoder=0.5 --out runs/senses",
     ),
     "evaluate": (
         _evaluate,

@@ -277,8 +277,12 @@ def require_named_env(run: RunDirectory, env: str | None) -> None:
         )
 
 
-def require_free(folder: Path) -> None:
+def require_free(folder: Path, *, resumes: bool = True) -> None:
     """Checks that a new run may be started in `folder`, without making it.
+
+    Args:
+        folder: where.
+        resumes: whether a run that is there already could go on instead.
 
     Raises:
         ConfigError: it is a file, or not empty, or cannot be written to.
@@ -289,6 +293,6 @@ def require_free(folder: Path) -> None:
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise ConfigError(f'The output folder must be writable; "{nearest}" is not. Choose another --out.')
     if nearest == folder and any(not path.name.startswith(".") for path in folder.iterdir()):
-        is_run = (folder / "config.json").exists()
+        is_run = resumes and (folder / "config.json").exists()
         mend = "Continue it with --resume, or choose another --out." if is_run else "Choose another --out."
         raise ConfigError(f'The output folder must be new or empty; "{folder}" is not. {mend}')

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .fusion import Fusion as Fusion
     from .fusion.budget import config_within as config_within
     from .fusion.budget import count_parameters as count_parameters
+    from .objectives import OBJECTIVES as OBJECTIVES
+    from .objectives import Objective as Objective
     from .perception import Perception as Perception
     from .perception import State as State
     from .spec import Camera as Camera
@@ -54,6 +56,7 @@ _HOMES = {
     ),
     "fusion": ("FUSIONS", "Fused", "Fusion"),
     "fusion.budget": ("config_within", "count_parameters"),
+    "objectives": ("OBJECTIVES", "Objective"),
     "perception": ("Perception", "State"),
     "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
     "tokenizer": ("Tokenizer", "default_tokenizer"),

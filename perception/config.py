@@ -20,11 +20,12 @@ class PerceptionConfig:
         state_dim: width of the state embedding.
         fusion_width: inner width of the fusion, where it has one to choose; None takes the fusion's own. With it,
             fusions can be compared at one number of parameters (`fusion/budget.py`).
+        imputation: a name in `IMPUTATIONS`: how the tokens of absent senses are made of the others, if at all.
 
     Raises:
         ConfigError: a number is not a whole number of at least 1, `width` does not divide among the heads, or the
             fusion has no inner width to choose.
-        UnknownNameError: there is no such fusion.
+        UnknownNameError: there is no such fusion or imputation.
     """
 
     fusion: str = "gated_cross_attention"
@@ -34,12 +35,16 @@ class PerceptionConfig:
     heads: int = 4
     state_dim: int = 128
     fusion_width: int | None = None
+    imputation: str = "none"
 
     def __post_init__(self) -> None:
         from .fusion import FUSIONS
+        from .imputation import IMPUTATIONS
 
         if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
             raise unknown_name("Fusion", str(self.fusion), FUSIONS)
+        if not isinstance(self.imputation, str) or self.imputation not in IMPUTATIONS:
+            raise unknown_name("Imputation", str(self.imputation), IMPUTATIONS)
         for field in ("width", "latents", "layers", "heads", "state_dim", "fusion_width"):
             value = getattr(self, field)
             if field == "fusion_width" and value is None:

@@ -20,6 +20,7 @@ from .config import PerceptionConfig
 from .encoders import build_encoder
 from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS
+from .imputation import IMPUTATIONS, only_seen, token_counts
 from .modules import NamedModules
 from .prepare import prepare
 from .spec import FEATURES_SUFFIX, LENGTH_SUFFIX, PRESENT, Instruction, Microphone, Spec
@@ -40,7 +41,7 @@ class State(NamedTuple):
     attention: dict[str, Float[Tensor, "b l n"]] | None = None
     """Filled by `explain`: where each latent looked, mean over heads, last layer; {} for a fusion without any."""
     tokens: dict[str, TokenGroup] | None = None
-    """What the fusion got, where `forward` was asked for it."""
+    """What the fusion got, imputed tokens included, where `forward` was asked for it."""
 
 
 class Perception(nn.Module):
@@ -72,6 +73,9 @@ class Perception(nn.Module):
             if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
         }
         self.fusion = FUSIONS[self.config.fusion](spec.names, **self.config.fusion_sizes)
+        imputer = IMPUTATIONS[self.config.imputation]
+        sizes = {} if imputer is None else token_counts(self.encoders, spec)
+        self.imputer = None if imputer is None else imputer(sizes, width=width, heads=self.config.heads)
 
     @classmethod
     def from_space(
@@ -146,7 +150,11 @@ class Perception(nn.Module):
             else:
                 group = encoder(clean[name])
             groups[name] = group.only_where(present[:, i])
-        fused = self.fusion(groups)
+        if self.imputer is None:
+            fused = self.fusion(groups)
+        else:
+            shown, groups = groups, self.imputer.fill(groups, present)
+            fused = only_seen(self.fusion(groups), shown)
         return State(fused.embedding, fused.gates, present, non_finite, fused.attention, groups)
 
     def _clean(self, obs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:

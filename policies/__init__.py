@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from .presets import ppo_settings as ppo_settings
     from .presets import recurrent_ppo_settings as recurrent_ppo_settings
     from .presets import sac_settings as sac_settings
+    from .pretraining import Pretrainer as Pretrainer
+    from .pretraining import PretrainingSettings as PretrainingSettings
+    from .pretraining import pretrain_on as pretrain_on
 
 _HOMES = {
     "extractor": ("PerceptionExtractor",),
@@ -22,6 +25,7 @@ _HOMES = {
     "policy": ("SensePolicy",),
     "ppo": ("PPO",),
     "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
+    "pretraining": ("Pretrainer", "PretrainingSettings", "pretrain_on"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -1,24 +1,30 @@
 """Auxiliary losses: what the state embedding shall also be good for, learned beside the policy.
 
 A loss is a module with a name in `AUXILIARIES`; put your own there. It sees what the policy's heads see of a minibatch,
-the state embedding and what the memory recalls, and what the minibatch holds. Its weights are learned, too.
+the state embedding and what the memory recalls, what the minibatch holds, and the tokens of every sense. Its weights
+are learned, too. Every objective of perception/objectives/ is such a loss by its name.
 
 n samples, e width of the features, k tokens
 """
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..perception.config import PerceptionConfig
 from ..perception.errors import ConfigError, SpecError, unknown_name
+from ..perception.objectives import OBJECTIVES, Seen
 from ..perception.spec import PRESENT, Instruction, Spec
+from .extractor import PerceptionExtractor
+from .percept import Percept
 
 Minibatch = Mapping[str, Any]
-"""The fields of `minibatch.Samples`, n rows each."""
+"""The fields of `minibatch.Samples`, n rows each, and "percept", the `Percept` of its observations."""
 
 
 class AuxiliaryLoss(nn.Module):
@@ -93,14 +99,62 @@ class Mission(AuxiliaryLoss):
         return functional.cross_entropy(self.guess(features), minibatch["missions"], reduction="none")
 
 
-AUXILIARIES: dict[str, Callable[[Spec, int, int], AuxiliaryLoss]] = {
+class ObjectiveLoss(AuxiliaryLoss):
+    """An objective of perception/objectives/ beside a policy's losses, on the senses as the policy perceives them.
+
+    It trains the perception below the policy, and what an objective opposes (the judges of `translation`) at once.
+    Where threads share a minibatch, an objective that compares samples (`contrastive`, `dcca`) sees a part each:
+    larger minibatches, or `workers=1`, give it more to compare. No senses are hidden: `autoencoder` reconstructs what
+    the policy perceives.
+
+    Args:
+        spec: see `AuxiliaryLoss`.
+        width: see `AuxiliaryLoss`.
+        missions: see `AuxiliaryLoss`.
+        name: in `OBJECTIVES`.
+        extractor: the policy's; None takes the default sizes.
+    """
+
+    def __init__(
+        self,
+        spec: Spec,
+        width: int,
+        missions: int = 0,
+        *,
+        name: str,
+        extractor: PerceptionExtractor | None = None,
+    ) -> None:
+        super().__init__(spec, width, missions)
+        config = PerceptionConfig() if extractor is None else extractor.perception.config
+        self.objective = OBJECTIVES[name](spec, config)
+        self._restore: Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]] = dict
+        if extractor is not None:
+            self.objective.attach(extractor.perception)
+            self._restore = extractor.restore
+
+    def forward(self, features: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:
+        percept = cast(Percept, minibatch["percept"])
+        present = cast(Tensor, percept.present)
+        tokens = {name: group.only_where(present[:, i]) for i, (name, group) in enumerate(percept.tokens.items())}
+        seen = Seen(self._restore(minibatch["observations"]), percept.embedding, tokens, present)
+        return self.objective(seen) + self.objective.opponent_loss(seen)
+
+
+AUXILIARIES: dict[str, Callable[..., AuxiliaryLoss]] = {
     "instruction_words": InstructionWords,
     "mission": Mission,
+    **{name: functools.partial(ObjectiveLoss, name=name) for name in OBJECTIVES},
 }
-"""What `auxiliary=` chooses from."""
+"""What `auxiliary=` chooses from: name -> made of (spec, width, missions)."""
 
 
-def make_auxiliary(weights: Mapping[str, float], spec: Spec | None, width: int, missions: int) -> nn.ModuleDict:
+def make_auxiliary(
+    weights: Mapping[str, float],
+    spec: Spec | None,
+    width: int,
+    missions: int,
+    extractor: nn.Module | None = None,
+) -> nn.ModuleDict:
     """The auxiliary losses of a policy.
 
     Args:
@@ -108,6 +162,7 @@ def make_auxiliary(weights: Mapping[str, float], spec: Spec | None, width: int, 
         spec: the policy's senses; None where its features extractor is none of ours.
         width: of what its heads see.
         missions: see `AuxiliaryLoss`.
+        extractor: the policy's features extractor, whose perception the objectives are about.
 
     Raises:
         UnknownNameError: there is no such loss.
@@ -122,5 +177,6 @@ def make_auxiliary(weights: Mapping[str, float], spec: Spec | None, width: int, 
             raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
         if spec is None:
             raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
-        losses[name] = AUXILIARIES[name](spec, width, missions)
+        about = {"extractor": extractor} if name in OBJECTIVES and isinstance(extractor, PerceptionExtractor) else {}
+        losses[name] = AUXILIARIES[name](spec, width, missions, **about)
     return nn.ModuleDict(losses)

@@ -238,12 +238,14 @@ class Imitator:
 
     def _losses(self, samples: Samples) -> Float[Tensor, "f k"]:
         policy = self.policy
-        judgement, _ = policy.judge(policy.perceive(samples.observations), samples.state, samples.starts)
+        percept = policy.perceive(samples.observations)
+        judgement, _ = policy.judge(percept, samples.state, samples.starts)
         distribution = policy.distribution(judgement)
         loss = -cast(Tensor, distribution.log_prob(samples.actions))
         value_loss = functional.mse_loss(judgement.values, samples.returns, reduction="none")
         agrees = distribution.mode().reshape(samples.actions.shape) == samples.actions
-        told = [self.auxiliary[name](judgement.features, vars(samples)) for name in self.auxiliary_weights]
+        known = vars(samples) | {"percept": percept}
+        told = [self.auxiliary[name](judgement.features, known) for name in self.auxiliary_weights]
         return torch.stack([loss, value_loss, agrees.view(len(agrees), -1).all(dim=1).float(), *told])
 
     @torch.no_grad()

@@ -4,14 +4,15 @@ The first look is the perception's: it knows what the senses say now. A memory s
 seconds ago ("go to the ringing object") could not steer where the agent looks; a second look can. It needs no step to
 wait for another, so that sequences stay parallel over time.
 
-n rows, k tokens, d width of a token, e width of the embedding, f width of what is known, o width of what is seen
+n rows, m modalities, k tokens, d width of a token, e width of the embedding, f width of what is known, o width of what
+is seen
 """
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..perception.attention import GatedCrossAttention, masked_mean
@@ -26,6 +27,8 @@ class Percept(NamedTuple):
     embedding: Float[Tensor, "n e"]
     tokens: Mapping[str, TokenGroup]
     """By modality; empty where the features extractor is none of ours."""
+    present: Bool[Tensor, "n m"] | None = None
+    """Which modalities are really here, in the spec's order; tokens may be imputed where one is not."""
 
     def float(self) -> Self:
         """The same in float32."""
@@ -41,7 +44,8 @@ class Percept(NamedTuple):
             name: TokenGroup(*(torch.cat(same) for same in zip(*(part.tokens[name] for part in parts), strict=True)))
             for name in parts[0].tokens
         }
-        return cls(torch.cat([part.embedding for part in parts]), tokens)
+        given = [part.present for part in parts if part.present is not None]
+        return cls(torch.cat([part.embedding for part in parts]), tokens, torch.cat(given) if given else None)
 
 
 class SecondLook(nn.Module):

@@ -136,7 +136,7 @@ class SensePolicy(ActorCriticPolicy):
             return Percept(cast(Tensor, self.extract_features(cast(Any, observation.get(ONLY, observation)))), {})
         seen = observation if self.perception is not None else self._preprocessed(observation)
         state = extractor.perceive(seen, with_tokens=True)
-        return Percept(state.embedding, state.tokens or {})
+        return Percept(state.embedding, state.tokens or {}, state.present)
 
     def _preprocessed(self, observation: Observation) -> Observation:
         return cast(Observation, preprocess_obs(observation, self.observation_space, self.normalize_images))

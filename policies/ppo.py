@@ -122,7 +122,13 @@ class PPO(SavedAsFolder):
         self._source: Source | None = None
         if self.env is not None and self.auxiliary_weights:
             self.mission_count = self.source.mission_count
-        made = make_auxiliary(self.auxiliary_weights, self.policy.senses, self.policy.features_dim, self.mission_count)
+        made = make_auxiliary(
+            self.auxiliary_weights,
+            self.policy.senses,
+            self.policy.features_dim,
+            self.mission_count,
+            self.policy.features_extractor,
+        )
         self.auxiliary = made.to(self.device)
         if self.auxiliary_weights:
             self.policy.optimizer.add_param_group({"params": list(self.auxiliary.parameters())})

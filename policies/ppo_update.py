@@ -152,7 +152,8 @@ class Update:
         device = self.rollout.device.type
         with torch.autocast(device, torch.bfloat16, enabled=settings.autocast and device == "cuda"):
             percept = policy.perceive(batch.observations)
-        judgement, _ = policy.judge(percept.float(), batch.state, batch.starts)
+        percept = percept.float()
+        judgement, _ = policy.judge(percept, batch.state, batch.starts)
         distribution = policy.distribution(judgement)
         log_ratio = cast(Tensor, distribution.log_prob(batch.actions)) - batch.log_probs
         ratio = log_ratio.exp()
@@ -168,7 +169,7 @@ class Update:
         loss = policy_loss + settings.ent_coef * entropy_loss + settings.vf_coef * value_loss
         told = []
         for name, weight in settings.auxiliary.items():
-            extra = self.auxiliary[name](judgement.features, vars(batch))
+            extra = self.auxiliary[name](judgement.features, vars(batch) | {"percept": percept})
             loss = loss + weight * extra
             told.append(extra)
         with torch.no_grad():

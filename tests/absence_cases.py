@@ -75,12 +75,15 @@ class Case:
 
 
 @functools.cache
-def perception_of(fusion: str, senses: tuple[str, ...], weights: int, layers: int = 1) -> Perception:
+def perception_of(
+    fusion: str, senses: tuple[str, ...], weights: int, layers: int = 1, imputation: str = "none"
+) -> Perception:
     """A small perception in which every parameter was moved, so that no gate and no bias is zero or as first set."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights)
         spec = Spec(**{name: KINDS[name] for name in senses})
-        perception = Perception(spec, PerceptionConfig(fusion=fusion, **(SMALL | {"layers": layers})))
+        config = PerceptionConfig(fusion=fusion, imputation=imputation, **(SMALL | {"layers": layers}))
+        perception = Perception(spec, config)
         randomise(perception)
     return perception
 
