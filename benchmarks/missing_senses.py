@@ -5,8 +5,8 @@
 
 Four policies learn by heart what the expert does in Seek, from states with every sense there, but for the second:
 with nothing else; with a sense missing in a fifth of the episodes; and with an imputer that fills in the tokens of
-absent senses, trained beside as an autoencoder or as a conditional GAN. Then they play held-out rooms in which each sense
-is gone for a growing part of the time, for a second at a time on average.
+absent senses, trained beside as an autoencoder or as a conditional GAN. Then they play held-out rooms in which each
+sense is gone for a growing part of the time, for a second at a time on average.
 """
 
 import argparse

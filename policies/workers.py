@@ -91,7 +91,8 @@ def add_gradients(parameters: Sequence[nn.Parameter], parts: Sequence[Sequence[T
             rows.append([torch.zeros_like(parameter) if given is None else given for given in gradients])
     sums = [row[0] for row in rows]
     for number in range(1, len(parts)):
-        sums = list(torch._foreach_add(sums, [row[number] for row in rows]))
+        added = [row[number] for row in rows]
+        sums = list(torch._foreach_add(sums, added))  # pyright: ignore[reportPrivateImportUsage]  (one call for all)
     if world_size() > 1:
         flat = sum_over_world(torch.cat([total.flatten() for total in sums]))
         sums = [part.view_as(total) for part, total in zip(flat.split([t.numel() for t in sums]), sums, strict=True)]
