@@ -106,3 +106,36 @@ def test_babyai_sb3_refuses_bad_arguments_in_one_sentence(arguments, told, tmp_p
     assert told in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(tmp_path):
+    arguments = ("fusions.py", "--quick", "--json", "--out", str(tmp_path), "--plot", str(tmp_path / "plot.png"))
+    done = _run(*arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert [row["task"]["fusion"] for row in rows] == ["gated_cross_attention", "concat"]
+    default, concat = (row["parameters"] for row in rows)
+    assert 0.9 < concat / default < 1.1 and concat != default
+    cases = {"all", "without audio", "without camera", "without instruction", "failing", "never shown"}
+    assert all(set(row["success"]) == cases and row["samples_per_cpu_s"] > 0 for row in rows)
+    assert (tmp_path / "plot.png").stat().st_size > 10_000
+    again = _run(*arguments)
+    assert json.loads(again.stdout.splitlines()[-1])["rows"] == rows and again.stderr.count("is finished already") == 2
+
+
+def test_missing_senses_plays_at_every_rate(tmp_path):
+    arguments = (
+        "--only",
+        "modality dropout",
+        "GAN imputation",
+        "--out",
+        str(tmp_path),
+        "--plot",
+        str(tmp_path / "p.png"),
+    )
+    done = _run("missing_senses.py", "--quick", "--json", *arguments)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert [row["task"]["variant"] for row in rows] == ["modality dropout", "GAN imputation"]
+    assert all(list(row["success"]) == ["0.0", "0.1", "0.25", "0.5", "0.75"] for row in rows)
+    assert (tmp_path / "p.png").stat().st_size > 10_000
