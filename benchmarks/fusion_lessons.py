@@ -117,6 +117,9 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
     generator = torch.Generator().manual_seed(lesson.seed)
     updates = lesson.epochs * -(-lesson.states // lesson.batch_size)
     done, losses, agreed = 0, [], []
+    counts = torch.bincount(wanted, minlength=policy.action_net.out_features) + 1.0
+    with torch.no_grad():  # as imitation does: else that constant is pushed through the perception, and nothing is told
+        policy.action_net.bias.copy_((counts / counts.sum()).log())
     policy.train()
     began = time.process_time()
     for _ in range(lesson.epochs):
