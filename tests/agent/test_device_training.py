@@ -94,7 +94,8 @@ def test_a_run_that_resumes_ends_as_the_run_that_never_stopped(run, tmp_path, le
     assert_same_end(end_of(run), end_of(stopped))
 
 
-def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_exactly(tmp_path):
+def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr("senseweave.agent.build.MEMORY_PRESET", dataclasses.replace(keep_short(), n_epochs=1))
     env = RoomsVectorEnv("GoToRedBallGrey", 1, "cpu", senses=("grid", "instruction"))
     size = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16, fusion="late", imputation="translation")
     Perception(env.senses, size).save_pretrained(tmp_path / "senses")
