@@ -154,9 +154,7 @@ def _train_text(result: dict[str, Any]) -> str:
 def _pretrain(options: argparse.Namespace) -> Result:
     given = _given(options, PretrainConfig)
     if options.objective is not None:
-        given["objectives"] = dict(options.objective)
-        if len(given["objectives"]) < len(options.objective):
-            raise ConfigError("`--objective` must give each name once; one was given twice.")
+        given["objectives"] = _each_once(options.objective, "objective")
     config = PretrainConfig(**given)
     source = config.env if config.dataset is None else "recording"
     out = _new_run_name(f"pretrained-{source}") if options.out is None else options.out
@@ -200,9 +198,7 @@ def _live(options: argparse.Namespace) -> Result:
         ("body_options", options.body_option, "body-option"),
     ):
         if pairs is not None:
-            given[field] = dict(pairs)
-            if len(given[field]) < len(pairs):
-                raise ConfigError(f"`--{told}` must give each name once; one was given twice.")
+            given[field] = _each_once(pairs, told)
     config = LiveConfig(**given)
     from .live import as_text, live
 
@@ -228,13 +224,22 @@ def _given(options: argparse.Namespace, config: type) -> dict[str, Any]:
     """The options that were really given, by the names of `config`'s fields."""
     values = {key: value for key, value in vars(options).items() if value is not None}
     if "env_option" in values:
-        pairs = values.pop("env_option")
-        values["env_options"] = dict(pairs)
-        if len(values["env_options"]) < len(pairs):
-            raise ConfigError("`--env-option` must give each key once; one key was given twice.")
+        values["env_options"] = _each_once(values.pop("env_option"), "env-option", "key")
     if "auxiliary" in values:
-        values["auxiliary"] = dict(values["auxiliary"])
+        values["auxiliary"] = _each_once(values["auxiliary"], "auxiliary")
     return {key: value for key, value in values.items() if key in config.__dataclass_fields__}
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]], option: str, what: str = "name") -> dict[str, Any]:
+    """The pairs of an option that may be repeated.
+
+    Raises:
+        ConfigError: two of them are of the same name.
+    """
+    given = dict(pairs)
+    if len(given) < len(pairs):
+        raise ConfigError(f"`--{option}` must give each {what} once; one was given twice.")
+    return given
 
 
 def _new_run_name(env_id: str) -> str:

@@ -244,7 +244,8 @@ def _how_to_read(result: Mapping[str, Any]) -> str:
     measure = result["shapley"]["measure"]
     items = (
         f"A policy <b>uses</b> a sense when the 95 % interval of its Shapley value on {measure} lies above 0. The "
-        "interval comes from drawing the episodes anew 2,000 times, each with what it gave in every subset.",
+        "interval comes from drawing the episodes anew, 2,000 times or fewer where there are very many, each with what "
+        "it gave in every subset.",
         "It <b>ignores</b> a sense when that interval includes 0 and its Shapley value on the choices is noise as "
         f"well: its interval includes 0, or both ends are nearer to 0 than the greater of {NEGLIGIBLE_NATS:g} nats and "
         f"{100 * NEGLIGIBLE_SHARE:g} % of what all senses do together. In between it <b>reacts</b> to the sense "

@@ -40,14 +40,14 @@ def key_value(text: str) -> tuple[str, Any]:
 
 
 def name_and_weight(text: str) -> tuple[str, float]:
-    """Reads NAME=WEIGHT, mission=0.5, say."""
+    """Reads NAME=WEIGHT, contrastive=0.5, say."""
     name, equals, weight = text.partition("=")
     try:
         if not equals or not name:
             raise ValueError
         return name, float(weight)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"must be NAME=WEIGHT, mission=0.5, say; got {text!r}") from None
+        raise argparse.ArgumentTypeError(f"must be NAME=WEIGHT, contrastive=0.5, say; got {text!r}") from None
 
 
 def sense_seconds(text: str) -> tuple[str, float]:

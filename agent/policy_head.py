@@ -34,6 +34,7 @@ class Perceived(NamedTuple):
     """A batch of decisions as tokens, with everything else that the choice depends on."""
 
     groups: dict[str, TokenGroup]
+    """Masked where a sense is absent, and not imputed yet."""
     memory: tuple[Tensor, ...] | None
     """Carried into each step, parts (layers, b, width); zeros where an episode begins. None without a memory."""
     starts: Bool[Tensor, " b"]
@@ -64,7 +65,9 @@ class PolicyHead:
         state = extractor.perceive(seen, with_tokens=True)
         starts = torch.tensor([decision.is_first for decision in decisions], device=self.policy.device)
         actions = torch.as_tensor(np.stack([decision.action for decision in decisions]), device=self.policy.device)
-        return Perceived(dict(state.tokens or {}), self._memory(decisions), starts, actions)
+        tokens = (state.tokens or {}).items()
+        groups = {name: group.only_where(state.present[:, i]) for i, (name, group) in enumerate(tokens)}
+        return Perceived(groups, self._memory(decisions), starts, actions)
 
     def _memory(self, decisions: Sequence[Decision]) -> tuple[Tensor, ...] | None:
         count = len(decisions)
@@ -84,14 +87,20 @@ class PolicyHead:
 
     def fuse(self, groups: Groups) -> Fused:
         """The perception's state of some tokens: embedding, gates and attention maps."""
-        return self.perception.fusion(groups)
+        return self._fuse(groups)[0]
+
+    def _fuse(self, groups: Groups) -> tuple[Fused, dict[str, TokenGroup]]:
+        """The same, and the tokens that were fused: imputed ones too, where the perception imputes."""
+        present = torch.stack([group.available for group in groups.values()], dim=1)
+        return self.perception.fuse(dict(groups), present)
 
     def distribution(self, perceived: Perceived, groups: Groups) -> Distribution:
         """What the policy would do, had it perceived `groups` instead."""
-        policy, embedding = self.policy, self.fuse(groups).embedding
+        policy, (fused, tokens) = self.policy, self._fuse(groups)
+        embedding = fused.embedding
         if isinstance(policy, SensePolicy):
             memory = None if perceived.memory is None else perceived.memory[0][0]
-            logits = policy.judge(Percept(embedding, dict(groups)), memory, perceived.starts[None])[0].logits
+            logits = policy.judge(Percept(embedding, tokens), memory, perceived.starts[None])[0].logits
         elif isinstance(policy, RecurrentActorCriticPolicy):
             starts = perceived.starts.to(embedding.dtype)
             with torch.backends.cudnn.flags(enabled=False):  # its recurrent networks have gradients in training alone

@@ -33,7 +33,7 @@ class GridEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
         nn.init.normal_(self.categories.weight, std=0.5)
         offsets = torch.tensor([0, *kind.sizes[:-1]]).cumsum(0)
-        channel = torch.repeat_interleave(torch.arange(len(kind.sizes)), torch.tensor(kind.sizes))
+        channel = torch.tensor([number for number, size in enumerate(kind.sizes) for _ in range(size)])
         self.register_buffer("highest", torch.tensor(kind.sizes) - 1, persistent=False)
         self.register_buffer("channel", channel, persistent=False)
         self.register_buffer("category", torch.arange(sum(kind.sizes)) - offsets[channel], persistent=False)

@@ -19,7 +19,7 @@ from .audio import AudioEncoder
 from .config import PerceptionConfig
 from .encoders import build_encoder
 from .errors import ObservationError, did_you_mean
-from .fusion import FUSIONS
+from .fusion import FUSIONS, Fused
 from .imputation import IMPUTATIONS, only_seen, token_counts
 from .modules import NamedModules
 from .prepare import prepare
@@ -150,12 +150,23 @@ class Perception(nn.Module):
             else:
                 group = encoder(clean[name])
             groups[name] = group.only_where(present[:, i])
-        if self.imputer is None:
-            fused = self.fusion(groups)
-        else:
-            shown, groups = groups, self.imputer.fill(groups, present)
-            fused = only_seen(self.fusion(groups), shown)
+        fused, groups = self.fuse(groups, present)
         return State(fused.embedding, fused.gates, present, non_finite, fused.attention, groups)
+
+    def fuse(self, groups: dict[str, TokenGroup], present: Bool[Tensor, "b m"]) -> tuple[Fused, dict[str, TokenGroup]]:
+        """The second half of `forward`: what is absent is imputed, where the configuration says so, and all is fused.
+
+        Args:
+            groups: tokens by modality, in the spec's order, masked where one is absent.
+            present: which modalities are here.
+
+        Returns:
+            What the fusion made, with gates and attention of what is here alone, and the groups that it got.
+        """
+        if self.imputer is None:
+            return self.fusion(groups), groups
+        filled = self.imputer.fill(groups, present)
+        return only_seen(self.fusion(filled), groups), filled
 
     def _clean(self, obs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
         """Replaces everything that is absent or not finite by zeros, with `where`: 0 * NaN would still be NaN."""

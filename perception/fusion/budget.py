@@ -1,6 +1,6 @@
 """The inner width with which a fusion gives a perception a wanted number of parameters, for fair comparisons.
 
-Nothing is built in memory for it: widths are tried on torch's meta device, which draws no random number either.
+Widths are tried on torch's meta device, where nothing is built in memory and no random number drawn.
 """
 
 import bisect
@@ -11,6 +11,7 @@ from torch import nn
 
 from ..config import PerceptionConfig
 from ..errors import ConfigError
+from ..imputation import IMPUTATIONS, token_counts_of
 from ..perception import Perception
 from ..spec import Spec
 from . import FUSIONS
@@ -21,8 +22,7 @@ WIDEST = 2**20
 
 def count_parameters(spec: Spec, config: PerceptionConfig) -> int:
     """How many numbers a perception of these senses and this configuration learns, encoders and all."""
-    with torch.device("meta"):
-        return _size(Perception(spec, config))
+    return sum(_sizes(spec, config))
 
 
 def config_within(spec: Spec, config: PerceptionConfig, parameters: int, tolerance: float = 0.1) -> PerceptionConfig:
@@ -52,18 +52,31 @@ def _size(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
 
 
+def _sizes(spec: Spec, config: PerceptionConfig) -> tuple[int, int]:
+    """How many parameters the fusion has, and how many everything else.
+
+    An imputer is as large as readings have tokens, which nothing on the meta device can tell: it is counted apart.
+    """
+    with torch.device("meta"):
+        perception = Perception(spec, dataclasses.replace(config, imputation="none"))
+    fusion, imputer = _size(perception.fusion), IMPUTATIONS[config.imputation]
+    if imputer is None:
+        return fusion, _size(perception) - fusion
+    tokens = token_counts_of(spec, config.width)
+    with torch.device("meta"):
+        return fusion, _size(perception) - fusion + _size(imputer(tokens, width=config.width, heads=config.heads))
+
+
 def _nearest(spec: Spec, config: PerceptionConfig, parameters: int) -> tuple[PerceptionConfig, int]:
     """The best configuration and its count; counts grow with the width, so halving finds it."""
     build = FUSIONS[config.fusion]
-    with torch.device("meta"):
-        perception = Perception(spec, config)
+    fusion, others = _sizes(spec, config)
     if not build.has_inner_width:
-        return config, _size(perception)
-    encoders = _size(perception) - _size(perception.fusion)
+        return config, fusion + others
 
     def count_at(width: int) -> int:
         with torch.device("meta"):
-            return encoders + _size(build(spec.names, **config.fusion_sizes | {"fusion_width": width}))
+            return others + _size(build(spec.names, **config.fusion_sizes | {"fusion_width": width}))
 
     most = 1
     while count_at(most) < parameters and most < WIDEST:

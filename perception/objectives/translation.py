@@ -3,13 +3,13 @@
 b batch, m modalities, n tokens, d width
 """
 
+import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.func import functional_call
 from torch.nn import functional
 
 from ..config import PerceptionConfig
@@ -63,8 +63,7 @@ class Translation(Objective):
         made = self._generate(context)
         losses, known = [], {name: _detached(group) for name, group in context.items()}
         for i, (name, judge) in enumerate(self.judges.items()):
-            fixed = {key: weight.detach() for key, weight in judge.named_parameters()}
-            believed = functional_call(judge, fixed, (_as_real(made[name], seen.tokens[name]), known))
+            believed = _fixed(judge)(_as_real(made[name], seen.tokens[name]), known)
             losses.append(torch.where(wanted[:, i], functional.softplus(-believed), 0.0))
         return guess_loss(made, seen.tokens, wanted) + ADVERSARIAL_WEIGHT * torch.stack(losses).mean(dim=0)
 
@@ -105,6 +104,15 @@ class Judge(nn.Module):
         """How real the group looks: the logarithm of the odds."""
         shown = {**context, self.judged: group}
         return self.tell(torch.cat([pool(shown[name])[0] for name, pool in self.pools.items()], dim=-1))[:, 0]
+
+
+def _fixed(judge: Judge) -> Judge:
+    """A judge with the same weights that gets no gradient.
+
+    A copy: `functional_call` would change the judge itself for a moment, in which another thread may ask it.
+    """
+    weights = {id(weight): nn.Parameter(weight.detach(), requires_grad=False) for weight in judge.parameters()}
+    return copy.deepcopy(judge, weights)  # shares the numbers
 
 
 def _as_real(made: Generated, real: TokenGroup) -> TokenGroup:

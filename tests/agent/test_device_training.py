@@ -12,6 +12,8 @@ from senseweave.agent.config import EvaluateConfig, TrainConfig
 from senseweave.agent.evaluate import evaluate
 from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.train import resume, train
+from senseweave.envs.rooms.vector_env import RoomsVectorEnv
+from senseweave.perception import Perception, PerceptionConfig
 from senseweave.perception.errors import ConfigError
 from senseweave.policies.checkpoint import folders, load
 from senseweave.policies.imitation import ImitationSettings
@@ -90,6 +92,29 @@ def test_a_run_that_resumes_ends_as_the_run_that_never_stopped(run, tmp_path, le
             shutil.rmtree(folder)
     assert resume(stopped)["steps"] == 800
     assert_same_end(end_of(run), end_of(stopped))
+
+
+def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_exactly(tmp_path, monkeypatch):
+    monkeypatch.setattr("senseweave.agent.build.MEMORY_PRESET", dataclasses.replace(keep_short(), n_epochs=1))
+    env = RoomsVectorEnv("GoToRedBallGrey", 1, "cpu", senses=("grid", "instruction"))
+    size = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16, fusion="late", imputation="translation")
+    Perception(env.senses, size).save_pretrained(tmp_path / "senses")
+    config = dataclasses.replace(
+        CONFIG,
+        memory="looking_gru",
+        perception=str(tmp_path / "senses"),
+        auxiliary={"translation": 0.1},
+        steps=160,
+        imitation_steps=160,
+    )
+    train(config, tmp_path / "run")
+    stopped = shutil.copytree(tmp_path / "run", tmp_path / "stopped")
+    shutil.rmtree(folders(stopped / "checkpoints")[0])
+    assert resume(stopped)["steps"] == 320
+    assert_same_end(end_of(tmp_path / "run"), end_of(stopped))
+    end = end_of(tmp_path / "run")
+    assert any(name.startswith("second_look.") for name in end.policy)
+    assert any(".imputer." in name for name in end.policy) and any(".judges." in name for name in end.world)
 
 
 @pytest.mark.parametrize("step", [25, 65])

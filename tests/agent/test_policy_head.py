@@ -1,5 +1,7 @@
 """A policy taken apart judges as the whole policy does, for every kind of memory and of action."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -18,17 +20,18 @@ from senseweave.policies.policy import SensePolicy
 from senseweave.policies.presets import policy_settings, recurrent_ppo_settings
 
 SMALL = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
+IMPUTES = dataclasses.replace(SMALL, imputation="translation")
 EPISODES = 3
 
 
-def new_policy(memory):
+def new_policy(memory, size=SMALL):
     env = world(max_steps=12)
     torch.manual_seed(0)
     if memory == "lstm":
-        settings = recurrent_ppo_settings(env.senses, SMALL)
+        settings = recurrent_ppo_settings(env.senses, size)
         policy = RecurrentPPO("MultiInputLstmPolicy", RoomsSB3VecEnv(env), device="cpu", **settings).policy
     else:
-        settings = ppo_settings(env.senses, SMALL)
+        settings = ppo_settings(env.senses, size)
         settings["policy_kwargs"]["memory"] = memory
         policy = PPO("MultiInputPolicy", env, device="cpu", **settings).policy
     with torch.no_grad():  # SB3 begins with choices that are all alike
@@ -37,10 +40,15 @@ def new_policy(memory):
     return policy
 
 
-@pytest.fixture(scope="module", params=["none", "gru", "looking_gru", "lstm"])
+KINDS = {name: (name, SMALL) for name in ("none", "gru", "looking_gru", "lstm")}
+KINDS |= {f"{name}, imputed": (name, IMPUTES) for name in ("none", "looking_gru")}
+
+
+@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
 def watched(request):
     """A policy, what it decided, and by episode the logits of its choices as they were when it made them."""
-    policy, log = new_policy(request.param), DecisionLog(EPISODES, most=300)
+    memory, size = request.param
+    policy, log = new_policy(memory, size), DecisionLog(EPISODES, most=300)
     outputs, logits = [], {episode: [] for episode in range(EPISODES)}
     hook = policy.action_net.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
 

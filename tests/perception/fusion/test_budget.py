@@ -9,17 +9,22 @@ from senseweave.perception import (
     Camera,
     ConfigError,
     Fusion,
+    Grid,
     Instruction,
+    Microphone,
     Perception,
     PerceptionConfig,
     Spec,
+    Vector,
     config_within,
     count_parameters,
 )
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability
+from senseweave.perception.imputation import IMPUTATIONS
 
-SPEC = Spec(camera=Camera(16, 16), instruction=Instruction(6, 1024))
+WORDS = Instruction(6, 1024)
+SPEC = Spec(camera=Camera(16, 16), instruction=WORDS)
 SIZED = sorted(name for name, fusion in FUSIONS.items() if fusion.has_inner_width)
 
 every_sized_fusion = pytest.mark.parametrize("fusion", SIZED)
@@ -72,9 +77,25 @@ def test_the_budget_is_kept_and_found_again_in_the_built_network(fusion):
         assert abs(other - wanted) >= abs(built - wanted)
 
 
-def test_the_budget_draws_no_random_number():
+@pytest.mark.parametrize("imputation", IMPUTATIONS)
+def test_every_kind_of_sense_and_every_imputer_is_counted(imputation):
+    spec = Spec(
+        camera=Camera(16, 16),
+        ears=Microphone(2, 1600, 16000),
+        grid=Grid(3, 4, (11, 6, 3)),
+        touch=Vector(3),
+        words=WORDS,
+    )
+    config = PerceptionConfig(fusion="sum", imputation=imputation)
+    built = sum(parameter.numel() for parameter in Perception(spec, config).parameters())
+    assert count_parameters(spec, config) == built
+    assert config_within(spec, config, built).imputation == imputation
+
+
+@pytest.mark.parametrize("imputation", IMPUTATIONS)
+def test_the_budget_draws_no_random_number(imputation):
     before = torch.random.get_rng_state()
-    config_within(SPEC, PerceptionConfig(fusion="late"), 200_000)
+    config_within(SPEC, PerceptionConfig(fusion="late", imputation=imputation), 300_000, tolerance=1.0)
     assert torch.equal(torch.random.get_rng_state(), before)
 
 

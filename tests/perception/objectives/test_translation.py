@@ -93,3 +93,12 @@ def test_translated_tokens_are_much_nearer_the_true_ones_than_the_mean_token_is(
 def test_one_sense_alone_is_refused_in_a_sentence():
     with pytest.raises(SpecError, match='"translation" relates senses to each other and needs two; got touch alone.'):
         Translation(Spec(touch=Vector(2)), SMALL)
+
+
+def test_a_judge_stays_as_it_is_while_it_is_asked_as_another_thread_may_ask_it_too():
+    perception, objective = perception_for(SENSES), Translation(SENSES, SMALL)
+    learn = []
+    for _, judge in objective.judges.items():
+        judge.register_forward_pre_hook(lambda *_: learn.append([part.requires_grad for part in objective.opponents()]))
+    objective(seen_by(perception, sensed(8, 0)))
+    assert len(learn) == len(SENSES) and all(map(all, learn))
