@@ -28,10 +28,10 @@ LARGEST_SEED = 2**31 - 1
 
 ROOMS_RECIPE: dict[str, Any] = {
     "imitation_steps": 300_000,
-    "steps": 400_000,
+    "steps": 150_000,
     "num_envs": 64,
     "modality_dropout": 0.1,
-    "learning_rate": 3e-4,
+    "learning_rate": 1e-4,
 }
 """What `senseweave train` takes for a level of Rooms where nobody says for how long; see docs/results.md."""
 

@@ -15,8 +15,9 @@ from .config import TrainConfig
 from .experts import VectorExpert
 from .keeper import Keeper
 
-EPOCHS = 4
-"""How often a policy without memory learns from each state: what it looks like costs more to find out than to learn."""
+LESSONS = ImitationSettings(rollout_size=8192, epochs=3, last_expert_share=0.7)
+"""Of a policy without memory. The expert goes on taking most of the steps: where a policy that errs has got to, the
+expert's way is often one that nobody could guess from what is sensed there."""
 
 SEQUENCE_STEPS = 64
 """A policy with memory imitates over so many steps at a time: an instruction that is spoken takes two seconds, and is
@@ -29,7 +30,7 @@ SEQUENCES = 4
 def imitation_settings(config: TrainConfig) -> ImitationSettings:
     """How to imitate: longer rollouts and larger minibatches for a memory, which learns whole environments."""
     if config.memory == "none":
-        return ImitationSettings(epochs=EPOCHS)
+        return LESSONS
     return ImitationSettings(rollout_size=SEQUENCE_STEPS * config.num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
 
 

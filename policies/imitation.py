@@ -48,8 +48,8 @@ class ImitationSettings:
         rollout_size: samples between updates, at least; of all environments together.
         batch_size: samples of a minibatch; on a CPU 64 to 512 are equally fast, and the smaller ones learn sooner.
         epochs: how often each sample is learned from.
-        expert_share: the part of all steps after which the policy plays alone, 0..1; until then the expert's share of
-            the actions falls linearly from 1 to 0.
+        expert_share: the part of all steps during which the expert's share of the actions falls linearly from 1, 0..1.
+        last_expert_share: what it falls to, 0..1; 0 lets the policy play alone.
         value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
         gamma: discount of the returns that the value head learns.
         max_grad_norm: longer gradients are shortened to this.
@@ -66,6 +66,7 @@ class ImitationSettings:
     batch_size: int = 128
     epochs: int = 1
     expert_share: float = 0.5
+    last_expert_share: float = 0.0
     value_weight: float = 0.1
     gamma: float = 0.99
     max_grad_norm: float = 1.0
@@ -74,7 +75,7 @@ class ImitationSettings:
         for name in ("rollout_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)!r}.")
-        for name in ("expert_share", "gamma"):
+        for name in ("expert_share", "last_expert_share", "gamma"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"`{name}` must be in 0..1; got {getattr(self, name)!r}.")
         for name in ("learning_rate", "max_grad_norm"):
@@ -148,8 +149,8 @@ class Imitator:
     @property
     def expert_share(self) -> float:
         """The share of the actions that are the expert's now, 1 at the start."""
-        alone_after = self.settings.expert_share * self.steps
-        return max(0.0, 1.0 - self.done / alone_after) if alone_after > 0 else 0.0
+        falls_for, last = self.settings.expert_share * self.steps, self.settings.last_expert_share
+        return max(last, 1.0 - (1.0 - last) * self.done / falls_for) if falls_for > 0 else last
 
     @property
     def learning_rate(self) -> float:
