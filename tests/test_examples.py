@@ -66,7 +66,7 @@ def test_sounds_and_words_find_their_frames_more_often_than_by_chance() -> None:
 
 
 def test_questions_are_answered_better_with_all_senses_than_without_any() -> None:
-    said = run("visual_question_answering.py", "--rooms", "1200", "--steps", "24")
+    said = run("visual_question_answering.py", "--rooms", "1200", "--steps", "22")
     all_senses, _, question_alone, _ = shares(said, "where is the SOUNDING thing?")
     assert all_senses > question_alone + 0.1, said
 
