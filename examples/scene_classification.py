@@ -72,11 +72,13 @@ def draw(curves: dict[str, list[float]], chance: float, file: str) -> None:
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 4))
+    fusions = list(dict.fromkeys(name.split()[0] for name in curves))
     for name, curve in curves.items():
-        axes.plot(SHARES, curve, marker="o", label=name, linestyle="-" if "dropout" in name else "--")
+        colour, line = f"C{fusions.index(name.split()[0])}", "-" if "dropout" in name else "--"
+        axes.plot(SHARES, curve, marker="o", markersize=4, label=name, color=colour, linestyle=line)
     axes.axhline(chance, color="grey", linewidth=1, label="chance")
     axes.set(xlabel="share of the senses that is missing", ylabel="accuracy, mean of four heads")
-    axes.legend(fontsize=8)
+    axes.legend(fontsize=8, loc="lower left")
     figure.tight_layout()
     figure.savefig(file, dpi=120)
 
