@@ -35,7 +35,7 @@ def sentences(data: Scenes, draw: random.Random) -> tuple[list[str], torch.Tenso
     return texts, torch.tensor(is_true, dtype=torch.float32)
 
 
-def main(rooms: int, steps: int, fusions: list[str], seed: int = 0) -> None:
+def main(rooms: int, steps: int, fusions: list[str], seed: int) -> None:
     """Trains one classifier for each fusion and prints how often it is right."""
     train, test = scenes(rooms, seed), scenes(rooms // 6, seed + 1)
     spec = Spec(camera=train.spec["camera"], sentence=default_tokenizer().instruction(16))
@@ -72,4 +72,5 @@ if __name__ == "__main__":
     parser.add_argument("--rooms", type=int, default=12_000)
     parser.add_argument("--steps", type=int, default=800)
     parser.add_argument("--fusions", nargs="+", choices=sorted(FUSIONS), default=["gated_cross_attention", "concat"])
+    parser.add_argument("--seed", type=int, default=0)
     main(**vars(parser.parse_args()))

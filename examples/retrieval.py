@@ -1,4 +1,4 @@
-"""Find the frame that belongs to a sound or to a sentence: contrastive training of one perception for each sense.
+"""Find the frame that belongs to a sound or to a sentence, after contrastive learning with `Contrastive`.
 
     python examples/retrieval.py
 
@@ -7,65 +7,63 @@ is measured in rooms that were never seen: is the right frame among the k neares
 """
 
 import argparse
-import math
 
 import torch
 from rooms_data import Scenes, scenes
-from torch.nn import functional
+from torch import Tensor, nn
 
 from senseweave.perception import Perception, Spec, default_tokenizer
+from senseweave.perception.objectives import Contrastive, Seen
 
 PAIRS = (("audio", "camera"), ("caption", "camera"))
+"""What is given, and what is searched. Learned is every pair of the three senses."""
 
 
-def prepared(data: Scenes, towers: dict[str, Perception]) -> dict[str, dict[str, torch.Tensor]]:
-    """By sense, what its perception reads."""
-    raw = data.observations | towers["caption"].prepare({"caption": data.captions()})
-    return {name: tower.digest({name: raw[name]}) for name, tower in towers.items()}
+class Senses(nn.Module):
+    """A perception of sound, frame and caption, whose encoders learn by `Contrastive` alone."""
+
+    def __init__(self, spec: Spec) -> None:
+        super().__init__()
+        self.perception = Perception(spec)
+        self.objective = Contrastive(spec, self.perception.config)
+
+    def inputs(self, data: Scenes) -> dict[str, Tensor]:
+        """What the perception reads of each room."""
+        caption = self.perception.prepare({"caption": data.captions()})["caption"]
+        return self.perception.digest(data.observations | {"caption": caption})
+
+    def forward(self, inputs: dict[str, Tensor], rows: Tensor) -> Seen:
+        """Some of the rooms, as they were seen."""
+        obs = {key: part[rows] for key, part in inputs.items()}
+        return Seen.of(obs, self.perception(obs, with_tokens=True))
 
 
-def vectors(towers: dict[str, Perception], inputs: dict, rows: torch.Tensor) -> dict[str, torch.Tensor]:
-    """A vector of length 1 for each sense of each row."""
-    return {
-        name: functional.normalize(tower({key: part[rows] for key, part in inputs[name].items()}).embedding, dim=-1)
-        for name, tower in towers.items()
-    }
-
-
-def main(rooms: int, steps: int, seed: int = 0) -> None:
+def main(rooms: int, steps: int, seed: int) -> None:
     """Trains, and prints recall for both pairs of senses."""
     torch.manual_seed(seed)
     train, test = (
-        scenes(rooms, seed, colours_sound=True, size="medium"),
-        scenes(rooms // 6, seed + 1, colours_sound=True, size="medium"),
+        scenes(count, number, colours_sound=True, size="medium")
+        for count, number in ((rooms, seed), (rooms // 6, seed + 1))
     )
-    kinds = dict(train.spec) | {"caption": default_tokenizer().instruction(16)}
-    towers = {name: Perception(Spec(**{name: kind})) for name, kind in kinds.items()}
-    scale = torch.nn.Parameter(torch.tensor(math.log(1 / 0.07)))
-    weights = [scale, *(weight for tower in towers.values() for weight in tower.parameters())]
-    optimizer = torch.optim.Adam(weights, lr=1e-3, fused=True)
+    model = Senses(Spec(**dict(train.spec), caption=default_tokenizer().instruction(16)))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=steps)
-    inputs = prepared(train, towers)
+    inputs = model.inputs(train)
     for step in range(steps):
-        found = vectors(towers, inputs, torch.randint(len(train.nearest), (128,)))
-        loss = torch.zeros(())
-        for one, other in PAIRS:  # symmetric InfoNCE (CLIP, arXiv 2103.00020, figure 3)
-            logits = scale.clamp(max=math.log(100)).exp() * found[one] @ found[other].T
-            partner = torch.arange(len(logits))
-            loss = loss + functional.cross_entropy(logits, partner) + functional.cross_entropy(logits.T, partner)
+        loss = model.objective(model(inputs, torch.randint(len(train.nearest), (128,)))).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         schedule.step()
         if step % 100 == 99:
-            print(f"step {step + 1}: loss {loss.item() / 4:.2f}")
+            print(f"step {step + 1}: loss {loss.item():.2f}", flush=True)
 
     captions = test.captions()
     rows = torch.tensor(
         sorted({caption: row for row, caption in enumerate(captions)}.values())
     )  # no two described alike
     with torch.no_grad():
-        found = vectors(towers, prepared(test, towers), rows)
+        found = model.objective.vectors(model(model.inputs(test), rows))
     for one, other in PAIRS:
         likeness = found[one] @ found[other].T
         rank = (likeness > likeness.diagonal()[:, None]).sum(dim=1)
@@ -77,4 +75,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rooms", type=int, default=12_000)
     parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--seed", type=int, default=0)
     main(**vars(parser.parse_args()))

@@ -64,7 +64,7 @@ class Answerer(nn.Module):
         return self.reader(self.perception(obs | {"present": self.present.expand(len(rows), -1)}).embedding)
 
 
-def main(rooms: int, steps: int, seed: int = 0) -> None:
+def main(rooms: int, steps: int, seed: int) -> None:
     """Trains both models and prints their accuracy by the sort of question, in rooms that were never seen."""
     torch.manual_seed(seed)
     train, test = scenes(rooms, seed), scenes(rooms // 6, seed + 1)
@@ -98,4 +98,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rooms", type=int, default=16_000)
     parser.add_argument("--steps", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=0)
     main(**vars(parser.parse_args()))
