@@ -40,12 +40,8 @@ CONFIG = TrainConfig(
 @pytest.fixture(scope="module")
 def short_rollouts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("senseweave.agent.lessons.ImitationSettings", settings_with_short_rollouts)
+        patch.setattr("senseweave.agent.lessons.LESSONS", ImitationSettings(rollout_size=200, batch_size=50))
         yield
-
-
-def settings_with_short_rollouts(**settings):
-    return ImitationSettings(**({"rollout_size": 200, "batch_size": 50} | settings))
 
 
 @pytest.fixture(scope="module")

@@ -106,6 +106,16 @@ def test_the_expert_acts_less_and_less_until_the_policy_plays_alone():
     assert agreements[0] == 1 and 0.25 < np.mean(agreements[5:]) < 0.75
 
 
+def test_the_expert_may_keep_a_part_of_the_steps():
+    vector, expert = corridors(4)
+    settings = ImitationSettings(rollout_size=40, expert_share=0.5, last_expert_share=0.6)
+    imitator = Imitator(model_for(vector).policy, vector, expert, 400, settings)
+    shares = []
+    for imitator.done in range(0, 400, 40):
+        shares.append(imitator.expert_share)
+    assert shares == pytest.approx([1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.6, 0.6, 0.6, 0.6])
+
+
 def test_every_state_is_labelled_with_what_the_expert_would_do_there():
     vector, expert = corridors(4)
     settings = ImitationSettings(rollout_size=60, expert_share=0.0)
@@ -212,6 +222,7 @@ def stop(done):
         ({"batch_size": 0}, "`batch_size` must be at least 1; got 0."),
         ({"epochs": -1}, "`epochs` must be at least 1; got -1."),
         ({"expert_share": 1.5}, "`expert_share` must be in 0..1; got 1.5."),
+        ({"last_expert_share": -0.1}, "`last_expert_share` must be in 0..1; got -0.1."),
         ({"value_weight": -1.0}, "`value_weight` must be at least 0; got -1.0."),
     ],
 )
