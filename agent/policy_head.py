@@ -81,7 +81,7 @@ class PolicyHead:
         parts = [np.zeros(shape, np.float32) for shape in shapes]
         for row, decision in enumerate(decisions):
             if decision.memory is not None and not decision.is_first:
-                for part, carried in zip(parts, decision.memory, strict=False):
+                for part, carried in zip(parts, decision.memory, strict=True):
                     part[:, row] = carried
         return tuple(torch.as_tensor(part, device=self.policy.device) for part in parts)
 
