@@ -28,6 +28,8 @@ RANDOM_SHARE = 0.3
 MOVES = 3
 MISSING_SHARE = 0.1
 """Fraction of the episodes in which a sense is missing, each by itself."""
+STATES, EPOCHS = 100_000, 3
+"""Of a dataset, and how often each state is learned from, if nothing else is said."""
 LAST_RATE = 0.1
 """The learning rate at the end, as a share of that at the start."""
 
@@ -53,7 +55,7 @@ class Lesson:
     seed: int
     states: int
     epochs: int
-    batch_size: int = 256
+    batch_size: int = 128
     learning_rate: float = 1e-3
     missing: float = MISSING_SHARE
     objectives: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -102,7 +104,8 @@ def play(lesson: Lesson, policy: SensePolicy) -> tuple[dict[str, Tensor], Tensor
         moves = torch.randint(MOVES, (ROOMS,), generator=generator)
         is_random = torch.rand(ROOMS, generator=generator) < RANDOM_SHARE
         observation, *_ = env.step(torch.where(is_random, moves, expert))
-    return seen, wanted
+    longest = int((seen["instruction"] != 0).any(dim=0).sum())  # padding that all share is work for nothing
+    return seen | {"instruction": seen["instruction"][:, : max(1, longest)].contiguous()}, wanted
 
 
 def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: Tensor) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """Every fusion, side by side: the same encoders, about the same number of parameters, the same lessons.
 
-    python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; an hour and more
+    python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; two hours of one core
     python benchmarks/fusions.py --only concat late --seeds 0      some of it
     python benchmarks/fusions.py --level SeekGrounded --only gated_cross_attention concat
     python benchmarks/fusions.py --reinforce gated_cross_attention concat --seeds 0 1 2      by PPO, hours
@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fusion_lessons import EPOCHS, STATES
 from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
 SEEDS = (0, 1, 2)
 DEFAULT = "gated_cross_attention"
-STATES, EPOCHS = 120_000, 4
 TOLERANCE = 0.1
 """A fusion's network has as many parameters as the default's, give or take this share."""
 FAILING = {"outages": 0.5, "outage_steps": 10.0}

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fusion_lessons import EPOCHS, STATES
 from kept_rows import Row, each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
@@ -34,8 +35,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="+", choices=VARIANTS, metavar="VARIANT", help=", ".join(VARIANTS))
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--states", type=int, default=120_000, help="of the dataset (default: 120,000)")
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--states", type=int, default=STATES, help=f"of the dataset (default: {STATES:,})")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default: {EPOCHS}")
     parser.add_argument("--episodes", type=int, default=512, help="held-out episodes of each cell (default: 512)")
     parser.add_argument("--out", type=Path, default=Path("runs/missing-senses"), help="folder of finished rows")
     parser.add_argument("--plot", type=Path, help="a PNG of the curves")
