@@ -1,6 +1,6 @@
 """Every fusion, side by side: the same encoders, about the same number of parameters, the same lessons.
 
-    python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; two hours of one core
+    python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; two hours
     python benchmarks/fusions.py --only concat late --seeds 0      some of it
     python benchmarks/fusions.py --level SeekGrounded --only gated_cross_attention concat
     python benchmarks/fusions.py --reinforce gated_cross_attention concat --seeds 0 1 2      by PPO, hours
