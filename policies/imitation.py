@@ -1,8 +1,9 @@
 """Imitation: a policy learns what an expert would do in the states that the policy itself meets.
 
 The policy and the expert play together; who acts is drawn anew for every environment and step, the expert less and less
-often. Every state is labelled with the expert's action. Only the newest rollout is kept: labels cost nothing, so fresh
-states are better than old ones. The value head learns from the same rollouts, so that PPO can go on from there. A
+often. An expert may be disturbed, so that its way back from a mistake is seen where the policy does not play. Every state
+is labelled with the expert's action. Only the newest rollout is kept: labels cost nothing, so fresh states are better
+than old ones. The value head learns from the same rollouts, so that PPO can go on from there. A
 memory is learned on whole rollouts.
 
 b environments, t steps, k samples of a minibatch, r rows (samples, or environments with a memory), f figures
@@ -49,7 +50,9 @@ class ImitationSettings:
         batch_size: samples of a minibatch; on a CPU 64 to 512 are equally fast, and the smaller ones learn sooner.
         epochs: how often each sample is learned from.
         expert_share: the part of all steps during which the expert's share of the actions falls linearly from 1, 0..1.
-        last_expert_share: what it falls to, 0..1; 0 lets the policy play alone.
+        last_expert_share: what it falls to, 0..1; 0 lets the policy play alone, 1 the expert.
+        expert_noise: the part of the expert's steps in which it is disturbed, 0..1: it does what it would do now in
+            another environment of the batch, drawn at random. What is learned is what it wanted to do.
         value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
         gamma: discount of the returns that the value head learns.
         max_grad_norm: longer gradients are shortened to this.
@@ -58,7 +61,8 @@ class ImitationSettings:
         ConfigError: a value is out of its range.
 
     Source: Ross et al. 2011, "A reduction of imitation learning and structured prediction to no-regret online
-    learning" (DAgger), algorithm 3.1, with the newest rollout in the place of the aggregated data.
+    learning" (DAgger), algorithm 3.1, with the newest rollout in the place of the aggregated data. Disturbed experts:
+    Laskey et al. 2017, "DART: Noise injection for robust imitation learning", with a noise that is not fitted.
     """
 
     learning_rate: float = 1e-3
@@ -67,6 +71,7 @@ class ImitationSettings:
     epochs: int = 1
     expert_share: float = 0.5
     last_expert_share: float = 0.0
+    expert_noise: float = 0.0
     value_weight: float = 0.1
     gamma: float = 0.99
     max_grad_norm: float = 1.0
@@ -75,7 +80,7 @@ class ImitationSettings:
         for name in ("rollout_size", "batch_size", "epochs"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)!r}.")
-        for name in ("expert_share", "last_expert_share", "gamma"):
+        for name in ("expert_share", "last_expert_share", "expert_noise", "gamma"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"`{name}` must be in 0..1; got {getattr(self, name)!r}.")
         for name in ("learning_rate", "max_grad_norm"):
@@ -179,7 +184,7 @@ class Imitator:
             seen = rollout.see(self.observation, source.missions)
             wanted = torch.as_tensor(self.expert(), device=self.policy.device)
             by_expert = torch.as_tensor(coins.random(b) < share, device=self.policy.device)
-            outcome = source.step(self._mix(seen, wanted, by_expert))
+            outcome = source.step(self._mix(seen, self._disturbed(wanted, coins), by_expert))
             rollout.add(wanted, nothing, nothing, self.starts, outcome.reward)
             self.observation, self.starts = outcome.observation, outcome.is_over
             self.done += joint
@@ -266,6 +271,14 @@ class Imitator:
         if self.settings.value_weight:
             mean = sum_over_world(rollout.returns[: rollout.length].mean() / world_size())
             self.policy.value_net.bias.copy_(mean.expand(1))
+
+    def _disturbed(self, wanted: Tensor, coins: np.random.Generator) -> Tensor:
+        """What the expert does: what it wants to, or now and then what it wants to do in another environment."""
+        if not self.settings.expert_noise:
+            return wanted
+        b = len(wanted)
+        of = np.where(coins.random(b) < self.settings.expert_noise, coins.integers(b, size=b), np.arange(b))
+        return wanted[torch.as_tensor(of, device=wanted.device)]
 
     def _mix(self, seen: Observation, wanted: Tensor, by_expert: Bool[Tensor, " b"]) -> Tensor:
         """The actions that are done. Without a memory, the policy is only asked where it acts."""
