@@ -77,7 +77,7 @@ def cases_of(level: str, senses: tuple[str, ...]) -> list[Case]:
 def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed: learns from the dataset and plays."""
     import torch
-    from fusion_lessons import Lesson, learn, new_policy, play
+    from fusion_lessons import Lesson, learn, new_policy, shared_play
 
     from senseweave.perception import PerceptionConfig
     from senseweave.perception.fusion.budget import config_within, count_parameters
@@ -89,7 +89,7 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     config = config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
     policy = new_policy(lesson, config)
     told: Row = {"parameters": count_parameters(senses, config)}
-    return told | learn(lesson, policy, *play(lesson, policy)) | play_cases(policy, options)
+    return told | learn(lesson, policy, *shared_play(lesson, policy)) | play_cases(policy, options)
 
 
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:

@@ -54,7 +54,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     """Trains one policy and plays it at every rate."""
     import torch
-    from fusion_lessons import Lesson, learn, new_policy, play
+    from fusion_lessons import Lesson, learn, new_policy, shared_play
 
     from senseweave.agent.episodes import run_episodes
     from senseweave.agent.evaluate import close_envs, make_envs
@@ -73,7 +73,7 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
         objectives={} if imputation == "none" else {imputation: 1.0},
     )
     policy = new_policy(lesson, PerceptionConfig(imputation=imputation))
-    told = learn(lesson, policy, *play(lesson, policy))
+    told = learn(lesson, policy, *shared_play(lesson, policy))
     success = {}
     for rate in RATES:
         outages = {"outages": rate, "outage_steps": OUTAGE_STEPS} if rate else {}

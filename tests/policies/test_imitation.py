@@ -116,6 +116,19 @@ def test_the_expert_may_keep_a_part_of_the_steps():
     assert shares == pytest.approx([1, 0.92, 0.84, 0.76, 0.68, 0.6, 0.6, 0.6, 0.6, 0.6])
 
 
+@pytest.mark.parametrize(("noise", "least", "most"), [(0.0, 1.0, 1.0), (0.5, 0.65, 0.85), (1.0, 0.4, 0.6)])
+def test_a_disturbed_expert_does_what_it_wants_elsewhere_and_its_wish_is_what_is_learned(noise, least, most):
+    vector, expert = corridors(16)
+    settings = ImitationSettings(rollout_size=1600, last_expert_share=1.0, expert_noise=noise)
+    rollout = Imitator(model_for(vector).policy, vector, expert, 1600, settings).collect()
+    felt = rollout.observations()["touch"]
+    assert torch.equal(rollout.actions, (felt[..., 0] > 0).long())
+    moved = torch.diff(felt[..., 1], dim=0)  # t b
+    stayed = moved.abs() < 0.3  # no new episode
+    as_wished = ((moved > 0) == rollout.actions[:-1].bool())[stayed].float().mean()
+    assert least <= as_wished <= most  # of two sides, an expert elsewhere wants the same one half of the time
+
+
 def test_every_state_is_labelled_with_what_the_expert_would_do_there():
     vector, expert = corridors(4)
     settings = ImitationSettings(rollout_size=60, expert_share=0.0)
@@ -222,6 +235,7 @@ def stop(done):
         ({"batch_size": 0}, "`batch_size` must be at least 1; got 0."),
         ({"epochs": -1}, "`epochs` must be at least 1; got -1."),
         ({"expert_share": 1.5}, "`expert_share` must be in 0..1; got 1.5."),
+        ({"expert_noise": 2}, "`expert_noise` must be in 0..1; got 2."),
         ({"last_expert_share": -0.1}, "`last_expert_share` must be in 0..1; got -0.1."),
         ({"value_weight": -1.0}, "`value_weight` must be at least 0; got -1.0."),
     ],
