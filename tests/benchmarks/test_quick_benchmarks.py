@@ -10,8 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from senseweave.agent.config import TrainConfig
+from senseweave.agent.train import train
 from senseweave.perception import FUSIONS
+from senseweave.perception.tokens import TokenGroup
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -139,3 +143,25 @@ def test_missing_senses_plays_at_every_rate(tmp_path):
     assert [row["task"]["variant"] for row in rows] == ["modality dropout", "GAN imputation"]
     assert all(list(row["success"]) == ["0.0", "0.1", "0.25", "0.5", "0.75"] for row in rows)
     assert (tmp_path / "p.png").stat().st_size > 10_000
+
+
+def test_token_deletion_compares_both_explanations_with_chance(tmp_path):
+    run = tmp_path / "run"
+    train(TrainConfig(env="senseweave/Seek-v0", steps=64, num_envs=8, evaluation_episodes=0, video=False), run)
+    done = _run("token_deletion.py", str(run), "--episodes", "16", "--json")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout.splitlines()[-1])["rows"]
+    for kind in ("chance", "attention", "gradients"):
+        assert set(row[kind]) == {"audio", "camera", "instruction"}
+        assert all(list(by_share) == ["0.0625", "0.1250", "0.2500"] for by_share in row[kind].values())
+        assert all(far > 0 for by_share in row[kind].values() for far in by_share.values())
+
+
+def test_token_deletion_takes_the_tokens_ranked_first_among_those_that_count(monkeypatch):
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    from token_deletion import without_first
+
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6]).bool()
+    ranks = torch.tensor([0.1, 0.9, 0.3, 0.2, 5.0, 6.0]).expand(4, 6)
+    left = without_first(TokenGroup(torch.zeros(4, 6, 2), mask), ranks, 0.5).mask
+    assert left.int().tolist() == [[1, 0, 0, 1, 0, 0], [1, 0, 0, 0, 0, 0], [0] * 6, [0] * 6]
