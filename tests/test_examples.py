@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -58,8 +59,9 @@ def shares(said: str, words: str) -> list[float]:
     return [float(number) for number in re.findall(r"\d\.\d{3}\b", line)]
 
 
-def test_sounds_and_words_find_their_frames_more_often_than_by_chance() -> None:
-    said = run("retrieval.py", "--rooms", "900", "--steps", "20")
+@pytest.mark.parametrize("objective", ["contrastive", "dcca", "linear_cca"])
+def test_sounds_and_words_find_their_frames_more_often_than_by_chance(objective: str) -> None:
+    said = run("retrieval.py", "--rooms", "900", "--steps", "20", "--objective", objective)
     for pair in ("audio -> camera", "caption -> camera"):
         _, _, _, _, recall_at_10, chance = shares(said, pair)
         assert recall_at_10 > 2 * chance, said

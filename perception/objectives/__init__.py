@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConfigError, unknown_name
 from .autoencoder import Autoencoder
 from .base import Objective, Seen
+from .cca import linear_cca
 from .contrastive import Contrastive
 from .dcca import DeepCCA
 from .translation import Translation
@@ -22,7 +23,17 @@ OBJECTIVES: dict[str, type[Objective]] = {
 }
 """Name -> class: what `--objective`, `pretrain_on` and, as losses beside a policy's, `--auxiliary` choose from."""
 
-__all__ = ["OBJECTIVES", "Objective", "Seen", "make_objectives"]
+__all__ = [
+    "OBJECTIVES",
+    "Autoencoder",
+    "Contrastive",
+    "DeepCCA",
+    "Objective",
+    "Seen",
+    "Translation",
+    "linear_cca",
+    "make_objectives",
+]
 
 
 def make_objectives(weights: Mapping[str, float], perception: "Perception") -> dict[str, Objective]:
