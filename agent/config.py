@@ -27,7 +27,7 @@ LARGEST_SEED = 2**31 - 1
 
 
 ROOMS_RECIPE: dict[str, Any] = {
-    "imitation_steps": 300_000,
+    "imitation_steps": 400_000,
     "steps": 150_000,
     "num_envs": 64,
     "modality_dropout": 0.1,
