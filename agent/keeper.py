@@ -11,6 +11,7 @@ from typing import cast
 
 import numpy as np
 import torch
+from gymnasium import spaces
 from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
@@ -51,6 +52,7 @@ class Keeper(BaseCallback):
         self._began = time.monotonic()
         self._is_first_rollout, self._was_broken_off = True, False
         self._wants_to_stop = False
+        self._imitation = ""
         self._moment: _Moment | None = None
         self._entropy = run.config.algorithm["ent_coef"]
 
@@ -73,13 +75,21 @@ class Keeper(BaseCallback):
     def begin_with(self, model: Model) -> None:
         """Watches the imitation that comes before `model.learn`, through the methods that follow."""
         self.init_callback(model)
+        self._imitation = "imitates the expert"
         if model.ep_info_buffer is None:
             model.ep_info_buffer = deque(maxlen=model._stats_window_size)
             model.ep_success_buffer = deque(maxlen=model._stats_window_size)
 
+    def note_imitation(self, told: dict[str, float]) -> None:
+        """Shows how well the policy imitates: the success of episodes is the expert's as well, so it would mislead."""
+        is_choice = isinstance(self.model.action_space, spaces.Discrete)
+        shown = "agreement" if is_choice else "loss"
+        self._imitation = f"imitates the expert, {shown} {told[shown]:.2f}"
+
     def end_imitation(self) -> None:
         """Writes a checkpoint between imitation and what follows; that starts anew where environments keep no state."""
         self.save()
+        self._imitation = ""
         self._start, self._is_first_rollout = None, self._resumes_exactly() is None
 
     def _on_rollout_start(self) -> None:
@@ -127,7 +137,9 @@ class Keeper(BaseCallback):
         """
         self._episodes += 0 if dones is None else int(np.count_nonzero(dones))
         success, returns = self.model.ep_success_buffer, self.model.ep_info_buffer
-        if success:
+        if self._imitation:
+            note = self._imitation
+        elif success:
             note = f"success {safe_mean(success):.2f}"
         else:
             note = f"return {safe_mean([info['r'] for info in returns]):.2f}" if returns else ""

@@ -85,19 +85,24 @@ def learn_from_expert(
             on_device.tell_episodes()
         _record(model, keeper, imitator.learn())
     model.policy.optimizer.state.clear()
+    for episodes in (model.ep_info_buffer, model.ep_success_buffer):  # the expert's
+        if episodes is not None:
+            episodes.clear()
     keeper.end_imitation()
     return True
 
 
 def _record(model: Model, keeper: Keeper, told: dict[str, float]) -> None:
-    """One row of metrics.csv, and one point of each curve."""
+    """One row of metrics.csv, and one point of each curve; without episodes where the expert alone played them."""
     keeper.record_times()
+    keeper.note_imitation(told)
     figures = {f"imitation/{name}": value for name, value in told.items()}
     recent = model.ep_info_buffer
-    if recent:
+    is_policys = told["expert_share"] < 1.0
+    if recent and is_policys:
         figures["rollout/ep_rew_mean"] = safe_mean([info["r"] for info in recent])
         figures["rollout/ep_len_mean"] = safe_mean([info["l"] for info in recent])
-    if model.ep_success_buffer:
+    if model.ep_success_buffer and is_policys:
         figures["rollout/success_rate"] = safe_mean(model.ep_success_buffer)
     for name, value in figures.items():
         model.logger.record(name, value)

@@ -169,3 +169,18 @@ def test_a_run_with_modality_dropout_is_evaluated_with_all_senses(tmp_path, monk
     assert made[0] == config.env_options | {"outages": 0.3, "outage_steps": "episode"}
     assert len(made) > 1 and all(options == config.env_options for options in made[1:])
     assert RunDirectory.open(tmp_path / "run").config.train.modality_dropout == 0.3
+
+
+def test_what_the_expert_achieves_is_not_shown_as_the_success_of_the_policy(tmp_path, monkeypatch, capsys):
+    alone = ImitationSettings(rollout_size=200, batch_size=50, last_expert_share=1.0, expert_noise=0.3)
+    monkeypatch.setattr("senseweave.agent.lessons.LESSONS", alone)
+    monkeypatch.setattr("senseweave.agent.progress.LOG_EVERY_S", 0.0)
+    train(dataclasses.replace(CONFIG, trainer="senseweave"), tmp_path / "run")
+    rows = rows_of(tmp_path / "run")
+    is_imitation = [bool(row["imitation_loss"]) for row in rows]
+    assert is_imitation == [True] * 3 + [False]
+    assert not any(row["success_rate"] or row["mean_return"] for row in rows[:3]) and rows[3]["success_rate"]
+    assert float(rows[3]["success_rate"]) < 0.6  # of the policy alone; the expert's would be above 0.9
+    told = [line for line in capsys.readouterr().err.splitlines() if "steps  " in line]
+    assert "imitates the expert  " in told[0] and "imitates the expert, agreement 0." in told[-40]
+    assert not any("success" in line for line in told if "imitates" in line)
