@@ -27,10 +27,10 @@ LARGEST_SEED = 2**31 - 1
 
 
 ROOMS_RECIPE: dict[str, Any] = {
-    "imitation_steps": 400_000,
+    "imitation_steps": 600_000,
     "steps": 150_000,
     "num_envs": 64,
-    "modality_dropout": 0.1,
+    "modality_dropout": 0.05,
     "learning_rate": 1e-4,
 }
 """What `senseweave train` takes for a level of Rooms where nobody says for how long; see docs/results.md."""
