@@ -4,7 +4,7 @@
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Four policies learn by heart what the expert does in Seek, from states with every sense there, but for the second:
-with nothing else; with a sense missing in a fifth of the episodes; and with an imputer that fills in the tokens of
+with nothing else; with each sense missing in a tenth of the episodes; and with an imputer that fills in the tokens of
 absent senses, trained beside as an autoencoder or as a conditional GAN. Then they play held-out rooms in which each
 sense is gone for a growing part of the time, for a second at a time on average.
 """
@@ -15,14 +15,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fusion_lessons import EPOCHS, STATES
+from fusion_lessons import EPOCHS, MISSING_SHARE, STATES
 from kept_rows import Row, each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
 RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
 VARIANTS: dict[str, dict[str, Any]] = {
     "no dropout": {"missing": 0.0},
-    "modality dropout": {"missing": 0.2},
+    "modality dropout": {"missing": MISSING_SHARE},
     "autoencoder imputation": {"missing": 0.0, "imputation": "autoencoder"},
     "GAN imputation": {"missing": 0.0, "imputation": "translation"},
 }
