@@ -74,21 +74,38 @@ def cases_of(level: str, senses: tuple[str, ...]) -> list[Case]:
     return [*cases, ("failing", options | FAILING, ()), ("never shown", options | {"split": "test"}, ())]
 
 
+def config_of(fusion: str, lesson: Any) -> Any:
+    """A fusion at the default's number of parameters."""
+    from senseweave.perception import PerceptionConfig
+    from senseweave.perception.fusion.budget import config_within, count_parameters
+
+    senses = lesson.rooms(1).senses
+    wanted = count_parameters(senses, PerceptionConfig())
+    return config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
+
+
+def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float]:
+    """How long each takes to learn from a minibatch, as a multiple of the default's time."""
+    from fusion_lessons import Lesson
+    from fusion_speed import relative_times
+
+    lesson = Lesson(options.level, level_options(options.level), 0, Lesson.batch_size, 1)
+    configs = {fusion: config_of(fusion, lesson) for fusion in {DEFAULT, *fusions}}
+    return relative_times(lesson, configs, DEFAULT)
+
+
 def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed: learns from the dataset and plays."""
     import torch
     from fusion_lessons import Lesson, learn, new_policy, shared_play
 
-    from senseweave.perception import PerceptionConfig
-    from senseweave.perception.fusion.budget import config_within, count_parameters
+    from senseweave.perception.fusion.budget import count_parameters
 
     torch.set_num_threads(1)
     lesson = Lesson(options.level, level_options(options.level), seed, options.states, options.epochs)
-    senses = lesson.rooms(1).senses
-    wanted = count_parameters(senses, PerceptionConfig())
-    config = config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
+    config = config_of(fusion, lesson)
     policy = new_policy(lesson, config)
-    told: Row = {"parameters": count_parameters(senses, config)}
+    told: Row = {"parameters": count_parameters(lesson.rooms(1).senses, config)}
     return told | learn(lesson, policy, *shared_play(lesson, policy)) | play_cases(policy, options)
 
 
@@ -138,13 +155,17 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
         by_fusion.setdefault(row["task"]["fusion"], []).append(row)
     best_first = sorted(by_fusion.items(), key=lambda item: -statistics.mean(row["success"]["all"] for row in item[1]))
     cases = list(rows[0]["success"])
-    figures = [("parameters", ",.0f"), ("samples_per_cpu_s", ",.0f")] if "parameters" in rows[0] else []
     table = [
-        [name, *(each_seed([row["success"][case] for row in of], ".3f") for case in cases)]
-        + [format(statistics.median(row[figure] for row in of), form) for figure, form in figures]
-        for name, of in best_first
+        [name, *(each_seed([row["success"][case] for row in of], ".3f") for case in cases)] for name, of in best_first
     ]
-    columns = ["fusion", *cases, *(figure.replace("_", " ") for figure, _ in figures)]
+    columns = ["fusion", *cases]
+    if not options.reinforce:
+        times = times_of([name for name, _ in best_first], options)
+        table = [
+            [*line, f"{of[0]['parameters']:,}", f"{times[name]:.2f}"]
+            for line, (name, of) in zip(table, best_first, strict=True)
+        ]
+        columns += ["parameters", "time to learn, x the default's"]
     title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
     (print_markdown if options.markdown else print_table)(title, columns, table)
     if options.plot:

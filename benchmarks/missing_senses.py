@@ -122,9 +122,9 @@ def main() -> int:
     for variant in options.only or VARIANTS:
         mine = [row for row in rows if row["task"]["variant"] == variant]
         cells = [each_seed([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
-        table.append([variant, *cells, each_seed([row["samples_per_cpu_s"] for row in mine], ",.0f")])
+        table.append([variant, *cells])
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
-    columns = ["training", *(f"{rate:.0%}" for rate in RATES), "samples per CPU second"]
+    columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
     (print_markdown if options.markdown else print_table)(title, columns, table)
     if options.plot:
         draw(rows, options.plot)
