@@ -98,11 +98,11 @@ def _record(model: Model, keeper: Keeper, told: dict[str, float]) -> None:
     keeper.note_imitation(told)
     figures = {f"imitation/{name}": value for name, value in told.items()}
     recent = model.ep_info_buffer
-    is_policys = told["expert_share"] < 1.0
-    if recent and is_policys:
+    has_played = told["expert_share"] < 1.0  # the policy, too
+    if recent and has_played:
         figures["rollout/ep_rew_mean"] = safe_mean([info["r"] for info in recent])
         figures["rollout/ep_len_mean"] = safe_mean([info["l"] for info in recent])
-    if model.ep_success_buffer and is_policys:
+    if model.ep_success_buffer and has_played:
         figures["rollout/success_rate"] = safe_mean(model.ep_success_buffer)
     for name, value in figures.items():
         model.logger.record(name, value)

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fusion_lessons import EPOCHS, STATES
+from fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shared_play
 from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
@@ -74,7 +74,7 @@ def cases_of(level: str, senses: tuple[str, ...]) -> list[Case]:
     return [*cases, ("failing", options | FAILING, ()), ("never shown", options | {"split": "test"}, ())]
 
 
-def config_of(fusion: str, lesson: Any) -> Any:
+def config_of(fusion: str, lesson: Lesson) -> Any:
     """A fusion at the default's number of parameters."""
     from senseweave.perception import PerceptionConfig
     from senseweave.perception.fusion.budget import config_within, count_parameters
@@ -86,7 +86,6 @@ def config_of(fusion: str, lesson: Any) -> Any:
 
 def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float]:
     """How long each takes to learn from a minibatch, as a multiple of the default's time."""
-    from fusion_lessons import Lesson
     from fusion_speed import relative_times
 
     lesson = Lesson(options.level, level_options(options.level), 0, Lesson.batch_size, 1)
@@ -97,8 +96,6 @@ def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float
 def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed: learns from the dataset and plays."""
     import torch
-    from fusion_lessons import Lesson, learn, new_policy, shared_play
-
     from senseweave.perception.fusion.budget import count_parameters
 
     torch.set_num_threads(1)

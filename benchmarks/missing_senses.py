@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fusion_lessons import EPOCHS, MISSING_SHARE, STATES
+from fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
 from kept_rows import Row, each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
@@ -54,8 +54,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     """Trains one policy and plays it at every rate."""
     import torch
-    from fusion_lessons import Lesson, learn, new_policy, shared_play
-
     from senseweave.agent.episodes import run_episodes
     from senseweave.agent.evaluate import close_envs, make_envs
     from senseweave.perception import PerceptionConfig
