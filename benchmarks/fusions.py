@@ -96,6 +96,7 @@ def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float
 def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed: learns from the dataset and plays."""
     import torch
+
     from senseweave.perception.fusion.budget import count_parameters
 
     torch.set_num_threads(1)

@@ -54,6 +54,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     """Trains one policy and plays it at every rate."""
     import torch
+
     from senseweave.agent.episodes import run_episodes
     from senseweave.agent.evaluate import close_envs, make_envs
     from senseweave.perception import PerceptionConfig
