@@ -3,7 +3,8 @@
 The policy and the expert play together; who acts is drawn anew for every environment and step, the expert less and less
 often. An expert may be disturbed, so that its way back from a mistake is seen where the policy does not play. Every
 state is labelled with the expert's action. Only the newest rollout is kept: labels cost nothing, so that fresh states
-need no store. The value head learns from the same rollouts, and PPO can go on from there. A memory learns whole rollouts.
+need no store. The value head learns from the same rollouts, and PPO can go on from there. A memory learns from whole
+rollouts.
 
 b environments, t steps, k samples of a minibatch, r rows (samples, or environments with a memory), f figures
 """
