@@ -1,6 +1,6 @@
 """How well a policy carries on as senses fail more and more often, and what in its training helps.
 
-    python benchmarks/missing_senses.py --plot docs/missing-senses.png       about an hour on one core
+    python benchmarks/missing_senses.py --plot docs/missing-senses.png       two hours on one core
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Four policies learn by heart what the expert does in Seek, from states with every sense there, but for the second:
