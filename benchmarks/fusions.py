@@ -16,9 +16,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import torch
 from fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shared_play
+from fusion_speed import relative_times
 from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
+
+from senseweave.perception import FUSIONS, PerceptionConfig
+from senseweave.perception.fusion.budget import config_within, count_parameters
 
 SEEDS = (0, 1, 2)
 DEFAULT = "gated_cross_attention"
@@ -52,8 +57,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         options.only = options.only or [DEFAULT, "concat"]
     if min(options.states, options.epochs, options.episodes) < 1 or min(options.seeds) < 0:
         parser.error("--states, --epochs and --episodes must be at least 1, --seeds at least 0")
-    from senseweave.perception import FUSIONS
-
     asked = options.reinforce or options.only or sorted(FUSIONS, key=lambda name: (name != DEFAULT, name))
     if unknown := [name for name in asked if name not in FUSIONS]:
         parser.error(f"there is no fusion {', '.join(unknown)}; choose from {', '.join(sorted(FUSIONS))}")
@@ -74,11 +77,8 @@ def cases_of(level: str, senses: tuple[str, ...]) -> list[Case]:
     return [*cases, ("failing", options | FAILING, ()), ("never shown", options | {"split": "test"}, ())]
 
 
-def config_of(fusion: str, lesson: Lesson) -> Any:
+def config_of(fusion: str, lesson: Lesson) -> PerceptionConfig:
     """A fusion at the default's number of parameters."""
-    from senseweave.perception import PerceptionConfig
-    from senseweave.perception.fusion.budget import config_within, count_parameters
-
     senses = lesson.rooms(1).senses
     wanted = count_parameters(senses, PerceptionConfig())
     return config_within(senses, PerceptionConfig(fusion=fusion), wanted, TOLERANCE)
@@ -86,8 +86,6 @@ def config_of(fusion: str, lesson: Lesson) -> Any:
 
 def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float]:
     """How long each takes to learn from a minibatch, as a multiple of the default's time."""
-    from fusion_speed import relative_times
-
     lesson = Lesson(options.level, level_options(options.level), 0, Lesson.batch_size, 1)
     configs = {fusion: config_of(fusion, lesson) for fusion in {DEFAULT, *fusions}}
     return relative_times(lesson, configs, DEFAULT)
@@ -95,10 +93,6 @@ def times_of(fusions: list[str], options: argparse.Namespace) -> dict[str, float
 
 def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed: learns from the dataset and plays."""
-    import torch
-
-    from senseweave.perception.fusion.budget import count_parameters
-
     torch.set_num_threads(1)
     lesson = Lesson(options.level, level_options(options.level), seed, options.states, options.epochs)
     config = config_of(fusion, lesson)
