@@ -3,11 +3,13 @@
     python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; two hours
     python benchmarks/fusions.py --only concat late --seeds 0      some of it
     python benchmarks/fusions.py --level SeekGrounded --only gated_cross_attention concat
-    python benchmarks/fusions.py --reinforce gated_cross_attention concat --seeds 0 1 2      by PPO, hours
+    python benchmarks/fusions.py --reinforce gated_cross_attention concat additive_attention co_attention
 
 Each fusion learns from one dataset of the expert's actions and then plays held-out rooms: with all senses, with each
-sense removed, with every sense failing half the time, and rooms whose combinations were never shown. Rows are kept in
---out, and the same command goes on with those that are missing; several processes may share the folder.
+sense removed, with every sense failing half the time, and rooms whose combinations were never shown. --reinforce lets
+`senseweave train` teach them instead, by imitation and then PPO: some 8 minutes a row on one core, and 20 as long as
+the main job. Rows are kept in --out, and the same command goes on with those that are missing; several processes may
+share the folder.
 """
 
 import argparse
@@ -22,13 +24,15 @@ from fusion_speed import relative_times
 from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
-from senseweave.perception import FUSIONS, PerceptionConfig
+from senseweave.perception import FUSIONS, Perception, PerceptionConfig
 from senseweave.perception.fusion.budget import config_within, count_parameters
 
 SEEDS = (0, 1, 2)
 DEFAULT = "gated_cross_attention"
 TOLERANCE = 0.1
 """A fusion's network has as many parameters as the default's, give or take this share."""
+IMITATION_STEPS, STEPS = 200_000, 100_000
+"""What `senseweave train` does for --reinforce; the rest is the main job's recipe."""
 FAILING = {"outages": 0.5, "outage_steps": 10.0}
 """Every sense is gone half of the time, for a second at a time on average, each by itself."""
 CHANCE = {"Seek": 1 / 3, "SeekGrounded": 1 / 5}
@@ -42,6 +46,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--level", default="Seek", choices=CHANCE, help="of Rooms (default: Seek)")
     parser.add_argument("--only", nargs="+", metavar="FUSION", help="default: all")
     parser.add_argument("--reinforce", nargs="+", metavar="FUSION", help="these learn by `senseweave train` instead")
+    parser.add_argument("--imitation-steps", type=int, default=IMITATION_STEPS, help=f"default: {IMITATION_STEPS:,}")
+    parser.add_argument("--steps", type=int, default=STEPS, help=f"of PPO (default: {STEPS:,})")
     parser.add_argument("--seeds", type=int, nargs="+", default=list(SEEDS))
     parser.add_argument("--states", type=int, default=STATES, help=f"of the dataset (default: {STATES:,})")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"default: {EPOCHS}")
@@ -54,9 +60,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     options = parser.parse_args(arguments)
     if options.quick:
         options.states, options.epochs, options.episodes, options.seeds = 512, 1, 8, options.seeds[:1]
+        options.imitation_steps = options.steps = 256
         options.only = options.only or [DEFAULT, "concat"]
-    if min(options.states, options.epochs, options.episodes) < 1 or min(options.seeds) < 0:
-        parser.error("--states, --epochs and --episodes must be at least 1, --seeds at least 0")
+    lengths = (options.states, options.epochs, options.episodes, options.imitation_steps, options.steps)
+    if min(lengths) < 1 or min(options.seeds) < 0:
+        parser.error("--states, --epochs, --episodes and steps must be at least 1, --seeds at least 0")
     asked = options.reinforce or options.only or sorted(FUSIONS, key=lambda name: (name != DEFAULT, name))
     if unknown := [name for name in asked if name not in FUSIONS]:
         parser.error(f"there is no fusion {', '.join(unknown)}; choose from {', '.join(sorted(FUSIONS))}")
@@ -102,18 +110,25 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
 
 
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
-    """One fusion, one seed, by the recipe of `senseweave train`."""
-    from senseweave.agent.config import EvaluateConfig, TrainConfig, with_recipe
+    """One fusion, one seed, by `senseweave train`."""
+    from senseweave.agent.config import ROOMS_RECIPE, EvaluateConfig, TrainConfig
     from senseweave.agent.evaluate import open_run
     from senseweave.agent.train import resume, train
 
     env, level = f"senseweave/{options.level}-v0", level_options(options.level)
-    folder = options.out / f"run-{options.level}-{fusion}-seed{seed}"
-    given: Row = {"env": env, "env_options": level, "seed": seed, "fusion": fusion}
+    lengths = f"{options.imitation_steps}-{options.steps}"
+    folder = options.out / f"run-{options.level}-{fusion}-{lengths}-seed{seed}"
+    lesson = Lesson(options.level, level, seed, 1, 1)
+    config, start = config_of(fusion, lesson), folder.with_name(f"start-{folder.name}")
+    torch.manual_seed(seed)
+    Perception(lesson.rooms(1).senses, config).save_pretrained(start)
+    given: Row = ROOMS_RECIPE | {"env": env, "env_options": level, "seed": seed, "perception": str(start)}
+    given |= {"imitation_steps": options.imitation_steps, "steps": options.steps}
     given |= {"evaluation_episodes": 0, "video": False}
-    told = resume(folder) if folder.exists() else train(TrainConfig(**with_recipe(given)), folder)
+    told = resume(folder) if folder.exists() else train(TrainConfig(**given), folder)
     _, policy, _, _, _ = open_run(EvaluateConfig(str(folder), env, level))
-    return {"steps": told["steps"], "seconds": told["seconds"]} | play_cases(policy, options)
+    row = {name: told[name] for name in ("steps", "seconds")}
+    return row | {"parameters": count_parameters(lesson.rooms(1).senses, config)} | play_cases(policy, options)
 
 
 def play_cases(policy: Any, options: argparse.Namespace) -> Row:
@@ -135,7 +150,8 @@ def row_of(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """A finished row, from the folder or from a run."""
     kind, run = ("ppo", run_reinforcement) if options.reinforce else ("clone", run_cloning)
     task = {"fusion": fusion, "seed": seed, "level": options.level, "kind": kind, "episodes": options.episodes}
-    task |= {} if options.reinforce else {"states": options.states, "epochs": options.epochs}
+    lengths = ("imitation_steps", "steps") if options.reinforce else ("states", "epochs")
+    task |= {name: getattr(options, name) for name in lengths}
     path = options.out / f"{kind}-{options.level}-{fusion}-seed{seed}.json"
     return kept_row(path, task, lambda: run(fusion, seed, options))
 
@@ -150,14 +166,12 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
     table = [
         [name, *(each_seed([row["success"][case] for row in of], ".3f") for case in cases)] for name, of in best_first
     ]
-    columns = ["fusion", *cases]
+    columns = ["fusion", *cases, "parameters"]
+    table = [[*line, f"{of[0]['parameters']:,}"] for line, (_, of) in zip(table, best_first, strict=True)]
     if not options.reinforce:
         times = times_of([name for name, _ in best_first], options)
-        table = [
-            [*line, f"{of[0]['parameters']:,}", f"{times[name]:.2f}"]
-            for line, (name, of) in zip(table, best_first, strict=True)
-        ]
-        columns += ["parameters", "time to learn, x the default's"]
+        table = [[*line, f"{times[name]:.2f}"] for line, (name, _) in zip(table, best_first, strict=True)]
+        columns += ["time to learn, x the default's"]
     title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
     (print_markdown if options.markdown else print_table)(title, columns, table)
     if options.plot:

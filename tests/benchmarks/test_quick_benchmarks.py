@@ -127,6 +127,21 @@ def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(tmp_path
     assert json.loads(again.stdout.splitlines()[-1])["rows"] == rows and again.stderr.count("is finished already") == 2
 
 
+def test_fusions_lets_train_reinforce_them_at_equal_size(tmp_path):
+    both = ("gated_cross_attention", "concat")
+    done = _run("fusions.py", "--quick", "--json", "--out", str(tmp_path), "--reinforce", *both)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(done.stdout.splitlines()[-1])["rows"]
+    assert [row["task"]["fusion"] for row in rows] == [*both]
+    default, concat = (row["parameters"] for row in rows)
+    assert 0.9 < concat / default < 1.1
+    for row in rows:
+        assert (row["task"]["imitation_steps"], row["task"]["steps"]) == (256, 256)
+        assert row["steps"] >= 512 and set(row["success"]) >= {"all", "never shown"}
+    config = json.loads((tmp_path / "run-Seek-concat-256-256-seed0" / "config.json").read_text())
+    assert config["perception"]["fusion"] == "concat" and config["perception"]["fusion_width"]
+
+
 def test_missing_senses_plays_at_every_rate(tmp_path):
     arguments = (
         "--only",
