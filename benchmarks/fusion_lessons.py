@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
-from senseweave.perception import PerceptionConfig
+from senseweave.perception import ModalityDropout, PerceptionConfig
 from senseweave.policies.auxiliary import make_auxiliary
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.presets import ppo_settings
@@ -47,6 +47,7 @@ class Lesson:
         batch_size: states of a minibatch.
         learning_rate: at the start.
         missing: fraction of the episodes in which a sense is missing.
+        dropout: how often a sense is dropped from a state in the last epoch, each by itself.
         objectives: name -> weight of what the perception learns beside.
     """
 
@@ -58,6 +59,7 @@ class Lesson:
     batch_size: int = 128
     learning_rate: float = 1e-3
     missing: float = MISSING_SHARE
+    dropout: float = 0.0
     objectives: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def rooms(self, num_envs: int = ROOMS, **options: Any) -> RoomsVectorEnv:
@@ -130,6 +132,9 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
     parameters = [*policy.parameters(), *auxiliary.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=lesson.learning_rate, eps=1e-5, fused=True)
     generator = torch.Generator().manual_seed(lesson.seed)
+    spec = policy.senses
+    assert spec is not None
+    drop = ModalityDropout(spec, lesson.dropout, generator=torch.Generator().manual_seed(lesson.seed))
     updates = lesson.epochs * -(-lesson.states // lesson.batch_size)
     done, losses, agreed = 0, [], []
     counts = torch.bincount(wanted, minlength=policy.action_net.out_features) + 1.0
@@ -137,10 +142,11 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
         policy.action_net.bias.copy_((counts / counts.sum()).log())
     policy.train()
     began = time.process_time()
-    for _ in range(lesson.epochs):
+    for epoch in range(lesson.epochs):
         losses, agreed = [], []
+        drop.train(epoch == lesson.epochs - 1)
         for rows in torch.randperm(lesson.states, generator=generator).split(lesson.batch_size):
-            batch = {name: part[rows] for name, part in seen.items()}
+            batch = drop({name: part[rows] for name, part in seen.items()})
             percept = policy.perceive(batch)
             judgement, _ = policy.judge(percept)
             logits = judgement.logits
