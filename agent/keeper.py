@@ -170,8 +170,7 @@ class Keeper(BaseCallback):
             ConfigError: the weights are not finite any more.
             CheckpointError: it cannot be written.
         """
-        exact = self._resumes_exactly()
-        moment = _Moment(exact)
+        moment = _Moment(self._resumes_exactly())
         if not is_first():
             return
         if self._was_broken_off:
@@ -192,6 +191,8 @@ class Keeper(BaseCallback):
             "episodes": self.episodes,
             "seconds": self.seconds,
         }
+        if isinstance(self.model, DevicePPO):
+            moment.world |= self.model.auxiliary_state()
         self._run.save_checkpoint(Checkpoint(self.steps, policy, optimizer, moment.random[1], state, moment.world))
 
 
@@ -216,6 +217,8 @@ def restore(model: Model, checkpoint: Checkpoint, source: Path) -> None:
         raise CheckpointError(
             f"The newest checkpoint in {source} lacks {error}; remove it to go on from the one before."
         ) from error
+    if isinstance(model, DevicePPO):
+        model.restore_auxiliary(checkpoint.world)
     learner_state.restore(model, checkpoint, source)
 
 

@@ -3,6 +3,7 @@
 Steps, checkpoints, metrics and Ctrl-C are those of the whole run; what is learned is in policies/imitation.py.
 """
 
+import dataclasses
 from typing import Any, cast
 
 from stable_baselines3.common.utils import safe_mean
@@ -28,10 +29,18 @@ SEQUENCES = 4
 
 
 def imitation_settings(config: TrainConfig) -> ImitationSettings:
-    """How to imitate: longer rollouts and larger minibatches for a memory, which learns whole environments."""
+    """How to imitate: longer rollouts and larger minibatches for a memory, which learns whole environments.
+
+    `learning_rate` is meant where imitation is all there is; before PPO it is PPO's.
+    """
     if config.memory == "none":
-        return LESSONS
-    return ImitationSettings(rollout_size=SEQUENCE_STEPS * config.num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
+        settings = LESSONS
+    else:
+        sequences = {"rollout_size": SEQUENCE_STEPS * config.num_envs, "batch_size": SEQUENCES * SEQUENCE_STEPS}
+        settings = ImitationSettings(**sequences)
+    if config.trainer == "imitation" and config.learning_rate is not None:
+        settings = dataclasses.replace(settings, learning_rate=config.learning_rate)
+    return settings
 
 
 def learn_from_expert(

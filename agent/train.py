@@ -18,6 +18,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import ConfigError
 from ..perception.files import load_strictly
+from ..perception.perception import Perception
 from ..policies.checkpoint import Checkpoint, folders
 from ..policies.imitation import ImitationSettings
 from ..policies.presets import PPOPreset
@@ -74,8 +75,7 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         model = build.build_model(config, algorithm, perception, facts.senses, vector, device)
         if isinstance(model, build.DevicePPO):
             settings[WORKERS] = model.workers.count
-        if pretrained is not None:
-            load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
+        _begin_with(model, pretrained, config)
         if is_first():
             described = RunConfig.describe(config, settings, facts.senses, perception, facts.step_s, facts.action_names)
             RunDirectory.create(out, described)
@@ -128,6 +128,7 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
                 f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
                 "resume with the release that started it."
             )
+        pretrained = None if checkpoint else build.resolve_perception(config, facts.senses)[1]
         model = build.build_model(
             config,
             PPOPreset(**{key: value for key, value in run.config.algorithm.items() if key not in (IMITATION, WORKERS)}),
@@ -137,6 +138,7 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
             device,
             run.config.algorithm.get(WORKERS),
         )
+        _begin_with(model, pretrained, config)
         if checkpoint is not None:
             restore(model, checkpoint, run.path)
         if config != run.config.train and is_first():
@@ -147,6 +149,11 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
         return _learn(run, model, checkpoint)
     finally:
         vector.close()
+
+
+def _begin_with(model: build.Model, pretrained: Perception | None, config: TrainConfig) -> None:
+    if pretrained is not None:
+        load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
 
 
 def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> dict[str, Any]:

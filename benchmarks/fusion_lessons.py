@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import ModalityDropout, PerceptionConfig
+from senseweave.perception.spec import PRESENT
 from senseweave.policies.auxiliary import make_auxiliary
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.presets import ppo_settings
@@ -47,7 +48,8 @@ class Lesson:
         batch_size: states of a minibatch.
         learning_rate: at the start.
         missing: fraction of the episodes in which a sense is missing.
-        dropout: how often a sense is dropped from a state in the last epoch, each by itself.
+        dropout: how often a sense is dropped, each by itself, from the copies of states that are learned from beside
+            the whole ones in the last epoch.
         objectives: name -> weight of what the perception learns beside.
     """
 
@@ -122,6 +124,14 @@ def play(lesson: Lesson, policy: SensePolicy) -> tuple[dict[str, Tensor], Tensor
     return seen | {"instruction": seen["instruction"][:, : max(1, longest)].contiguous()}, wanted
 
 
+def with_dropped(batch: dict[str, Tensor], goals: Tensor, drop: ModalityDropout) -> tuple[dict[str, Tensor], Tensor]:
+    """The states, and behind them a copy of each one that loses a sense; the whole ones stay."""
+    dropped = drop(batch)
+    rows = (~dropped[PRESENT]).any(dim=1).nonzero()[:, 0]
+    both = {name: torch.cat([part, dropped[name][rows].to(part.dtype)]) for name, part in batch.items()}
+    return both, torch.cat([goals, goals[rows]])
+
+
 def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: Tensor) -> dict[str, float]:
     """Behaviour cloning.
 
@@ -144,13 +154,14 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
     began = time.process_time()
     for epoch in range(lesson.epochs):
         losses, agreed = [], []
-        drop.train(epoch == lesson.epochs - 1)
         for rows in torch.randperm(lesson.states, generator=generator).split(lesson.batch_size):
-            batch = drop({name: part[rows] for name, part in seen.items()})
+            batch, goals = {name: part[rows] for name, part in seen.items()}, wanted[rows]
+            if lesson.dropout and epoch == lesson.epochs - 1:
+                batch, goals = with_dropped(batch, goals, drop)
             percept = policy.perceive(batch)
             judgement, _ = policy.judge(percept)
             logits = judgement.logits
-            loss = functional.cross_entropy(logits, wanted[rows])
+            loss = functional.cross_entropy(logits, goals, reduction="sum") / len(rows)
             known = {"observations": batch, "percept": percept}
             beside = [weight * auxiliary[name](judgement.features, known) for name, weight in lesson.objectives.items()]
             optimizer.zero_grad()
@@ -161,7 +172,7 @@ def learn(lesson: Lesson, policy: SensePolicy, seen: dict[str, Tensor], wanted: 
             optimizer.step()
             done += 1
             losses.append(float(loss.detach()))
-            agreed.append(float((logits.argmax(dim=1) == wanted[rows]).float().mean()))
+            agreed.append(float((logits[: len(rows)].argmax(dim=1) == wanted[rows]).float().mean()))
     policy.eval()
     return {
         "samples_per_cpu_s": lesson.epochs * lesson.states / (time.process_time() - began),

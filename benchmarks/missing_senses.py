@@ -4,10 +4,10 @@
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Five policies learn by heart what the expert does in Seek, each state three times, with every sense there unless said:
-with nothing else; with each sense dropped from a tenth of the states in the last epoch; with each sense missing in a
-tenth of the episodes from the start; and with an imputer that fills in the tokens of absent senses, trained beside as
-an autoencoder or as a conditional GAN. Then they play held-out rooms in which each
-sense is gone for a growing part of the time, for a second at a time on average.
+with nothing else; with copies beside the states of the last epoch, from which each sense is dropped once in ten; with
+each sense missing in a tenth of the episodes from the start; and with an imputer that fills in the tokens of absent
+senses, trained beside as an autoencoder or as a conditional GAN. Then they play held-out rooms in which each sense is
+gone for a growing part of the time, for a second at a time on average.
 """
 
 import argparse
@@ -117,7 +117,7 @@ def main() -> int:
     for seed in options.seeds:
         for variant in options.only or VARIANTS:
             task = {"variant": variant, "seed": seed, "states": options.states, "epochs": options.epochs}
-            task |= {"episodes": options.episodes}
+            task |= {"episodes": options.episodes} | VARIANTS[variant]
             path = options.out / f"{variant.replace(' ', '-')}-seed{seed}.json"
             rows.append(kept_row(path, task, lambda variant=variant, seed=seed: run(variant, seed, options)))
     table = []

@@ -102,7 +102,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, metadata
 
 
-def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: Path) -> None:
+def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: Path | str) -> None:
     """Copies tensors into a module's state after checking every name and shape; nothing is copied on an error.
 
     Raises:

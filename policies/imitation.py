@@ -46,13 +46,15 @@ class ImitationSettings:
 
     Args:
         learning_rate: at the start; it falls linearly to a tenth.
-        rollout_size: samples between updates, at least; of all environments together.
-        batch_size: samples of a minibatch; on a CPU 64 to 512 are equally fast, and the smaller ones learn sooner.
+        rollout_size: samples between updates, at least; of all environments, and all processes, together.
+        batch_size: samples of a minibatch, of all processes together; on a CPU 64 to 512 are equally fast, and the
+            smaller ones learn sooner.
         epochs: how often each sample is learned from.
         expert_share: the part of all steps during which the expert's share of the actions falls linearly from 1, 0..1.
         last_expert_share: what it falls to, 0..1; 0 lets the policy play alone, 1 the expert.
         expert_noise: the part of the expert's steps in which it is disturbed, 0..1: it does what it would do now in
-            another environment of the batch, drawn at random. What is learned is what it wanted to do.
+            another environment of the batch, drawn at random, or, where there is one alone, what it wanted earlier in
+            the rollout. What is learned is what it wanted to do.
         value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
         gamma: discount of the returns that the value head learns.
         max_grad_norm: longer gradients are shortened to this.
@@ -148,7 +150,7 @@ class Imitator:
         self.observation: Observation | None = None
         self.state: Tensor | None = None
         self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
-        length = math.ceil(self.settings.rollout_size / self.source.num_envs)
+        length = math.ceil(self.settings.rollout_size / (self.source.num_envs * world_size()))
         self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.perception, self.workers)
 
     @property
@@ -211,7 +213,7 @@ class Imitator:
             group["lr"] = rate
         parameters = [p for group in policy.optimizer.param_groups for p in group["params"] if p.requires_grad]
         policy.set_training_mode(True)
-        minibatches = Minibatches(self.rollout, settings.batch_size)
+        minibatches = Minibatches(self.rollout, max(1, settings.batch_size // world_size()))
         told = []
         for _ in range(settings.epochs):
             for rows in minibatches.shuffled():
@@ -260,25 +262,27 @@ class Imitator:
 
         Learned by gradients, that constant would be pushed through the perception below, which then hardly tells one
         state from another any more and does not recover: 65 % agreement in the place of 95 after 600 minibatches.
+        A head whose biases are not all 0 has learned before, and stays as it is.
         """
-        rollout = self.rollout
-        if isinstance(self.policy.action_space, spaces.Discrete):
-            counts = torch.bincount(
-                rollout.actions[: rollout.length].flatten(), minlength=int(self.policy.action_space.n)
-            )
+        rollout, policy = self.rollout, self.policy
+        action_bias, value_bias = cast(nn.Linear, policy.action_net).bias, policy.value_net.bias
+        if isinstance(policy.action_space, spaces.Discrete) and not action_bias.any():
+            counts = torch.bincount(rollout.actions[: rollout.length].flatten(), minlength=int(policy.action_space.n))
             counts = sum_over_world(counts + 1.0)
-            cast(nn.Linear, self.policy.action_net).bias.copy_((counts / counts.sum()).log())
-        if self.settings.value_weight:
+            action_bias.copy_((counts / counts.sum()).log())
+        if self.settings.value_weight and not value_bias.any():
             mean = sum_over_world(rollout.returns[: rollout.length].mean() / world_size())
-            self.policy.value_net.bias.copy_(mean.expand(1))
+            value_bias.copy_(mean.expand(1))
 
     def _disturbed(self, wanted: Tensor, coins: np.random.Generator) -> Tensor:
         """What the expert does: what it wants to, or now and then what it wants to do in another environment."""
         if not self.settings.expert_noise:
             return wanted
-        b = len(wanted)
-        of = np.where(coins.random(b) < self.settings.expert_noise, coins.integers(b, size=b), np.arange(b))
-        return wanted[torch.as_tensor(of, device=wanted.device)]
+        b, rollout = len(wanted), self.rollout
+        others = wanted if b > 1 or not rollout.length else rollout.actions[: rollout.length, 0].to(wanted.dtype)
+        is_disturbed = torch.as_tensor(coins.random(b) < self.settings.expert_noise, device=wanted.device)
+        of = torch.as_tensor(coins.integers(len(others), size=b), device=wanted.device)
+        return torch.where(is_disturbed.view(-1, *[1] * (wanted.ndim - 1)), others[of], wanted)
 
     def _mix(self, seen: Observation, wanted: Tensor, by_expert: Bool[Tensor, " b"]) -> Tensor:
         """The actions that are done. Without a memory, the policy is only asked where it acts."""

@@ -47,8 +47,8 @@ class Minibatches:
 
     Args:
         rollout: finished.
-        batch_size: samples of a minibatch, roughly: they are divided evenly. With a memory as many whole environments
-            as that makes, at least one.
+        batch_size: samples of a minibatch; the last one has what is left. With a memory as many whole environments as
+            that makes, roughly, and at least one.
     """
 
     def __init__(self, rollout: Rollout, batch_size: int) -> None:

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..perception.errors import CheckpointError, ConfigError
+from ..perception.files import load_strictly
 from .auxiliary import make_auxiliary
 from .extractor import PerceptionExtractor
 from .percept import Percept
@@ -207,7 +208,7 @@ class PPO(SavedAsFolder):
 
     def snapshot(self) -> dict[str, Tensor]:
         """What decides the future between two rollouts, beside policy, optimiser and random generators."""
-        tensors = {f"auxiliary.{name}": part for name, part in self.auxiliary.state_dict().items()}
+        tensors = self.auxiliary_state()
         if not self.resumes_exactly:
             return tensors
         tensors |= {f"world.{name}": part for name, part in self.source.state().items()}
@@ -219,6 +220,20 @@ class PPO(SavedAsFolder):
             tensors["learner.missions"] = self.source.missions.clone()
         return tensors
 
+    def auxiliary_state(self) -> dict[str, Tensor]:
+        """The weights of the auxiliary losses, as `snapshot` names them."""
+        return {f"auxiliary.{name}": part for name, part in self.auxiliary.state_dict().items()}
+
+    def restore_auxiliary(self, tensors: Mapping[str, Tensor]) -> None:
+        """Takes those weights from `snapshot` or `auxiliary_state`; the rest may be there or not.
+
+        Raises:
+            CheckpointError: they are of other losses.
+        """
+        prefix = "auxiliary."
+        parts = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
+        load_strictly(self.auxiliary, parts, "The checkpoint's auxiliary losses")
+
     def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from `snapshot` of a model with the same settings and environments.
 
@@ -229,8 +244,8 @@ class PPO(SavedAsFolder):
         for name, part in tensors.items():
             group, _, rest = name.partition(".")
             parts.setdefault(group, {})[rest] = part
+        self.restore_auxiliary(tensors)
         try:
-            self.auxiliary.load_state_dict(parts.get("auxiliary", {}))
             if not self.resumes_exactly:
                 return
             self._last_obs = cast(Any, self.source.restore(parts["world"]))

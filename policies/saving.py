@@ -119,9 +119,7 @@ def _checkpoint_of(model: "PPO") -> checkpoints.Checkpoint:
     if is_underway:
         model.tell_episodes()
     goes_on = is_underway and world_size() == 1 and model.resumes_exactly
-    world = (
-        model.snapshot() if goes_on else {f"auxiliary.{k}": part for k, part in model.auxiliary.state_dict().items()}
-    )
+    world = model.snapshot() if goes_on else model.auxiliary_state()
     optimizer, state = learner_state.describe(model)
     plain, tensors = random_state.capture()
     state |= {"random": plain, "goes_on": goes_on}

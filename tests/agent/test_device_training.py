@@ -10,6 +10,7 @@ import torch
 from senseweave.agent import keeper
 from senseweave.agent.config import EvaluateConfig, TrainConfig
 from senseweave.agent.evaluate import evaluate
+from senseweave.agent.lessons import imitation_settings
 from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.train import resume, train
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
@@ -108,10 +109,12 @@ def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_ex
         imitation_steps=160,
     )
     train(config, tmp_path / "run")
-    stopped = shutil.copytree(tmp_path / "run", tmp_path / "stopped")
-    shutil.rmtree(folders(stopped / "checkpoints")[0])
-    assert resume(stopped)["steps"] == 320
-    assert_same_end(end_of(tmp_path / "run"), end_of(stopped))
+    for lost in (1, 2):  # the second checkpoint, or both: then the run begins again with the weights of `perception`
+        stopped = shutil.copytree(tmp_path / "run", tmp_path / f"stopped{lost}")
+        for folder in folders(stopped / "checkpoints")[:lost]:
+            shutil.rmtree(folder)
+        assert resume(stopped)["steps"] == 320
+        assert_same_end(end_of(tmp_path / "run"), end_of(stopped))
     end = end_of(tmp_path / "run")
     assert any(name.startswith("second_look.") for name in end.policy)
     assert any(".imputer." in name for name in end.policy) and any(".judges." in name for name in end.world)
@@ -155,19 +158,22 @@ def test_the_policy_remembers_when_it_is_evaluated_and_can_do_so_in_minigrid_its
 def test_the_expert_alone_can_be_the_trainer(tmp_path):
     config = dataclasses.replace(CONFIG, trainer="imitation", steps=320, imitation_steps=0)
     assert train(config, tmp_path / "run")["steps"] == 320
+    rates = [imitation_settings(dataclasses.replace(config, learning_rate=rate)).learning_rate for rate in (None, 0.02)]
+    assert rates == [ImitationSettings().learning_rate, 0.02]
     with pytest.raises(ConfigError, match="come before reinforcement learning"):
         dataclasses.replace(config, imitation_steps=10)
 
 
 def test_another_environment_starts_anew_at_each_checkpoint_and_resumes_just_as_exactly(tmp_path):
     config = dataclasses.replace(CONFIG, env="BabyAI-GoToRedBallGrey-v0", env_options={}, imitation_steps=0, num_envs=2)
-    config = dataclasses.replace(config, steps=160, checkpoint_every=40)
+    config = dataclasses.replace(config, steps=160, checkpoint_every=40, auxiliary={"instruction_words": 0.5})
     train(config, tmp_path / "run")
     stopped = shutil.copytree(tmp_path / "run", tmp_path / "stopped")
     for folder in folders(stopped / "checkpoints")[:2]:
         shutil.rmtree(folder)
     resume(stopped)
     one, other = end_of(tmp_path / "run"), end_of(stopped)
-    for part in ("policy", "optimizer", "random"):
+    for part in ("policy", "optimizer", "random", "world"):
         once, twice = getattr(one, part), getattr(other, part)
-        assert all(torch.equal(once[name], twice[name]) for name in once), part
+        assert len(once) > 0 and all(torch.equal(once[name], twice[name]) for name in once), part
+    assert all(name.startswith("auxiliary.instruction_words.") for name in one.world)
