@@ -75,7 +75,8 @@ class TrainConfig(JsonSettings):
         memory: "none", "gru" for a recurrent policy, or "looking_gru" for one whose memory steers what it looks at.
         trainer: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO, or sb3-contrib's with
             an LSTM as memory) or "imitation" (the environment's expert alone).
-        learning_rate: at the start, falling to 0; None takes the trainer's own.
+        learning_rate: of reinforcement learning at the start, falling to 0, or of the trainer "imitation", falling to
+            a tenth; None takes the trainer's own. Imitation before reinforcement learning always has its own.
         auxiliary: name -> weight of losses beside the trainer's, see policies/auxiliary.py.
         perception: a folder of `Perception.save_pretrained` to start from.
         checkpoint_every: steps between checkpoints.

@@ -31,7 +31,7 @@ MOST_RECORDED = 20_000
 
 
 class Played:
-    """Batches of an environment, in which chance acts, and the simulator's own expert in every other step.
+    """Batches of an environment, in which chance acts and, in half of the steps, the simulator's own expert.
 
     Args:
         env_id: as `senseweave envs` lists it.

@@ -109,7 +109,8 @@ def _train(parser: argparse.ArgumentParser) -> None:
     r = ROOMS_RECIPE
     task = parser.add_argument_group(
         "what to learn",
-        f"A level of Rooms (senseweave/...) without --steps takes {r['imitation_steps']:,} steps of imitation, then "
+        "A level of Rooms (senseweave/...) without --steps and --imitation-steps takes "
+        f"{r['imitation_steps']:,} steps of imitation, then "
         f"{r['steps']:,} of learning, {r['num_envs']} environments, modality dropout {r['modality_dropout']} and a "
         f"learning rate of {r['learning_rate']}.",
     )
@@ -141,7 +142,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         help=f"{', '.join(MEMORIES)} (default: {d.memory}); with --trainer sb3, gru means sb3-contrib's LSTM policy",
     )
     how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS)} (default: {d.trainer})")
-    how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="at the start; it falls to 0")
+    how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="of PPO at the start; it falls to 0")
     how.add_argument(
         "--auxiliary",
         type=name_and_weight,

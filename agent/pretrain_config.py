@@ -18,7 +18,7 @@ class PretrainConfig(JsonSettings):
     """One pretraining.
 
     Args:
-        env: the environment that is played, by chance and by its expert in turns; None with `dataset`.
+        env: the environment that is played, by chance and, half of the time, by its expert; None with `dataset`.
         env_options: options of that environment.
         dataset: a folder of sessions that `senseweave live --record` wrote, or one of them.
         objectives: name -> weight of each objective.

@@ -22,7 +22,7 @@ from .sensor import Sensor
 class BodySensor(Sensor):
     """A sense of the body; `BodyActuator.sensors` makes it. What the body does not sense ages, as with a device.
 
-    An instruction is handed over when it changes or an episode begins, so that it is not told anew at every step.
+    An instruction is handed over when its text changes, so that it is not told anew at every step.
     """
 
     def __init__(self, name: str, kind: Kind, max_age_s: float | None = None) -> None:
