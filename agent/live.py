@@ -6,12 +6,13 @@ The parts are put together here; the loop itself is in live_loop.py, what is sho
 import contextlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ..envs.live.reading import Event
 from ..envs.live.sensor import stop_together
 from ..perception.errors import ConfigError
 from . import build
@@ -71,6 +72,14 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
         if config.report is not None:
             reporter = keepers.enter_context(_reporter(config, parts, status))
             lookers_on.append(reporter.look_on)
+        keepers.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
+
+        def tell_the_last(events: Sequence[Event]) -> None:
+            status.tell_events(events)
+            for keeper in (recorder, reporter):
+                if keeper is not None:
+                    keeper.note(events)
+
         tally = run_loop(
             parts.rig,
             player,
@@ -78,6 +87,7 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
             seed=config.seed,
             wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
             lookers_on=lookers_on,
+            at_the_end=tell_the_last,
         )
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {

@@ -19,6 +19,7 @@ import numpy as np
 from ..envs.live.actuators import Command
 from ..envs.live.align import Moment
 from ..envs.live.clock import NS_PER_S
+from ..envs.live.reading import Event
 from ..envs.live.rig import LiveRig
 from ..perception.spec import PRESENT
 from .players import Move, Player
@@ -100,6 +101,7 @@ def run_loop(
     seed: int = 0,
     wants_to_stop: Callable[[], bool] = lambda: False,
     lookers_on: Sequence[Callable[[Tick], object]] = (),
+    at_the_end: Callable[[Sequence[Event]], object] = lambda events: None,
 ) -> Tally:
     """Lets a player act on a rig until the time is over or somebody wants to stop.
 
@@ -110,6 +112,7 @@ def run_loop(
         seed: for the player and the body.
         wants_to_stop: asked at every tick.
         lookers_on: called with every `Tick`, when its action is out; each must return at once.
+        at_the_end: called with the events of the last observation, which nobody acted on.
 
     Returns:
         What was counted.
@@ -137,6 +140,7 @@ def run_loop(
     if rig.moment is not None:
         tally.seconds = (rig.moment.time_ns - start_ns) / NS_PER_S
         tally.count_events(rig.moment)
+        at_the_end(rig.moment.events)
     return tally
 
 

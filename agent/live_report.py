@@ -13,12 +13,13 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from ..envs.live.reading import Event
 from ..envs.live.rig import LiveRig
 from ..envs.live.session import Session, only_file, read_session
 from ..perception.errors import ConfigError
@@ -89,6 +90,7 @@ class Reporter:
         self._digest, self._facts, self._timing, self._tell = digest, dict(facts or {}), timing, tell
         self._waiting: collections.deque[Tick] = collections.deque(maxlen=MOST_WAITING)
         self._added = self._taken = 0
+        self._noted: list[Event] = []
         if self.path.is_dir() or not os.access(self.path.parent, os.W_OK):
             raise ConfigError(f"A report cannot be written to {self.path}; choose a file in a folder that exists.")
         self._ending = threading.Event()
@@ -112,6 +114,10 @@ class Reporter:
         """Takes note of a tick; returns at once."""
         self._added += 1
         self._waiting.append(tick)
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Takes note of events that belong to no tick any more; returns at once."""
+        self._noted += events
 
     def close(self) -> dict[str, Any]:
         """Looks at what waits and writes the page; within `CLOSE_S`. May be called twice.
@@ -142,6 +148,8 @@ class Reporter:
                 lost = self._added - self._taken - len(self._waiting)
                 if lost > self._digest.skipped:
                     self._digest.skip(lost - self._digest.skipped)
+                if is_last:
+                    self._digest.note(self._noted)
                 if is_last or time.monotonic() - written_s >= WRITE_EVERY_S:
                     _write(self.path, page(self._digest, self._facts, self._timing()))
                     written_s = time.monotonic()

@@ -14,7 +14,7 @@ import gymnasium
 
 from ..envs.live.actuators import Actuator, JsonLinesActuator, UdpActuator
 from ..envs.live.addresses import SPEECH, default_senses
-from ..envs.live.body import BodyActuator
+from ..envs.live.body import BodyActuator, BodySensor
 from ..envs.live.camera import camera_sensor
 from ..envs.live.clock import Clock, SystemClock
 from ..envs.live.microphone import microphone_sensor
@@ -32,6 +32,9 @@ DEFAULT_STEP_S = 0.1
 
 START_UP_S = 5.0
 """How long the sensors may take for their first readings before the loop begins without them."""
+
+BODY_TICKS = 1.5
+"""How many ticks the senses of a body hold, at least."""
 
 EAR = "(speech)"
 """The name of a microphone that hears instructions and is no sense of the policy."""
@@ -87,10 +90,11 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         step_s=_step_s(config, run),
         rate_hz=config.rate_hz,
         actuator=actuator,
-        max_age_s=_max_age_s(config, run, everything),
+        max_age_s=_max_age_s(config, run, everything, body),
         required=config.required,
         safe_action=config.safe_action,
         start_up_s=START_UP_S,
+        watched=[sensor for name, sensor in sensors.items() if name not in senses],
     )
     lenient = {name for name, sensor in sensors.items() if isinstance(sensor.kind, Instruction)}
     if config.camera is not None and "://" in config.camera:
@@ -222,12 +226,20 @@ def _step_s(config: LiveConfig, run: RunDirectory | None) -> float:
     return DEFAULT_STEP_S if config.rate_hz is None else 1.0 / config.rate_hz
 
 
-def _max_age_s(config: LiveConfig, run: RunDirectory | None, sensors: Mapping[str, Sensor]) -> dict[str, float]:
-    """As the run says, except that an instruction holds until the next one; what the user says goes before both."""
+def _max_age_s(
+    config: LiveConfig, run: RunDirectory | None, sensors: Mapping[str, Sensor], body: BodyActuator | None
+) -> dict[str, float]:
+    """As the run says, except that an instruction holds until the next one; what the user says goes before both.
+
+    A body senses when it moves, so that what it senses is a tick old when it is looked at: that is never too old.
+    """
     trained = {} if run is None else run.config.max_age_s
     own = {
         name: math.inf if without_limit(sensor.kind) else trained[name]
         for name, sensor in sensors.items()
         if name in trained
     }
+    if body is not None:
+        least_s = BODY_TICKS * (_step_s(config, run) if config.rate_hz is None else 1.0 / config.rate_hz)
+        own |= {name: max(age_s, least_s) for name, age_s in own.items() if isinstance(sensors[name], BodySensor)}
     return own | config.max_age_s

@@ -11,7 +11,7 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -171,8 +171,7 @@ class Recorder:
         for name, reading in moment.readings.items():
             if reading is not None:
                 self.offer(name, reading)
-        for event in moment.events:
-            self._put(EVENTS, event, event.time_ns, len(event.detail))
+        self.note(moment.events)
         sent, move = tick.sent, tick.move
         record = {
             "time_ns": moment.time_ns,
@@ -190,6 +189,11 @@ class Recorder:
             "actuator": dict(tick.actuator),
         }
         self._put(TICKS, record, moment.time_ns, 500)
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Records events alone; returns at once."""
+        for event in events:
+            self._put(EVENTS, event, event.time_ns, len(event.detail))
 
     @property
     def dropped(self) -> dict[str, int]:

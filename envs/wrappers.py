@@ -6,6 +6,7 @@ at once and without a random generator of its own, in numpy or in torch, so that
 """
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
@@ -52,9 +53,10 @@ class OutageProcess:
         all_at_once: float = 0.0,
     ) -> None:
         by_name = rates if isinstance(rates, Mapping) else dict.fromkeys(names, rates)
-        for name, rate in [*by_name.items(), ("all_at_once", all_at_once)]:
-            if name not in names and name != "all_at_once":
+        for name in by_name:
+            if name not in names:
                 raise SpecError(f'There is no sense "{name}" to take away; {did_you_mean(name, names)}')
+        for name, rate in [*by_name.items(), ("all_at_once", all_at_once)]:
             if not 0 <= rate <= 1:
                 raise ConfigError(f'The outage rate of "{name}" must be in 0..1; got {rate!r}.')
         if mean_steps != "episode" and (isinstance(mean_steps, str) or not 1 <= mean_steps < float("inf")):
@@ -67,11 +69,11 @@ class OutageProcess:
             self.return_probability = np.where(self.rate < 1, 1 / mean_steps, 0.0)
             here = np.where(self.rate < 1, 1 - self.rate, 1.0)
             self.failure_probability = self.return_probability * self.rate / here
-            if (self.failure_probability > 1).any():
+            if (self.failure_probability > 1 + 1e-9).any():
                 most = self.rate[self.rate < 1].max()
                 raise ConfigError(
                     f"Outages of {mean_steps:g} steps cannot fill {most:g} of the time; raise `mean_steps` to "
-                    f"{most / (1 - most):.3g} or more, or lower the rate."
+                    f"{math.ceil(round(100 * most / (1 - most), 6)) / 100:g} or more, or lower the rate."
                 )
 
     def on(self, device: "torch.device | str") -> Self:

@@ -86,9 +86,11 @@ def play(rig: LiveRig, seconds: float, *look_on: Callable[[Tick], object]) -> li
     return ticks
 
 
-def record(path: Path, seconds: float = 5.0, look_on: Sequence[Callable[[Tick], object]] = ()) -> list[Tick]:
-    """Records a session with faults into a file; returns its ticks."""
-    rig = make_rig()
+def record(
+    path: Path, seconds: float = 5.0, look_on: Sequence[Callable[[Tick], object]] = (), rig: LiveRig | None = None
+) -> list[Tick]:
+    """Records a session, with faults where no rig is given, into a file; returns its ticks."""
+    rig = rig or make_rig()
     with Recorder.of(rig, path, policy={"run": "abc"}) as recorder:
         ticks = play(rig, seconds, recorder.look_on, *look_on)
     assert recorder.failure == "" and recorder.dropped == {}

@@ -16,7 +16,7 @@ from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError
-from ...perception.spec import PRESENT, Kind, Spec
+from ...perception.spec import PRESENT, Camera, Kind, Microphone, Spec
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
 from .inference import BARE_SOURCE, Wishes, infer
 from .readings import TextReading
@@ -70,10 +70,20 @@ def adapt(
     wishes = Wishes(
         camera, audio, instruction, sample_rate_hz, _size(size), max_tokens, dict(kinds or {}), tuple(ignore)
     )
-    if emits_contract(env) and wishes == Wishes(max_tokens=max_tokens) and action_names is None and step_s is None:
+    if not emits_contract(env):
+        return AdaptedSenses(env, wishes, hold_instruction=hold_instruction, action_names=action_names, step_s=step_s)
+    if wishes == Wishes(max_tokens=max_tokens) and not hold_instruction and action_names is None and step_s is None:
         return env
-    if emits_contract(env):  # what it says about itself is known, and need not be inferred again
-        wishes = dataclasses.replace(wishes, kinds=dict(env.get_wrapper_attr("senses")) | dict(wishes.kinds))
+    # what it says about itself is known, and need not be inferred again, except pictures of another size
+    known = {
+        name: kind
+        for name, kind in env.get_wrapper_attr("senses").items()
+        if size is None or not isinstance(kind, Camera)
+    }
+    for name, kind in known.items():
+        if sample_rate_hz is not None and isinstance(kind, Microphone) and kind.sample_rate_hz != sample_rate_hz:
+            raise ConfigError(f'`sample_rate_hz` of "{name}" is {kind.sample_rate_hz}; got {sample_rate_hz}.')
+    wishes = dataclasses.replace(wishes, kinds=known | dict(wishes.kinds))
     return AdaptedSenses(env, wishes, hold_instruction=hold_instruction, action_names=action_names, step_s=step_s)
 
 

@@ -85,7 +85,8 @@ class SoundReading(Reading):
         elif samples.dtype == np.uint8:
             sound = (samples.astype(np.float32) - 128) / 128
         else:
-            sound = np.rint(np.clip(samples, -1.0, 1.0) * PCM_STEPS).astype(np.float32) / np.float32(PCM_STEPS)
+            bounded = np.where(np.isfinite(samples), np.clip(samples, -1.0, 1.0), np.nan)
+            sound = np.rint(bounded * PCM_STEPS).astype(np.float32) / np.float32(PCM_STEPS)
         sound = np.atleast_2d(sound)
         return np.ascontiguousarray(sound.T) if self.is_channels_last else sound
 

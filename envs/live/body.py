@@ -22,13 +22,13 @@ from .sensor import Sensor
 class BodySensor(Sensor):
     """A sense of the body; `BodyActuator.sensors` makes it. What the body does not sense ages, as with a device.
 
-    An instruction is handed over when its text changes, so that it is not told anew at every step.
+    An instruction is handed over when it changes, so that it is not told anew at every step. It never ages, so it is
+    forgotten where the body says that it is absent.
     """
 
     def __init__(self, name: str, kind: Kind, max_age_s: float | None = None) -> None:
         super().__init__(name, kind, max_age_s)
         self._newest: Reading | None = None
-        self._text: str | None = None
 
     def start(self, clock: Clock) -> None:
         pass
@@ -38,13 +38,17 @@ class BodySensor(Sensor):
 
     def sense(self, content: Any, now_ns: int, number: int, text: str) -> None:
         """Takes the body's newest content."""
-        if isinstance(self.kind, Instruction):
-            if text and text == self._text:
-                return
-            self._text = text
-        else:
+        newest = self._newest
+        if not isinstance(self.kind, Instruction):
             text = ""
+        elif newest is not None and text == newest.text and np.array_equal(newest.content, content):
+            return
         self._newest = Reading(np.array(content), now_ns, number, text)
+
+    def lose(self) -> None:
+        """Notes that the body does not sense it now."""
+        if isinstance(self.kind, Instruction):
+            self._newest = None
 
 
 class BodyActuator(Actuator):
@@ -126,5 +130,9 @@ class BodyActuator(Actuator):
         now_ns = self._clock.now_ns()
         present = observation.get(PRESENT, np.ones(len(self.senses), np.int8))
         for name, is_here in zip(self.senses, present, strict=True):
-            if is_here and name in self._sensors:
-                self._sensors[name].sense(observation[name], now_ns, self._steps, str(info.get("instruction", "")))
+            sensor = self._sensors.get(name)
+            if sensor is not None and is_here:
+                text = str(info.get(name, info.get("instruction", "")))
+                sensor.sense(observation[name], now_ns, self._steps, text)
+            elif sensor is not None:
+                sensor.lose()

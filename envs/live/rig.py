@@ -9,7 +9,7 @@ that is silent, frozen or gone is absent in the observation, and comes back by i
 import collections
 import math
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
@@ -61,6 +61,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
         start_up_s: how long the first reset waits, at most, for all sensors to be there; for an instruction, which
             nobody may have given yet, no longer than 0.3 s.
         max_steps: after so many steps an episode is truncated; None never ends one.
+        watched: sensors that are no sense, an ear for speech, say, and are started and stopped elsewhere: their events
+            are told like the others'.
 
     Attributes:
         senses: the Spec of the observation.
@@ -97,6 +99,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         action_space: gymnasium.Space[Any] | None = None,
         start_up_s: float = 5.0,
         max_steps: int | None = None,
+        watched: Iterable[Sensor] = (),
     ) -> None:
         for name, seconds, least in (("step_s", step_s, 1e-4), ("start_up_s", start_up_s, 0.0)):
             if not least <= seconds < math.inf:
@@ -107,6 +110,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
             raise ConfigError(f"`max_steps` must be a whole number of at least 1, or None; got {max_steps!r}.")
         self.senses = senses
         self.sensors = dict(sensors)
+        self._watched = tuple(watched)
         self.action_names = tuple(action_names)
         self.observation_space = senses.space()
         self.action_space = self._make_action_space(action_space)
@@ -245,6 +249,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
 
     def _observe(self, now_ns: int) -> None:
         self.moment = self._aligner.align(now_ns)
+        for sensor in self._watched:
+            self.moment.events.extend(sensor.take_events())
         while self._notes:
             self.moment.events.append(self._notes.popleft())
         self.moment.events.sort(key=lambda event: event.time_ns)
@@ -339,6 +345,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
         if action_space is None and not self.action_names:
             raise ConfigError("A rig needs `action_names`, or an `action_space`; got neither.")
         space = gymnasium.spaces.Discrete(len(self.action_names)) if action_space is None else action_space
+        if space.shape is None:
+            raise ConfigError(f"A rig's actions are a number or an array; got {space}. Flatten it.")
         if self.action_names and getattr(space, "n", None) != len(self.action_names):
             raise ConfigError(f"{len(self.action_names)} `action_names` do not fit the action space {space}.")
         return space

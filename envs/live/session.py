@@ -27,8 +27,9 @@ from .session_format import EVENTS, FORMAT, SENSES, TICKS, VERSION, Decoder, Ses
 LARGEST_RECORD_BYTES = 2**30
 """A record that claims to be larger is damage."""
 
-MOST_HELD = 256
-"""How many readings of a sense are kept while a tick that used them may still come."""
+MOST_HELD, MOST_HELD_A_S = 256, 1000
+"""How many readings of a sense are kept, and how many for each second of a tick, while a tick that used them may still
+come: everything that is sensed during a tick stands before it in the file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,12 +212,13 @@ def only_file(path: str | os.PathLike[str]) -> Path:
 def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
     held: dict[str, dict[int, Stored]] = {name: {} for name in session.spec}
     nothing = session.spec.placeholder()
+    most = max(MOST_HELD, math.ceil(MOST_HELD_A_S * session.period_s))
     events: list[Event] = []
     for part in session:
         if isinstance(part, Stored):
             kept = held[part.decoder.name]
             kept[part.captured_ns] = part
-            if len(kept) > MOST_HELD:
+            if len(kept) > most:
                 del kept[next(iter(kept))]
         elif isinstance(part, Event):
             events.append(part)

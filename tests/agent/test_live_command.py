@@ -9,10 +9,14 @@ import pytest
 
 from live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
+from senseweave.agent.live import live
 from senseweave.agent.live_config import LiveConfig
+from senseweave.agent.live_report import Reporter
 from senseweave.agent.live_sensors import assemble
+from senseweave.agent.record import Recorder
 from senseweave.agent.rundir import RunDirectory
 from senseweave.envs.live.phrases import common_phrases
+from senseweave.envs.live.rig import LiveRig
 
 __all__ = ["clip", "seeker"]
 
@@ -136,6 +140,16 @@ def test_ctrl_c_ends_a_session_in_order(seeker, clip, tmp_path, number):
     assert result["was_interrupted"] is True and result["ticks"] == len(lines) - 1
     assert (lines[-1]["name"], lines[-1]["is_safe"]) == ("done", True), "the last word is the safe action"
     assert "Ending; once more quits at once." in err and "Traceback" not in err
+
+
+def test_the_safe_action_does_not_wait_until_files_are_finished(clip, tmp_path, monkeypatch):
+    ends = []
+    for part, name in ((LiveRig, "rig"), (Recorder, "recording"), (Reporter, "report")):
+        close = part.close
+        monkeypatch.setattr(part, "close", lambda self, name=name, close=close: ends.append(name) or close(self))
+    files = {"record": str(tmp_path / "session"), "report": str(tmp_path / "report.html")}
+    live(LiveConfig(camera=str(clip), seconds=0.3, **files))
+    assert ends[0] == "rig" and {"recording", "report"} <= set(ends)
 
 
 def test_ctrl_c_twice_quits_at_once_and_leaves_whole_lines(seeker, clip, tmp_path):

@@ -83,6 +83,22 @@ def test_somebody_who_wants_to_stop_is_heard_within_a_tick():
     assert tally.ticks == 5
 
 
+def test_the_events_of_the_last_observation_are_told_although_nobody_acts_on_it():
+    def kinds(tick):
+        return [event.kind for event in tick.moment.events]
+
+    faults, ticks = [Unplugged(at_s=0.55, for_s=9)], []
+    run_loop(make_rig(faults), Steps(), seconds=2.0, lookers_on=[ticks.append])
+    number = next(i for i, tick in enumerate(ticks) if "absent" in kinds(tick))
+    ticks, last = [], []
+    rig = make_rig(faults)
+    tally = run_loop(rig, Steps(), seconds=number * 0.1, lookers_on=[ticks.append], at_the_end=last.extend)
+    acted_on = [event for tick in ticks for event in tick.moment.events]
+    assert "absent" in [event.kind for event in last] and last == rig.moment.events
+    assert "absent" not in [event.kind for event in acted_on]
+    assert tally.events.total() == len(acted_on) + len(last)
+
+
 def test_without_a_player_the_senses_are_looked_at_and_nothing_is_sent():
     ticks = []
     tally = run_loop(make_rig(), None, seconds=1.0, lookers_on=[ticks.append])

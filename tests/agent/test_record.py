@@ -54,6 +54,13 @@ def test_sound_beyond_16_bit_comes_back_bit_for_bit_too() -> None:
         assert new.content.tobytes() == old.content.tobytes()
 
 
+def test_a_tick_finds_its_readings_however_many_came_while_the_loop_slept(tmp_path) -> None:
+    rig = make_rig(faults={}, rate_hz=0.1)  # 500 windows of sound between two ticks
+    record(tmp_path, 60, rig=rig)
+    ticks = list(read_session(tmp_path))
+    assert len(ticks) == 6 and all(info["lost"] == () for _, _, info in ticks)
+
+
 def test_windows_whose_numbers_do_not_fit_their_content_are_stored_whole() -> None:
     kind = Microphone(1, 100, 8000)
     noise = np.random.default_rng(0).integers(-9, 9, (6, 1, 100)).astype(np.float32) / 2**15

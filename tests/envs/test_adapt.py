@@ -9,7 +9,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
-from senseweave.envs import adapt, make_babyai
+from senseweave.envs import adapt, make, make_babyai
 from senseweave.perception.errors import ConfigError, MissingExtraError, ObservationError, SpecError
 from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Spec, Vector
 from senseweave.perception.tokenizer import default_tokenizer
@@ -109,6 +109,16 @@ def test_an_environment_that_emits_the_contract_comes_back_as_it_is() -> None:
     assert smaller.get_wrapper_attr("action_names") == env.action_names
 
 
+def test_an_environment_that_emits_the_contract_can_have_smaller_pictures_and_no_other_rate() -> None:
+    room = make("senseweave/Seek-v0")
+    small = adapt(room, size=(32, 32))
+    assert small.get_wrapper_attr("senses")["camera"] == Camera(32, 32)
+    assert small.reset(seed=0)[0]["camera"].shape == (32, 32, 3)
+    assert set(small.get_wrapper_attr("senses")) == set(room.get_wrapper_attr("senses"))
+    with pytest.raises(ConfigError, match='`sample_rate_hz` of "audio" is 16000; got 8000'):
+        adapt(room, sample_rate_hz=8000)
+
+
 @pytest.mark.parametrize(
     ("space", "options", "expected"),
     [
@@ -198,6 +208,9 @@ def test_values_that_are_not_finite_are_passed_on_for_perception_to_count() -> N
     value = {"sound": np.full((1, 12), np.nan, np.float32), "speed": np.array([np.inf], np.float32)}
     observation, _ = adapt(Scripted(space, value), sample_rate_hz=8000).reset()
     assert np.isnan(observation["audio"]).all() and np.isinf(observation["speed"]).all()
+    value["sound"] = np.full((1, 12), np.inf, np.float32)
+    observation, _ = adapt(Scripted(space, value), sample_rate_hz=8000).reset()
+    assert not np.isfinite(observation["audio"]).any()
     assert observation["present"].tolist() == [1, 1]
 
 

@@ -189,6 +189,8 @@ def test_removers_stack() -> None:
         (lambda: endless(0.1, mean_steps=0), ConfigError, "at least 1 step.*got 0"),
         (lambda: endless(0.1, mean_steps="forever"), ConfigError, "got 'forever'"),
         (lambda: endless(0.9, mean_steps=2), ConfigError, "raise `mean_steps` to 9 or more"),
+        (lambda: endless(0.7, mean_steps=2), ConfigError, "raise `mean_steps` to 2.34 or more"),
+        (lambda: endless({"all_at_once": 0.5}), SpecError, 'no sense "all_at_once" to take away'),
         (lambda: SensorOutages(Endless(), 0.1), SpecError, "does not tell its senses.*adapt"),
         (lambda: WithoutSenses(babyai(), "gird"), ObservationError, 'no sense "gird".*did you mean "grid"'),
     ],

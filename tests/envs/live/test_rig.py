@@ -6,6 +6,7 @@ import time
 
 import gymnasium as gym
 import pytest
+from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env
 
 import senseweave.envs as envs
@@ -94,6 +95,20 @@ def test_a_wrapped_rig_tells_its_spec_although_no_device_can_be_copied() -> None
     assert env.spec.kwargs["sensors"]["camera"] is sensor
     assert env.unwrapped.sensors["camera"] is sensor
     assert env.spec.kwargs["actuator"] is options["actuator"]
+
+
+def test_a_sensor_that_is_no_sense_is_watched_too() -> None:
+    ear = ToldSensor()
+    rig = rig_of(watched=[ear])
+    ear.start(rig.clock)
+    rig.reset()
+    ear.say("stop")
+    assert [(event.sense, event.kind) for event in rig.step(0)[4]["events"]] == [("instruction", "stop")]
+
+
+def test_actions_that_are_no_number_and_no_array_are_refused() -> None:
+    with pytest.raises(ConfigError, match="a number or an array; got Dict"):
+        rig_of(action_names=(), action_space=spaces.Dict({"go": spaces.Discrete(2)}))
 
 
 def test_a_trainer_can_train_on_a_rig() -> None:
