@@ -239,6 +239,14 @@ def build_model(
     )
 
 
+def chooses_one_action(run: RunDirectory) -> bool:
+    """Whether the policy of `train` takes one of the run's named actions, and not several at once or numbers."""
+    if run.is_model:
+        return True
+    tensors, _ = run.load_policy()
+    return "log_std" not in tensors and len(tensors["action_net.bias"]) == len(run.config.action_names)
+
+
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
     """The run's newest policy, for an environment like the one it was trained in.
 

@@ -48,6 +48,11 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
+    if run is not None and not build.chooses_one_action(run):
+        raise ConfigError(
+            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
+            "LiveRig(action_space=...)."
+        )
     replay: Replay | None = None
     if config.replay is None:
         parts = assemble(config, run)

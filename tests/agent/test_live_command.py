@@ -9,14 +9,17 @@ import pytest
 
 from live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
+from senseweave.agent.config import TrainConfig
 from senseweave.agent.live import live
 from senseweave.agent.live_config import LiveConfig
 from senseweave.agent.live_report import Reporter
 from senseweave.agent.live_sensors import assemble
 from senseweave.agent.record import Recorder
 from senseweave.agent.rundir import RunDirectory
+from senseweave.agent.train import train
 from senseweave.envs.live.phrases import common_phrases
 from senseweave.envs.live.rig import LiveRig
+from senseweave.perception.errors import ConfigError
 
 __all__ = ["clip", "seeker"]
 
@@ -121,6 +124,12 @@ def test_a_mistake_in_a_live_session_is_one_sentence_and_status_2(
     assert (status, out) == (2, ""), err
     assert message in err and len(err.splitlines()) == 1, err
     assert time.monotonic() - started_s < 10
+
+
+def test_a_policy_whose_actions_are_numbers_is_refused_in_one_sentence(clip, tmp_path):
+    train(TrainConfig(env="Pendulum-v1", steps=16, num_envs=1, evaluation_episodes=0, video=False), tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"not choose one of its named actions, but numbers; drive it with LiveRig"):
+        live(LiveConfig(policy=str(tmp_path / "run"), camera=str(clip)))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
