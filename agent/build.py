@@ -5,6 +5,7 @@ The one file of agent/ that knows how SB3's parts are put together. It trains no
 
 import contextlib
 import dataclasses
+import inspect
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from ..perception.spec import Spec
 from ..policies.policy import SensePolicy
 from ..policies.ppo import PPO as DevicePPO  # noqa: N811  (a class with a short name)
 from ..policies.presets import DEVICE_PRESET, MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
+from ..policies.saved_config import SavedModel
+from ..policies.weights import chooses_one_of
 from ..policies.workers import world_size
 from .config import TrainConfig
 from .rundir import RunDirectory
@@ -243,8 +246,7 @@ def chooses_one_action(run: RunDirectory) -> bool:
     """Whether the policy of `train` takes one of the run's named actions, and not several at once or numbers."""
     if run.is_model:
         return True
-    tensors, _ = run.load_policy()
-    return "log_std" not in tensors and len(tensors["action_net.bias"]) == len(run.config.action_names)
+    return chooses_one_of(run.load_policy()[0], len(run.config.action_names))
 
 
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
@@ -288,7 +290,9 @@ def _policy_of_model(
     run: RunDirectory, space: gymnasium.spaces.Dict, actions: gymnasium.Space[Any], device: torch.device
 ) -> tuple[ActorCriticPolicy, int]:
     """The policy that `PPO.save` wrote, for frames as the environment gives them: SB3 may have moved their channels."""
-    model = DevicePPO.load(run.path, device="cpu", seed=None, workers=1)
+    known = {**inspect.signature(PPO).parameters, **inspect.signature(DevicePPO).parameters}
+    left_out = {name: known[name].default for name in SavedModel.read(run.path).left_out}  # matters to learning alone
+    model = DevicePPO.load(run.path, device="cpu", **left_out | {"seed": None, "workers": 1})
     if model.action_space != actions:
         raise ConfigError(
             f"The environment's actions are {actions}, but {run.path} was trained with {model.action_space}; "

@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 import time
 import traceback
@@ -147,7 +148,7 @@ def _train_text(result: dict[str, Any]) -> str:
     if result["video"]:
         lines.append(f"video           {result['video']}")
     if not result["was_interrupted"]:
-        lines.append(f"which senses?   senseweave explain {result['run']}")
+        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}")
     return "\n".join(lines)
 
 

@@ -45,11 +45,13 @@ class DecisionLog:
     Args:
         episodes: how many will be played.
         seed: of the draw.
-        most: decisions in all; at least one for each episode is kept.
+        most: decisions in all; of more episodes than that, as many are drawn from, evenly spread.
     """
 
     def __init__(self, episodes: int, seed: int = 0, *, most: int = MOST_DECISIONS) -> None:
         self._each, self._seed = max(1, most // episodes), seed
+        spread = np.linspace(0, episodes - 1, min(most, episodes)).round().astype(int)
+        self._drawn_from = frozenset(spread.tolist())
         self._drawn: dict[int, list[Decision]] = {}
         self._whole: dict[int, list[Decision]] = {}
         self._steps: dict[int, int] = {}
@@ -68,8 +70,10 @@ class DecisionLog:
             step = self._steps[episode] = 0 if is_first else self._steps[episode] + 1
             if is_first:
                 self._generators[episode] = np.random.default_rng([self._seed, episode])
-                self._drawn[episode], self._whole[episode] = [], []
-            place = self._place(episode, step)
+                self._whole[episode] = []
+                if episode in self._drawn_from:
+                    self._drawn[episode] = []
+            place = self._place(episode, step) if episode in self._drawn_from else None
             is_shown = episode < WHOLE_EPISODES and step < LONGEST_WHOLE
             if place is None and not is_shown:
                 continue

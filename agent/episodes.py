@@ -20,6 +20,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..perception.errors import ConfigError
 from ..perception.spec import PRESENT, Spec
+from ..policies.random_state import cuda_devices
 
 if TYPE_CHECKING:
     from ..envs.rooms.vector_env import RoomsVectorEnv
@@ -116,7 +117,7 @@ def run_episodes(
     senses: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
     require_senses(without, senses)
     choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count()) if policy.device.type == "cuda" else []):
+    with torch.random.fork_rng(devices=cuda_devices()):
         torch.manual_seed(seed_set)
         if isinstance(envs, Sequence):
             return _play_one_by_one(choose, envs, episodes, seed_set, on_episode)
@@ -208,6 +209,7 @@ def _play_one_by_one(
 ) -> Episodes:
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     successes: list[bool | None] = [None] * episodes
+    broken_off: list[int] = []
     playing = [_Seat(env, number) for number, env in enumerate(envs[:episodes])]
     following = len(playing)
     for seat in playing:
@@ -224,6 +226,7 @@ def _play_one_by_one(
                 continue
             i = seat.episode
             returns[i], lengths[i], successes[i] = seat.total, seat.steps, seat.success
+            broken_off += [i] if seat.was_broken_off else []
             on_episode()
             if following < episodes:
                 seat.episode, following = following, following + 1
@@ -232,6 +235,9 @@ def _play_one_by_one(
         if len(stay) < len(playing):
             playing = [playing[row] for row in stay]
             choose.keep(stay)
+    if any(success is not None for success in successes):  # the environment knows what success is
+        for i in broken_off:
+            successes[i] = bool(successes[i])
     return Episodes(returns, lengths, successes, time.monotonic() - began)
 
 
@@ -245,12 +251,15 @@ class _Seat:
         self.observation, self.info = self.env.reset(seed=seed)
         self.is_new, self.total, self.steps = True, 0.0, 0
         self.success: bool | None = None
+        self.was_broken_off = False
 
     def step(self, action: Any) -> bool:
         """Takes one step; True when the episode is over."""
         self.observation, reward, terminated, truncated, self.info = self.env.step(action)
         self.is_new, self.total, self.steps = False, self.total + float(reward), self.steps + 1
-        is_over = bool(terminated or truncated) or self.steps >= LONGEST_EPISODE
+        is_over = bool(terminated or truncated)
+        self.was_broken_off = not is_over and self.steps >= LONGEST_EPISODE
+        is_over |= self.was_broken_off
         if is_over and self.info.get("is_success") is not None:
             self.success = bool(self.info["is_success"])
         return is_over

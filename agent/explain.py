@@ -65,6 +65,8 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
     Raises:
         SenseweaveError: something that the caller can mend.
     """
+    if config.episodes < 2:
+        raise ConfigError(f"`episodes` must be at least 2 to tell a sense's part from chance; got {config.episodes}.")
     path = None if report is None else _require_report(Path(report))
     run, policy, steps, env_id, options = open_run(config)
     names = [name for name in run.config.spec if name not in config.without]

@@ -73,7 +73,7 @@ def draw_tokens(
     patches = None if shares is None else _patches(kind, encoder, shares)
     if patches is not None:
         height, width = picture.shape[:2]
-        tall, wide = _patch_px(height, patches.shape[0]), _patch_px(width, patches.shape[1])
+        tall, wide = _patch_px(kind, height, patches.shape[0]), _patch_px(kind, width, patches.shape[1])
         over = np.kron(patches, np.ones((tall, wide)))[:height, :width]  # the last patches may reach beyond the frame
         picture = _blend(picture, over, is_signed)
     return _enlarged(picture)
@@ -121,9 +121,9 @@ def _patches(
     return patches.T if isinstance(kind, Grid) and is_minigrid(kind) else patches
 
 
-def _patch_px(pixels: int, patches: int) -> int:
+def _patch_px(kind: Kind, pixels: int, patches: int) -> int:
     """Pixels of a patch: those of a grid's cell, or a power of two, as frames are halved."""
-    return pixels // patches if pixels % patches == 0 else 2 ** math.ceil(math.log2(pixels / patches))
+    return 2 ** math.ceil(math.log2(pixels / patches)) if isinstance(kind, Camera) else pixels // patches
 
 
 def _blend(picture: Picture, shares: Float[np.ndarray, "height width"], is_signed: bool) -> Picture:

@@ -5,7 +5,9 @@ keeps what was learned; it does not resume.
 """
 
 import contextlib
+import json
 import os
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +18,7 @@ import torch
 from ..perception.config import PerceptionConfig
 from ..perception.perception import Perception
 from ..policies.pretraining import Pretrainer, PretrainingSettings
+from ..policies.random_state import cuda_devices
 from .build import choose_device, settle_threads
 from .metrics import open_logger
 from .observations import Played, Recorded
@@ -49,7 +52,7 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
     settle_threads(network)
     batches = _batches(config, device)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=cuda_devices()):
             torch.manual_seed(config.seed)
             perception = Perception(batches.senses, network).to(device)
         settings = PretrainingSettings(config.learning_rate, config.modality_dropout)
@@ -95,6 +98,7 @@ def _learn(config: PretrainConfig, folder: Path, pretrainer: Pretrainer, batches
     tell(f"Learned from {len(course):,} batches in {duration(seconds)}; the perception is in {folder}.")
     return {
         "env": config.env,
+        "env_options": config.env_options,
         "dataset": config.dataset,
         "out": str(folder),
         "steps": len(course),
@@ -120,12 +124,17 @@ def _mean(course: list[dict[str, float]], name: str) -> float:
     return sum(told[name] for told in course) / len(course)
 
 
+def _option(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def as_text(result: dict[str, Any]) -> str:
     """The result for people."""
     lines = [f"{'objective':<14}{'weight':>8}{'first loss':>12}{'last loss':>12}"]
     for name, told in result["objectives"].items():
         lines.append(f"{name:<14}{told['weight']:>8g}{told['first']:>12.4f}{told['last']:>12.4f}")
-    source = f"--env {result['env']} " if result["env"] else ""
+    source = f"--env {shlex.quote(result['env'])} " if result["env"] else ""
+    source += "".join(f"--env-option {shlex.quote(f'{k}={_option(v)}')} " for k, v in result["env_options"].items())
     lines.append(f"perception      {result['out']}")
-    lines.append(f"train with it   senseweave train {source}--perception {result['out']}")
+    lines.append(f"train with it   senseweave train {source}--perception {shlex.quote(result['out'])}")
     return "\n".join(lines)

@@ -8,6 +8,7 @@ would have. `python -m senseweave.agent.train` is the command for torchrun.
 import contextlib
 import dataclasses
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import Any, cast
@@ -201,7 +202,7 @@ def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped
     if not is_first():
         return result
     if was_stopped:
-        tell(f"Go on with: senseweave train --resume {run.path}")
+        tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}")
         return result
     try:
         if config.evaluation_episodes:
@@ -213,7 +214,8 @@ def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped
         if config.video:
             result["video"] = try_to_record(model.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:
-        tell(f"Training is complete, but its evaluation was stopped. Run it with: senseweave evaluate {run.path}")
+        command = f"senseweave evaluate {shlex.quote(str(run.path))}"
+        tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")
         result["was_interrupted"] = True
     return result
 

@@ -17,6 +17,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from ..envs import make
 from ..perception.errors import ConfigError, SenseweaveError
 from ..perception.spec import PRESENT, Microphone, Spec
+from ..policies.random_state import cuda_devices
 from ..policies.sealed import writing
 from .episodes import held_out_seed
 from .film import Shot, write_video
@@ -101,7 +102,7 @@ def record(
         CheckpointError: the file cannot be written.
     """
     camera_man = _CameraMan(player, env, without)
-    with writing(path), torch.random.fork_rng(devices=[]):
+    with writing(path), torch.random.fork_rng(devices=cuda_devices()):
         torch.manual_seed(seed_set)
         path.parent.mkdir(parents=True, exist_ok=True)
         shots = camera_man.shots(seed_set, episodes, largest_frames)

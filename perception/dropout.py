@@ -64,7 +64,7 @@ class ModalityDropout(nn.Module):
         present = torch.ones(len(first), len(self.rates), device=first.device) if present is None else present
         kept = self._uniform(*present.shape) >= self.rates  # b m
         kept &= self._uniform(len(present), 1) >= self.all_absent
-        return {**obs, PRESENT: present.bool() & kept}
+        return {**obs, PRESENT: (present > 0.5) & kept}
 
     def outages(self, steps: int, batch: int) -> Bool[Tensor, "t b m"]:
         """A mask over time in which each sense dies for `mean_steps` steps on average, `rates` of the time in all.

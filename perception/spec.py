@@ -21,6 +21,9 @@ PRESENT = "present"
 LENGTH_SUFFIX = "_length"
 """`<microphone>_length` may hold the number of valid leading samples of a shorter recording, int (b,)."""
 
+LARGEST_TOKEN = 2**30
+"""Whole numbers beyond are taken for no tokens where a space is all that tells."""
+
 FEATURES_SUFFIX = "_features"
 """`<microphone>_features` may stand in the place of a microphone's waveform: what `Perception.digest` makes of it."""
 
@@ -191,8 +194,9 @@ class Spec(Mapping[str, Kind]):
                     "Pass an instance such as Camera(64, 64)."
                 )
         for name, kind in kinds.items():
-            if isinstance(kind, Microphone) and name + LENGTH_SUFFIX in kinds:
-                raise SpecError(f'"{name + LENGTH_SUFFIX}" is reserved for the length of "{name}"; rename it.')
+            for suffix, what in ((LENGTH_SUFFIX, "length"), (FEATURES_SUFFIX, "features")):
+                if isinstance(kind, Microphone) and name + suffix in kinds:
+                    raise SpecError(f'"{name + suffix}" is reserved for the {what} of "{name}"; rename it.')
         self._kinds: dict[str, Kind] = dict(sorted(kinds.items()))
 
     def __getitem__(self, name: str) -> Kind:
@@ -311,6 +315,8 @@ def _kind_from_box(name: str, box: spaces.Space[Any], sample_rate_hz: int | None
     if dtype == np.uint8 and rank == 3:
         return _kind_from_picture(name, box, tell)
     if np.issubdtype(dtype, np.integer) and rank == 1:
+        if box.low.min() < 0 or box.high.max() > LARGEST_TOKEN:
+            raise SpecError(f'"{name}" holds whole numbers in {box.low.min()}..{box.high.max()}, no tokens{tell}')
         return Instruction(box.shape[0], int(box.high.max()) + 1)
     if np.issubdtype(dtype, np.floating) and rank == 1:
         return Vector(box.shape[0])

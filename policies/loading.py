@@ -3,6 +3,7 @@
 Whatever stands in the files, nothing is imported for them; a user's own classes come from the user.
 """
 
+import dataclasses
 import os
 import warnings
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from .plain import decode, decode_schedule, own_class_name
 from .plain_spaces import read_space, same_to_a_policy
 from .saved_config import SCHEDULES, SETTINGS, SavedModel
 from .saving import folder_of
-from .weights import FILE, read_policy
+from .weights import FILE, chooses_one_of, read_policy
 from .workers import world_size
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def load(
     folder = _existing(path)
     saved = SavedModel.read(folder)
     policy, steps, checkpoint = _weights(folder, saved)
+    if saved.checkpoint is None and not chooses_one_of(policy, len(saved.environment.action_names)):
+        saved = dataclasses.replace(saved, action_space=None)  # of a run, which names actions and not their space
     model = _build(kind, saved, folder, env, device, changes)
     model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
     has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(

@@ -26,7 +26,8 @@ def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
     if isinstance(space, spaces.Discrete):
         return {"sort": "Discrete", "n": int(space.n), "start": int(space.start)}
     if isinstance(space, spaces.MultiDiscrete):
-        return {"sort": "MultiDiscrete", "nvec": space.nvec.tolist()}
+        more = {"start": space.start.tolist(), "dtype": str(space.dtype)}
+        return {"sort": "MultiDiscrete", "nvec": space.nvec.tolist()} | more
     if isinstance(space, spaces.MultiBinary):
         return {"sort": "MultiBinary", "n": space.n if isinstance(space.n, int) else list(space.shape)}
     if isinstance(space, spaces.Dict):
@@ -55,7 +56,8 @@ def _read(content: dict[str, Any]) -> spaces.Space[Any]:
     if sort == "Discrete":
         return spaces.Discrete(content["n"], start=content["start"])
     if sort == "MultiDiscrete":
-        return spaces.MultiDiscrete(content["nvec"])
+        dtype: Any = np.dtype(content.get("dtype", "int64")).type
+        return spaces.MultiDiscrete(content["nvec"], dtype, start=content.get("start"))
     if sort == "MultiBinary":
         return spaces.MultiBinary(content["n"])
     if sort == "Dict":

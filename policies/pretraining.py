@@ -19,6 +19,7 @@ from ..perception.dropout import ModalityDropout
 from ..perception.errors import ConfigError
 from ..perception.objectives import Objective, Seen, make_objectives
 from ..perception.perception import Perception
+from .random_state import cuda_devices
 
 Batch = Mapping[str, Any]
 """One batch of observations as the spec says, batch first: tensors or arrays, with or without `present`."""
@@ -89,7 +90,7 @@ class Pretrainer:
                 f'The perception imputes by "{imputation}", which only the objective of that name trains; add '
                 f'"{imputation}" to the objectives, or build it with imputation="none".'
             )
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=cuda_devices()):
             torch.manual_seed(seed)
             self.objectives: dict[str, Objective] = make_objectives(objectives, perception)
         self._draws = torch.Generator(perception.device).manual_seed(seed)

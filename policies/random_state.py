@@ -13,6 +13,11 @@ from torch import Tensor
 from ..perception.errors import CheckpointError
 
 
+def cuda_devices() -> list[int]:
+    """Whose generators `torch.manual_seed` would change, for `torch.random.fork_rng`; none before CUDA is in use."""
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+
+
 def capture() -> tuple[dict[str, Any], dict[str, Tensor]]:
     """The generators' states now: a JSON part (Python, numpy) and tensors (torch, and CUDA where it is in use)."""
     version, words, gauss = random.getstate()

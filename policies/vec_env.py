@@ -47,8 +47,13 @@ class GymnasiumVecEnv(VecEnv):
 
         What it means is the vector environment's own rule: Gymnasium's give environment i the seed + i, as SB3 does.
         """
-        observation, _ = self.env.reset(seed=self._seeds[0])
+        if any(options != self._options[0] for options in self._options):
+            raise ConfigError(
+                "A vector environment is reset with the same options everywhere; give `set_options` one dict."
+            )
+        observation, _ = self.env.reset(seed=self._seeds[0], options=self._options[0] or None)
         self._reset_seeds()
+        self._reset_options()
         self._start_counting()
         return _arrays(observation)
 

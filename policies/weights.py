@@ -50,5 +50,10 @@ def read_policy(folder: Path, run: str) -> tuple[dict[str, Tensor], int]:
     return tensors, int(metadata["steps"])
 
 
+def chooses_one_of(policy: Mapping[str, Tensor], count: int) -> bool:
+    """Whether a policy with these weights chooses one of so many actions, and not several at once, or numbers."""
+    return "log_std" not in policy and "action_net.bias" in policy and len(policy["action_net.bias"]) == count
+
+
 def _seal_of(metadata: Mapping[str, str]) -> str:
     return hashlib.sha256(f"{metadata.get('run')} {metadata.get('steps')}".encode()).hexdigest()

@@ -63,3 +63,11 @@ def test_one_of_each_comes_from_episodes_that_are_evenly_spread():
     assert [decision.episode for decision in log.one_each(5)] == [0, 2, 4, 6, 8]
     assert [decision.episode for decision in log.one_each(100)] == list(range(9))
     assert told(log.one_each(5)) == told(log.one_each(5))
+
+
+def test_no_more_decisions_are_kept_than_asked_for_however_many_episodes_there_are():
+    log = DecisionLog(100, most=20)
+    note_all(log, [3] * 100, 10)
+    kept = [episode for episode, _ in told(log.drawn())]
+    assert len(kept) == 20 and kept == sorted(set(kept)) and (kept[0], kept[-1]) == (0, 99)
+    assert len(log.one_each(8)) == 8

@@ -112,6 +112,13 @@ def test_an_episode_that_never_ends_is_broken_off(monkeypatch):
     assert result.lengths.tolist() == [40, 40] and result.successes == [None, None]
 
 
+def test_an_episode_that_is_broken_off_has_failed_where_others_tell_of_success(monkeypatch):
+    monkeypatch.setattr("senseweave.agent.episodes.LONGEST_EPISODE", 5)
+    result = run_episodes(Taker(), [Counter()], 10)  # of 1 to 10 steps
+    assert sorted(result.lengths.tolist()) == [1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
+    assert sum(result.successes) == 3 and None not in result.successes
+
+
 @pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (0, 512), (512, 512), (500, 512), (7, 20)])
 def test_the_interval_is_wilsons(successes, trials):
     expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from senseweave.agent.explain_pictures import draw_tokens, relative, weighed_words
+from senseweave.agent.explain_pictures import _patch_px, draw_tokens, relative, weighed_words
 from senseweave.agent.explain_report import page
 from senseweave.agent.explain_scenes import Scene, SenseView, ShownEpisode
 from senseweave.agent.shapley import Estimate
@@ -169,6 +169,13 @@ def test_a_frame_that_patches_do_not_divide_evenly_is_covered_from_its_corner():
     glowing = draw_tokens(perception, "camera", np.zeros((100, 40, 3), np.uint8), weights)
     found = np.nonzero(glowing[..., 0] > 100)[0]
     assert abs(found.min() - 16 * 1.6) < 2 and abs(found.max() - 32 * 1.6) < 2, "a patch is 16 pixels"
+
+
+@pytest.mark.parametrize(("height", "width", "tall", "wide"), [(84, 84, 16, 16), (120, 160, 32, 32), (64, 64, 8, 8)])
+def test_a_patch_is_as_large_as_the_encoder_sees_it(height, width, tall, wide):
+    camera = Camera(height, width)
+    rows, columns = Perception(Spec(camera=camera)).encoders["camera"].grid_shape
+    assert (_patch_px(camera, height, rows), _patch_px(camera, width, columns)) == (tall, wide)
 
 
 def test_a_grid_a_sound_and_numbers_have_pictures_and_a_text_has_none(perception):

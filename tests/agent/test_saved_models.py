@@ -6,11 +6,11 @@ import torch
 
 from saved_models import new_model
 from senseweave.agent.build import load_policy
-from senseweave.agent.config import EvaluateConfig, WatchConfig
+from senseweave.agent.config import EvaluateConfig, TrainConfig, WatchConfig
 from senseweave.agent.evaluate import evaluate
 from senseweave.agent.explain import explain
 from senseweave.agent.rundir import RunDirectory
-from senseweave.agent.train import resume
+from senseweave.agent.train import resume, train
 from senseweave.agent.watch import watch
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, ConfigError
@@ -87,3 +87,23 @@ def test_the_policy_of_a_run_directory_predicts_and_learns_on(trained):
     goes_on = PPO.load(trained, gymnasium.wrappers.RecordEpisodeStatistics(env), device="cpu", n_steps=8, batch_size=8)
     goes_on.learn(8, reset_num_timesteps=False)
     assert goes_on.num_timesteps == 512 + 8
+
+
+def test_a_model_whose_schedule_was_left_out_is_evaluated_all_the_same(tmp_path):
+    model = new_model(learning_rate=lambda progress: 1e-3 * progress)
+    model.learn(32)
+    model.save(tmp_path / "model", exclude=["learning_rate"])
+    assert evaluate(EvaluateConfig(str(tmp_path / "model"), episodes=2, device="cpu"))["episodes"] == 2
+
+
+def test_a_run_whose_actions_are_numbers_is_loaded_with_its_environment(tmp_path):
+    train(TrainConfig(env="Pendulum-v1", steps=16, num_envs=1, evaluation_episodes=0, video=False), tmp_path / "run")
+    with pytest.raises(ConfigError, match="does not tell its actions; give `env`"):
+        PPO.load(tmp_path / "run")
+    model = PPO.load(tmp_path / "run", make("Pendulum-v1"))
+    assert model.predict(model.observation_space.sample())[0].shape == (1,)
+
+
+def test_an_explanation_needs_more_than_one_episode(saved):
+    with pytest.raises(ConfigError, match="`episodes` must be at least 2"):
+        explain(EvaluateConfig(str(saved), episodes=1, device="cpu"))

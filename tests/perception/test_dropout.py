@@ -160,3 +160,9 @@ def test_dropped_senses_reach_perception_as_absent():
 
 def test_no_state_is_saved_with_the_weights():
     assert not ModalityDropout(SPEC, 0.5).state_dict()
+
+
+def test_what_is_absent_stays_absent():
+    present = torch.tensor([[0.4, 0.6, 1.0], [0.0, 0.5, 1.0]])
+    seen = ModalityDropout(SPEC, 0.0)(observation(2) | {PRESENT: present})[PRESENT]
+    assert seen.tolist() == [[False, True, True], [False, False, True]]

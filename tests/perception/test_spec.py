@@ -192,6 +192,7 @@ def test_damaged_json_is_refused_in_a_sentence_that_names_the_place(data, says):
         (lambda: Spec(camera=(64, 64)), ['"camera"', "(64, 64)", "Camera(64, 64)"]),
         (lambda: Spec(camera=Camera), ['"camera"', "Pass an instance"]),
         (lambda: Spec(audio=Microphone(1, 10, 8000), audio_length=Vector(1)), ['"audio_length"', "reserved", "rename"]),
+        (lambda: Spec(ear=Microphone(1, 10, 8000), ear_features=Vector(1)), ['"ear_features"', "reserved", "rename"]),
     ],
 )
 def test_a_bad_kind_or_name_is_refused_in_a_sentence(make, says):
@@ -255,6 +256,8 @@ AMBIGUOUS = {
     "float frames": (spaces.Box(0, 1, (64, 64, 3), np.float32), ["float32", "(64, 64, 3)", "sense=<kind>"]),
     "bytes in a row": (spaces.Box(0, 1, (4, 4), np.uint8), ["uint8", "(4, 4)", "sense=<kind>"]),
     "a single number": (spaces.Box(0, 1, (), np.float32), ["()", "sense=<kind>"]),
+    "numbers below 0": (spaces.Box(-5, 5, (2,), np.int64), ["-5..5", "no tokens", "sense=<kind>"]),
+    "numbers without end": (spaces.Box(0, 2**62, (2,), np.int64), ["no tokens", "sense=<kind>"]),
     "truth values": (spaces.Box(0, 1, (3,), np.bool_), ["bool", "sense=<kind>"]),
     "a choice": (spaces.Discrete(4), ["Discrete", "senseweave.envs.adapt"]),
     "text": (spaces.Text(20), ["Text", "senseweave.envs.adapt"]),

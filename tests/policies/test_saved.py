@@ -280,6 +280,7 @@ def test_parameters_are_taken_from_a_folder_as_from_a_dict(trained, saved):
         spaces.Box(np.zeros((2, 2), np.uint8), np.array([[3, 4], [3, 4]], np.uint8), dtype=np.uint8),
         spaces.Discrete(3, start=-1),
         spaces.MultiDiscrete([2, 3]),
+        spaces.MultiDiscrete([2, 3], np.int32, start=[1, 0]),
         spaces.MultiBinary(3),
         spaces.MultiBinary([2, 2]),
         spaces.Dict(a=spaces.Discrete(2), b=spaces.Dict(c=spaces.Box(0, 255, (4, 4, 3), np.uint8))),

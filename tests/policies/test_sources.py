@@ -139,6 +139,19 @@ def test_a_vector_environment_needs_to_take_no_more_than_one_number_as_a_seed():
     assert np.array_equal(ours.reset(), theirs.reset())
 
 
+def test_options_are_for_the_next_reset_alone_and_the_same_everywhere():
+    env, given = GymnasiumVecEnv(vector()), []
+    reset = env.env.reset
+    env.env.reset = lambda **told: given.append(told["options"]) or reset(**told)
+    env.set_options({"door": "open"})
+    env.reset()
+    env.reset()
+    assert given == [{"door": "open"}, None]
+    env.set_options([{"door": "open"}] + [{}] * (env.num_envs - 1))
+    with pytest.raises(ConfigError, match="same options everywhere"):
+        env.reset()
+
+
 def test_evaluate_policy_knows_sums_and_lengths_of_whole_episodes():
     """Without a warning that a Monitor is missing, which would be an error here."""
 
