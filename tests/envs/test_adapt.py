@@ -110,10 +110,11 @@ def test_an_environment_that_emits_the_contract_comes_back_as_it_is() -> None:
 
 
 def test_an_environment_that_emits_the_contract_can_have_smaller_pictures_and_no_other_rate() -> None:
-    room = make("senseweave/Seek-v0")
-    senses, seen = adapt(room, size=(32, 32)).get_wrapper_attr("senses"), adapt(room, size=(32, 32)).reset(seed=0)[0]
-    assert senses == Spec(**dict(room.get_wrapper_attr("senses")) | {"camera": Camera(32, 32)})
-    assert seen["camera"].shape == (32, 32, 3)
+    small = adapt(room := make("senseweave/Seek-v0"), size=(32, 32))
+    assert small.get_wrapper_attr("senses") == Spec(
+        **dict(room.get_wrapper_attr("senses")) | {"camera": Camera(32, 32)}
+    )
+    assert small.reset(seed=0)[0]["camera"].shape == (32, 32, 3)
     with pytest.raises(ConfigError, match='`sample_rate_hz` of "audio" is 16000; got 8000'):
         adapt(room, sample_rate_hz=8000)
 
