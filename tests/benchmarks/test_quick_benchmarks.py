@@ -1,6 +1,7 @@
 """Every benchmark's `--quick` run ends, prints its table, and leaves the files that it promises."""
 
 import csv
+import functools
 import json
 import os
 import signal
@@ -80,7 +81,10 @@ def test_babyai_sb3_keeps_its_rows_when_it_is_interrupted_and_stops_its_runs(tmp
     rows = tmp_path / "combined-seed0.csv"
     arguments = ["--models", "combined", "--seeds", "0", "--frames", "10000000", "--num-envs", "2"]
     command = [sys.executable, str(BENCHMARKS / "babyai_sb3.py"), *arguments, "--out", str(tmp_path)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    listen = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job ignores it
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listen
+    ) as process:
         patience = time.monotonic() + 60
         while not (rows.exists() and len(rows.read_text().splitlines()) >= 3) and time.monotonic() < patience:
             time.sleep(0.1)
