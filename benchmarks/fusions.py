@@ -3,13 +3,12 @@
     python benchmarks/fusions.py                                   behaviour cloning in Seek, 3 seeds; two hours
     python benchmarks/fusions.py --only concat late --seeds 0      some of it
     python benchmarks/fusions.py --level SeekGrounded --only gated_cross_attention concat
-    python benchmarks/fusions.py --reinforce gated_cross_attention concat additive_attention co_attention
+    python benchmarks/fusions.py --reinforce gated_cross_attention concat additive_attention
 
 Each fusion learns from one dataset of the expert's actions and then plays held-out rooms: with all senses, with each
 sense removed, with every sense failing half the time, and rooms whose combinations were never shown. --reinforce lets
-`senseweave train` teach them instead, by imitation and then PPO: some 8 minutes a row on one core, and 20 as long as
-the main job. Rows are kept in --out, and the same command goes on with those that are missing; several processes may
-share the folder.
+`senseweave train` teach them instead, by imitation and then PPO, 5 to 7 minutes a row on one core. Rows are kept in
+--out, and the same command goes on with those that are missing; several processes may share the folder.
 """
 
 import argparse
