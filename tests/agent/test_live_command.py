@@ -64,6 +64,12 @@ def test_without_a_policy_the_senses_are_shown(capsys, clip):
     assert "10 ticks" in out and "camera 100.0 %" in out and "audio" in out
 
 
+@pytest.mark.parametrize(("rate_hz", "age_s"), [(10, 0.3), (2, 0.75)])
+def test_what_a_body_senses_holds_until_the_next_tick_however_slow(seeker, rate_hz, age_s):
+    config = LiveConfig(policy=str(seeker), body="senseweave/Seek-v0", rate_hz=rate_hz)
+    assert assemble(config, RunDirectory.open(seeker)).rig.max_age_s["camera"] == pytest.approx(age_s)
+
+
 def test_speech_listens_for_the_missions_of_the_level_that_the_policy_was_trained_in(seeker, clip):
     pytest.importorskip("pocketsphinx", reason="needs the extra speech")
     run = RunDirectory.open(seeker)

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent import cli
 from senseweave.agent.observations import Played, Recorded
 from senseweave.agent.options import build_parser
-from senseweave.agent.pretrain import pretrain
+from senseweave.agent.pretrain import as_text, pretrain
 from senseweave.agent.pretrain_config import IMPUTATION_NAMES, OBJECTIVE_NAMES, PretrainConfig
 from senseweave.perception import OBJECTIVES, ConfigError, Perception, UnknownNameError
 from senseweave.perception.files import digest
@@ -202,3 +203,13 @@ def test_ctrl_c_ends_it_with_what_was_learned(tmp_path):
     assert process.returncode == 0, err
     assert json.loads(out)["was_interrupted"] is True and json.loads(out)["steps"] >= 10
     Perception.from_pretrained(tmp_path / "p")
+
+
+def test_the_command_that_is_printed_can_be_pasted():
+    told = {"first": 1.0, "last": 0.5, "weight": 1.0}
+    result = {"env": "senseweave/Seek-v0", "env_options": {"size": "small", "senses": ["camera", "audio"]}}
+    text = as_text(result | {"out": "runs/my senses", "objectives": {"contrastive": told}})
+    words = shlex.split(text.splitlines()[-1])
+    given = build_parser().parse_args(words[words.index("senseweave") + 1 :])
+    assert (given.env, given.perception) == ("senseweave/Seek-v0", "runs/my senses")
+    assert dict(given.env_option) == {"size": "small", "senses": ["camera", "audio"]}

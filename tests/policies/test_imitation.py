@@ -225,6 +225,23 @@ def test_the_same_seed_gives_the_same_policy_and_another_one_another():
     assert torch.equal(ends[0], ends[1]) and not torch.equal(ends[0], ends[2])
 
 
+def test_processes_share_rollouts_and_minibatches(monkeypatch):
+    vector, expert = corridors(8)
+    settings = ImitationSettings(rollout_size=320, batch_size=64)
+    sizes, gradients = [], Imitator._gradients
+    for processes in (1, 2):
+        monkeypatch.setattr("senseweave.policies.imitation.world_size", lambda processes=processes: processes)
+        imitator = Imitator(model_for(vector).policy, vector, expert, 640, settings)
+        imitator.collect()
+        divided = []
+        monkeypatch.setattr(
+            Imitator, "_gradients", lambda self, *given, to=divided: to.append(len(given[2])) or gradients(self, *given)
+        )
+        imitator.learn()
+        sizes.append((imitator.rollout.steps, divided))
+    assert sizes == [(40, [64] * 5), (20, [32] * 5)]
+
+
 def test_it_stops_when_asked():
     vector, expert = corridors(4)
     done = []
