@@ -156,15 +156,19 @@ if sys.argv[1] == "few":
 together = threading.Barrier(12)
 def work():
     together.wait()
-    kept = [bytearray(3000) for _ in range(2000)]
+    kept = [bytearray(3000) for _ in range(500)]  # 18 MB together: one heap holds 64
     together.wait()
 threads = [threading.Thread(target=work) for _ in range(12)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 heaps = 0
-for line in open("/proc/self/maps"):
-    place, powers, *others = line.split()
-    heaps += int(place.split("-")[0], 16) % 2**26 == 0 and powers == "rw-p" and len(others) == 3
+maps = [line.split() for line in open("/proc/self/maps")]
+for (place, powers, *others), (after, rest, *_) in zip(maps, maps[1:], strict=False):  # neighbours of one list
+    start, end = (int(edge, 16) for edge in place.split("-"))
+    left, right = (int(edge, 16) for edge in after.split("-"))
+    anonymous = powers == "rw-p" and len(others) == 3
+    # 64 MiB at a multiple of 64 MiB, the used part and then the unused one; a stack may start at one, too.
+    heaps += anonymous and start % 2**26 == 0 and end == left and rest == "---p" and right >= start + 2**26
 print(heaps)
 """
     free = {name: value for name, value in os.environ.items() if name != "MALLOC_ARENA_MAX"}
