@@ -8,6 +8,8 @@ import dataclasses
 import inspect
 import math
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -204,6 +206,19 @@ def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionCon
     return pretrained.config, pretrained
 
 
+def require_compiler() -> None:
+    """Makes sure that torch finds a C++ compiler, which it needs to compile for a CPU.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    compiler = os.environ.get("CXX") or {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
+    if shutil.which(compiler) is None:
+        raise ConfigError(
+            f"`compile` needs a C++ compiler; {compiler} is not here. Install it, or leave out --compile."
+        )
+
+
 def build_model(
     config: TrainConfig,
     algorithm: PPOPreset,
@@ -223,7 +238,12 @@ def build_model(
         vector: see `make_training_env`.
         device: of the network.
         workers: threads of the on-device trainer; None takes one for each core.
+
+    Raises:
+        ConfigError: the perception is to be compiled for a CPU, and no compiler is here.
     """
+    if config.compile and device.type == "cpu":
+        require_compiler()
     settle_threads(perception)
     # SB3 counts its progress over all steps, imitation included; the rate shall be the preset's where PPO begins.
     rate = algorithm.learning_rate * config.all_steps / max(1, config.learning_steps)
@@ -238,7 +258,13 @@ def build_model(
         return PPO(SensePolicy, environments, **settings, **common)
     settings["policy_kwargs"]["memory"] = config.memory
     return DevicePPO(
-        "MultiInputPolicy", environments, workers=workers, auxiliary=config.auxiliary, **settings, **common
+        "MultiInputPolicy",
+        environments,
+        workers=workers,
+        auxiliary=config.auxiliary,
+        compile=config.compile,
+        **settings,
+        **common,
     )
 
 

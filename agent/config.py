@@ -79,6 +79,8 @@ class TrainConfig(JsonSettings):
             a tenth; None takes the trainer's own. Imitation before reinforcement learning always has its own.
         auxiliary: name -> weight of losses beside the trainer's, see policies/auxiliary.py.
         perception: a folder of `Perception.save_pretrained` to start from.
+        compile: whether torch compiles the perception while it learns. That takes a minute or so at the start, and
+            on a CPU a C++ compiler; a run that resumes is then no longer the same bit for bit.
         checkpoint_every: steps between checkpoints.
         keep_checkpoints: how many of the newest stay.
         evaluation_episodes: held-out episodes after training; 0 leaves the evaluation out.
@@ -104,6 +106,7 @@ class TrainConfig(JsonSettings):
     learning_rate: float | None = None
     auxiliary: dict[str, float] = dataclasses.field(default_factory=dict)
     perception: str | None = None
+    compile: bool = False
     checkpoint_every: int = 50_000
     keep_checkpoints: int = 2
     evaluation_episodes: int = 512
@@ -153,6 +156,10 @@ class TrainConfig(JsonSettings):
             raise ConfigError(f"`auxiliary` must map names to weights of at least 0; got {self.auxiliary!r}.")
         if self.auxiliary and self.trainer == "sb3":
             raise ConfigError("Auxiliary losses need the trainer senseweave; got sb3. Leave one of the two out.")
+        if not isinstance(self.compile, bool):
+            raise ConfigError(f"`compile` must be True or False; got {self.compile!r}.")
+        if self.compile and self.trainer == "sb3":
+            raise ConfigError("`compile` needs the trainer senseweave or imitation; got sb3. Leave one of the two out.")
         if self.perception is not None and (self.fusion is not None or self.preset is not None):
             raise ConfigError(
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."

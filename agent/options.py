@@ -157,6 +157,12 @@ def _train(parser: argparse.ArgumentParser) -> None:
         help="fraction of the training episodes in which a sense is missing, each by itself (default: 0)",
     )
     how.add_argument("--perception", metavar="DIR", help="start from Perception.save_pretrained weights")
+    how.add_argument(
+        "--compile",
+        action="store_true",
+        default=None,
+        help="let torch compile the perception: a minute or so at the start, then faster; on a CPU it needs g++",
+    )
     keep = parser.add_argument_group("what to keep")
     keep.add_argument(
         "--checkpoint-every", type=whole_number, metavar="N", help=f"steps between (default: {d.checkpoint_every:,})"

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
@@ -205,14 +206,15 @@ def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped
         tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}")
         return result
     try:
-        if config.evaluation_episodes:
-            evaluation = evaluate_policy(
-                model.policy, config.env, config.env_options, episodes=config.evaluation_episodes
-            )
-            result |= {"evaluation": evaluation}
-            result |= {key: evaluation[key] for key in ("success_rate", "mean_return", "greedy_success_rate")}
-        if config.video:
-            result["video"] = try_to_record(model.policy, config.env, config.env_options, run.path / "video.mp4")
+        with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew
+            if config.evaluation_episodes:
+                evaluation = evaluate_policy(
+                    model.policy, config.env, config.env_options, episodes=config.evaluation_episodes
+                )
+                result |= {"evaluation": evaluation}
+                result |= {key: evaluation[key] for key in ("success_rate", "mean_return", "greedy_success_rate")}
+            if config.video:
+                result["video"] = try_to_record(model.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:
         command = f"senseweave evaluate {shlex.quote(str(run.path))}"
         tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")

@@ -75,14 +75,15 @@ def run_task(command: Command, task: dict[str, Any]) -> dict[str, Any]:
         if process.returncode:
             raise ContenderError(_last_word(words))
         events = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
-    return figures_of(events, began) | {"peak_mb": peak or None, "load": load}
+    return figures_of(events, began, task.get("uncounted", 0)) | {"peak_mb": peak or None, "load": load}
 
 
-def figures_of(events: Iterable[Event], began: float) -> dict[str, Any]:
+def figures_of(events: Iterable[Event], began: float, uncounted: int = 0) -> dict[str, Any]:
     """Speed and learning, from the log of events.
 
     Returns:
-        "frames_per_second" between the first and the last update, "first_update_s" from the start of the process,
+        "frames_per_second" between the first update and the last, of those after `uncounted` frames,
+        "first_update_s" from the start of the process to the first of these,
         "train_s" from the start of the training, for each goal "seconds_to_95" and "frames_to_95", None where it was
         not reached; "success" at the end, "episodes", "frames", and the facts that the contender told.
 
@@ -90,7 +91,7 @@ def figures_of(events: Iterable[Event], began: float) -> dict[str, Any]:
         ContenderError: there are fewer than two updates.
     """
     events = sorted(events, key=lambda event: event["time"])
-    marks = [event for event in events if event["event"] == "mark"]
+    marks = [event for event in events if event["event"] == "mark" and event["frames"] >= uncounted]
     start = next((event["time"] for event in events if event["event"] == "start"), began)
     if len(marks) < 2:
         raise ContenderError(f"its log tells of {len(marks)} updates, and a speed needs two: train for more --frames")

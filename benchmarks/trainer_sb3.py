@@ -69,13 +69,13 @@ def build(task: Task) -> OnPolicyAlgorithm:
     Raises:
         ValueError: there is no such contender here.
     """
-    if task.contender == "senseweave":
+    if task.contender.startswith("senseweave"):
         from senseweave.policies import PPO
 
         env = make_rooms(task)
         settings = settings_of(task, env.senses)
         settings["policy_kwargs"]["memory"] = task.memory
-        return PPO("MultiInputPolicy", env, **settings)
+        return PPO("MultiInputPolicy", env, compile=task.compile, **settings)
     env, senses = make_vec_env(task)
     settings: Any = settings_of(task, senses)
     if task.contender == "sb3":

@@ -41,6 +41,8 @@ class Task:
         memory: "none", or "gru": the recurrent policy that a contender has.
         threads: of torch; 0 leaves it to the contender.
         runners: processes that play, for contenders that have them.
+        compile: whether our perception is compiled by torch's inductor.
+        uncounted: frames at the start that no speed counts; 0 leaves out the first rollout alone.
         evaluation_episodes: held-out episodes in minigrid after the training, which no time counts.
         log: path of the file of events.
     """
@@ -68,6 +70,8 @@ class Task:
     memory: str = "none"
     threads: int = 1
     runners: int = 0
+    compile: bool = False
+    uncounted: int = 0
     evaluation_episodes: int = 0
 
     @property

@@ -42,6 +42,7 @@ MISTAKES = [
     ("train --env-option view=grid --env-option view=camera", "must give each key once"),
     ("train --auxiliary mission=1 --auxiliary mission=2", "`--auxiliary` must give each name once"),
     ("train --auxiliary contrastive=much", "`--auxiliary` must be NAME=WEIGHT, contrastive=0.5, say"),
+    ("train --compile --trainer sb3", "`compile` needs the trainer senseweave or imitation; got sb3."),
     ("train --out a --resume b", "`--resume` cannot be given together with --out"),
     ("train --resume /nowhere/run", 'The run directory "/nowhere/run" does not exist'),
     ("train --resume /nowhere/run --seed 3", "`--seed` cannot change when a run resumes"),

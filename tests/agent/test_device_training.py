@@ -177,3 +177,10 @@ def test_another_environment_starts_anew_at_each_checkpoint_and_resumes_just_as_
         once, twice = getattr(one, part), getattr(other, part)
         assert len(once) > 0 and all(torch.equal(once[name], twice[name]) for name in once), part
     assert all(name.startswith("auxiliary.instruction_words.") for name in one.world)
+
+
+def test_a_run_that_cannot_be_compiled_says_so_before_it_begins(tmp_path, monkeypatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(ConfigError, match="no-such-compiler is not here"):
+        train(dataclasses.replace(CONFIG, compile=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

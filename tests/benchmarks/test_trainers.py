@@ -45,6 +45,9 @@ def test_speed_leaves_out_all_before_the_first_update(process):
     assert figures["first_update_s"] == 11.0
     with pytest.raises(process.ContenderError, match="--frames"):
         process.figures_of(MARKS[:1], began=90.0)
+    later = [*MARKS, {"event": "mark", "time": 104.0, "frames": 9000}]
+    figures = process.figures_of(later, began=90.0, uncounted=2000)
+    assert (figures["frames_per_second"], figures["first_update_s"]) == (4000.0, 13.0)
 
 
 def _command(process, tmp_path, code, limit_s=60.0):
