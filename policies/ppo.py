@@ -318,6 +318,11 @@ class PPO(SavedAsFolder):
             if ended.success is not None:
                 cast(Any, self.ep_success_buffer).append(ended.success)
 
+    def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
+        """As SB3's, but never below 0: after a last rollout that is too long a schedule would turn its sign."""
+        super()._update_current_progress_remaining(num_timesteps, total_timesteps)
+        self._current_progress_remaining = max(0.0, self._current_progress_remaining)
+
     def train(self) -> None:
         """Learns from the rollout."""
         self.policy.set_training_mode(True)

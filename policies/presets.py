@@ -1,7 +1,8 @@
 """Hyper-parameters that work, one typed line each, for stable-baselines3 and sb3-contrib.
 
 Measured on BabyAI-GoToRedBallGrey-v0 with the preset "laptop"; docs/results.md has the curves. Schedules are plain
-functions of the remaining progress, 1 at the start and 0 at the end of training.
+functions of the remaining progress, 1 at the start and 0 at the end of training. A last rollout may end beyond it, and
+stable-baselines3 then says less than 0; a schedule stays at its end.
 """
 
 import dataclasses
@@ -21,7 +22,7 @@ class Linear:
 
     def __call__(self, progress_remaining: float) -> float:
         """The value now."""
-        return self.end + (self.start - self.end) * progress_remaining
+        return self.end + (self.start - self.end) * max(0.0, progress_remaining)
 
 
 def linear(start: float, end: float = 0.0) -> Linear:

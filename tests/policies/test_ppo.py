@@ -176,6 +176,22 @@ def test_schedules_follow_the_progress():
     assert [row["clip_range"] for row in told[1:]] == pytest.approx([0.2 * part for part in (2 / 3, 1 / 3, 0.0)])
 
 
+def test_a_last_rollout_that_is_too_long_does_not_turn_the_sign_of_the_learning_rate():
+    before_last = []
+
+    class Keep(BaseCallback):
+        def _on_step(self):
+            return True
+
+        def _on_rollout_end(self):
+            before_last.append(weights(self.model))
+
+    model = small(learning_rate=lambda left: 0.01 * left)
+    model.learn(72, callback=Keep())  # rollouts of 32: the third ends at 96
+    assert model.num_timesteps == 96 and len(before_last) == 3
+    assert not torch.equal(before_last[1], before_last[2]) and torch.equal(before_last[2], weights(model))
+
+
 @pytest.mark.parametrize("memory", ["none", "gru"])
 def test_the_same_seed_gives_the_same_weights_bit_for_bit_and_another_one_others(memory):
     ends = []

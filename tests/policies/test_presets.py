@@ -85,7 +85,7 @@ def test_ppo_learns_what_it_feels():
 
 def test_linear_goes_from_its_start_to_its_end():
     schedule = linear(1e-3, 1e-4)
-    assert [schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx([1e-3, 5.5e-4, 1e-4])
+    assert [schedule(left) for left in (1.0, 0.5, 0.0, -0.2)] == pytest.approx([1e-3, 5.5e-4, 1e-4, 1e-4])
     assert linear(0.5)(0.0) == 0.0
 
 
