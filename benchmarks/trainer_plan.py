@@ -77,7 +77,7 @@ SHORT = {"frames": 49_152}
 PLAIN = {"network": "plain", "num_envs": 16, "n_steps": 128, "frames": 368_640}
 """SB3's best known settings; with 122,880 frames none of three seeds came to 97 %, so it gets three times as many."""
 SPEED_IN_SEEK = {"level": SEEK, "uncounted": 8192}
-"""Inductor compiles in the first two rollouts, and once more when the instructions have another length."""
+"""Inductor compiles in the first two rollouts; two more leave room for what a slower machine compiles later."""
 SEQUENCES = {"n_steps": 40, "batch_size": 640}
 """For memories: 64 environments x 40 steps, as in the papers; a minibatch is a quarter of it."""
 
