@@ -1,14 +1,23 @@
 """Cells of categories to tokens: a learned vector for every category of every channel, one token per cell.
 
-b batch, c channels, n cells, d width, k categories of all channels together
+b batch, c channels, n cells, d width, k categories of all channels together, u distinct cells
 """
 
+import math
+
 import torch
-from jaxtyping import Num
+from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .spec import Grid
 from .tokens import TokenGroup
+
+STEP = 256
+"""Distinct cells are filled up to a multiple of this."""
+
+LARGEST_CODE = 2**31 - 1
+"""More combinations of categories and place than this are not told apart."""
 
 
 class GridEncoder(nn.Module):
@@ -25,6 +34,7 @@ class GridEncoder(nn.Module):
 
     def __init__(self, kind: Grid, width: int) -> None:
         super().__init__()
+        self.sizes = kind.sizes
         self.grid_shape = (kind.height, kind.width)
         self.categories = nn.Linear(sum(kind.sizes), width, bias=False)
         self.row = nn.Parameter(torch.randn(kind.height, 1, width) * 0.3)
@@ -40,8 +50,42 @@ class GridEncoder(nn.Module):
 
     def forward(self, cells: Num[Tensor, "b height width c"]) -> TokenGroup:
         """Encodes category numbers; numbers beyond a channel's size count as its last category."""
-        cells = torch.minimum(cells.flatten(1, 2).clamp(min=0), self.highest.to(cells.dtype))  # b n c
-        one_hot = cells[..., self.channel] == self.category.to(cells.dtype)  # b n k
-        position = (self.row + self.column).flatten(0, 1)  # n d
+        cells = self._within_sizes(cells.flatten(1, 2))  # b n c
+        return TokenGroup.of(self._tokens(cells, (self.row + self.column).flatten(0, 1)))
+
+    def distinct(self, cells: Num[Tensor, "b height width c"]) -> tuple[Int[Tensor, "b n"], Int[Tensor, "u c1"]] | None:
+        """Tells equal cells at equal places by their numbers; waits for the device.
+
+        Returns:
+            For each cell its number, int32, and for each number its categories and, last, its place; filled up with
+            cells that nobody has to a multiple of `STEP`, so that compiled graphs see few shapes. None where there
+            are too many combinations to count them.
+        """
+        cells = self._within_sizes(cells.flatten(1, 2)).int()
+        places, combinations = cells.shape[1], math.prod(self.sizes)
+        if places * combinations > LARGEST_CODE:
+            return None
+        code = torch.arange(places, dtype=torch.int32, device=cells.device)
+        for channel, size in enumerate(self.sizes):
+            code = code * size + cells[..., channel]
+        codes, numbers = torch.unique(code, return_inverse=True)
+        codes = functional.pad(codes, (0, -len(codes) % STEP))
+        columns = []
+        for size in reversed(self.sizes):
+            columns.append(codes % size)
+            codes = codes // size
+        return numbers.int(), torch.stack([*reversed(columns), codes], dim=1)
+
+    def pick(self, numbers: Int[Tensor, "b n"], distinct: Int[Tensor, "u c1"]) -> TokenGroup:
+        """As `forward`, of what `distinct` gave: each distinct cell is encoded once."""
+        position = (self.row + self.column).flatten(0, 1)
+        table = self._tokens(distinct[:, :-1], position[distinct[:, -1]])
+        return TokenGroup.of(functional.embedding(numbers, table))
+
+    def _within_sizes(self, cells: Num[Tensor, "... c"]) -> Num[Tensor, "... c"]:
+        return torch.minimum(cells.clamp(min=0), self.highest.to(cells.dtype))
+
+    def _tokens(self, cells: Num[Tensor, "... c"], position: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
+        one_hot = cells[..., self.channel] == self.category.to(cells.dtype)  # ... k
         tokens = self.categories(one_hot.to(position.dtype)) + position
-        return TokenGroup.of(self.norm(tokens + self.mix(tokens)))
+        return self.norm(tokens + self.mix(tokens))

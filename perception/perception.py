@@ -7,6 +7,7 @@ the fusion only as token masks.
 b batch, m modalities, s state width, n tokens, l latents
 """
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self, cast
@@ -16,16 +17,30 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .audio import AudioEncoder
+from .condense import condense
 from .config import PerceptionConfig
 from .encoders import build_encoder
 from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS, Fused
+from .grid import GridEncoder
 from .imputation import IMPUTATIONS, only_seen, token_counts
 from .modules import NamedModules
 from .prepare import prepare
-from .spec import FEATURES_SUFFIX, LENGTH_SUFFIX, PRESENT, Instruction, Microphone, Spec
+from .spec import (
+    DISTINCT_SUFFIX,
+    FEATURES_SUFFIX,
+    LENGTH_SUFFIX,
+    NUMBERS_SUFFIX,
+    PRESENT,
+    Instruction,
+    Microphone,
+    Spec,
+)
 from .tokenizer import Tokenizer
 from .tokens import TokenGroup
+
+STAND_INS = ("", FEATURES_SUFFIX, NUMBERS_SUFFIX)
+"""What a name may end with where something stands in for the reading."""
 
 
 class State(NamedTuple):
@@ -72,6 +87,7 @@ class Perception(nn.Module):
             for name, kind in spec.items()
             if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
         }
+        self._grids = [name for name, kind in spec.items() if isinstance(self.encoders[name], GridEncoder)]
         self.fusion = FUSIONS[self.config.fusion](spec.names, **self.config.fusion_sizes)
         imputer = IMPUTATIONS[self.config.imputation]
         sizes = {} if imputer is None else token_counts(self.encoders, spec)
@@ -139,12 +155,28 @@ class Perception(nn.Module):
             digested[name + FEATURES_SUFFIX] = torch.where(finite[:, None, None], features, torch.nan)
         return digested
 
+    def condense(self, obs: Mapping[str, Tensor], samples: int) -> dict[str, Tensor]:
+        """The observation with `<grid>_numbers` (b, cells) and `<grid>_distinct` in the place of each grid.
+
+        A view's cells are mostly alike; here each distinct one is told, and later encoded, once. `forward` takes what
+        comes out, or some rows of it beside the whole of `<grid>_distinct`, and gives the same state but for
+        rounding. Waits for the device, to learn how many there are.
+
+        Args:
+            obs: readings; a grid of floats stays as it is.
+            samples: how many will be perceived at a time; a grid stays where so few cells are alike that it does not
+                pay.
+        """
+        return condense(self.encoders, obs, samples)
+
     def _perceive(self, obs: Mapping[str, Tensor]) -> State:
         clean, present, non_finite = self._clean(obs)
         groups: dict[str, TokenGroup] = {}
         for i, (name, encoder) in enumerate(self.encoders.items()):
             if name + FEATURES_SUFFIX in clean:
                 group = cast(AudioEncoder, encoder).encode_features(clean[name + FEATURES_SUFFIX])
+            elif name + NUMBERS_SUFFIX in clean:
+                group = cast(GridEncoder, encoder).pick(clean[name + NUMBERS_SUFFIX], obs[name + DISTINCT_SUFFIX])
             elif isinstance(self.spec[name], Microphone):
                 group = encoder(clean[name], clean.get(name + LENGTH_SUFFIX))
             else:
@@ -176,8 +208,8 @@ class Perception(nn.Module):
         clean: dict[str, Tensor] = {}
         present, non_finite = [], []
         for i, name in enumerate(self.spec):
-            key = name if name in obs else name + FEATURES_SUFFIX
-            if key not in obs:
+            key = next((name + suffix for suffix in STAND_INS if name + suffix in obs), None)
+            if key is None:
                 clean[name] = torch.zeros(batch, *self._shapes[name], dtype=self._dtypes[name], device=device)
                 here = torch.zeros(batch, dtype=torch.bool, device=device)
                 present.append(here)
@@ -212,6 +244,15 @@ class Perception(nn.Module):
         expected = self._shapes | {PRESENT: (len(self.spec),)}
         expected |= {name + LENGTH_SUFFIX: () for name in self._sounds}
         expected |= {name + FEATURES_SUFFIX: shape for name, shape in self._sounds.items()}
+        expected |= {name + NUMBERS_SUFFIX: (math.prod(self._shapes[name][:2]),) for name in self._grids}
+        shared = {name + DISTINCT_SUFFIX: (self._shapes[name][2] + 1,) for name in self._grids}
+        expected |= shared
+        for name in self._grids:
+            if (name + NUMBERS_SUFFIX in obs) != (name + DISTINCT_SUFFIX in obs):
+                raise ObservationError(
+                    f'"{name + NUMBERS_SUFFIX}" and "{name + DISTINCT_SUFFIX}" go together; got one of them alone. '
+                    "Pass on both, as Perception.condense made them."
+                )
         batch: int | None = None
         for key, value in obs.items():
             if key not in expected:
@@ -226,6 +267,8 @@ class Perception(nn.Module):
                     f'"{key}" must be real numbers of shape (batch, {", ".join(map(str, expected[key]))}); '
                     f"got {value.dtype} of shape {tuple(value.shape)}. Check the spec, or use Perception.prepare."
                 )
+            if key in shared:
+                continue
             if batch is not None and len(value) != batch:
                 raise ObservationError(
                     f'All parts of an observation must have one batch size; got {len(value)} in "{key}" after {batch}.'

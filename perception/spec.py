@@ -27,6 +27,12 @@ LARGEST_TOKEN = 2**30
 FEATURES_SUFFIX = "_features"
 """`<microphone>_features` may stand in the place of a microphone's waveform: what `Perception.digest` makes of it."""
 
+NUMBERS_SUFFIX = "_numbers"
+"""`<grid>_numbers` and `<grid>_distinct` may stand in the place of a grid: what `Perception.condense` makes of it."""
+
+DISTINCT_SUFFIX = "_distinct"
+"""See `NUMBERS_SUFFIX`."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
@@ -152,6 +158,13 @@ class Grid(Kind):
         return spaces.Box(np.zeros(high.shape, np.uint8), high.astype(np.uint8), dtype=np.uint8)
 
 
+_RESERVED = (
+    (Microphone, LENGTH_SUFFIX, "length"),
+    (Microphone, FEATURES_SUFFIX, "features"),
+    (Grid, NUMBERS_SUFFIX, "distinct cells"),
+    (Grid, DISTINCT_SUFFIX, "distinct cells"),
+)
+
 KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in (Camera, Microphone, Instruction, Vector, Grid)}
 """Name -> class, for reading specs from JSON. `register_kind` adds to it."""
 
@@ -194,8 +207,8 @@ class Spec(Mapping[str, Kind]):
                     "Pass an instance such as Camera(64, 64)."
                 )
         for name, kind in kinds.items():
-            for suffix, what in ((LENGTH_SUFFIX, "length"), (FEATURES_SUFFIX, "features")):
-                if isinstance(kind, Microphone) and name + suffix in kinds:
+            for of, suffix, what in _RESERVED:
+                if isinstance(kind, of) and name + suffix in kinds:
                     raise SpecError(f'"{name + suffix}" is reserved for the {what} of "{name}"; rename it.')
         self._kinds: dict[str, Kind] = dict(sorted(kinds.items()))
 

@@ -192,7 +192,7 @@ class Imitator:
             self.done += joint
             if not on_step(outcome):
                 return None
-        percept = self.policy.perceive(rollout.pack(self.observation))
+        percept = self.policy.perceive(rollout.cut(rollout.pack(self.observation)))
         following = self.policy.judge(percept, self.state, self.starts[None])[0].values
         rollout.finish(following, self.starts, self.settings.gamma, 1.0)
         return rollout
@@ -246,7 +246,7 @@ class Imitator:
 
     def _losses(self, samples: Samples) -> Float[Tensor, "f k"]:
         policy = self.policy
-        percept = policy.perceive(samples.observations)
+        percept = policy.perceive(samples.readings)
         judgement, _ = policy.judge(percept, samples.state, samples.starts)
         distribution = policy.distribution(judgement)
         loss = -cast(Tensor, distribution.log_prob(samples.actions))

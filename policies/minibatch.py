@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ..perception.spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX
 from .rollout import Rollout
 from .sources import Observation
 
@@ -22,7 +23,8 @@ class Samples:
     """Some samples of a rollout, flat; with a memory step by step, k = t * r.
 
     Args:
-        observations: as the policy takes them.
+        observations: as they were seen; for the auxiliary losses.
+        readings: the same as the policy takes them: grids may be condensed (`Perception.condense`).
         actions: what was done, or what is to be imitated.
         log_probs, values: the policy's when it acted.
         advantages, returns: see `Rollout`.
@@ -32,6 +34,7 @@ class Samples:
     """
 
     observations: Observation
+    readings: Observation
     actions: Tensor
     log_probs: Float[Tensor, " k"]
     values: Float[Tensor, " k"]
@@ -58,6 +61,19 @@ class Minibatches:
         steps = rollout.length if self.by_environment else 1
         self._size = max(1, round(batch_size / steps))
         self._observations = rollout.observations(rollout.longest_instruction())
+        self._numbers, self._shared = self._condensed()
+
+    def _condensed(self) -> tuple[Observation, Observation]:
+        """Numbers in the place of grids, and the distinct cells, which all rows share; on CUDA nothing of it."""
+        rollout, whole = self.rollout, self._observations
+        if rollout.perception is None or rollout.device.type != "cpu":
+            return {}, {}
+        samples = self._size * (rollout.length if self.by_environment else 1)
+        flat = rollout.perception.condense({name: part.flatten(0, 1) for name, part in whole.items()}, samples)
+        added = {name: part for name, part in flat.items() if name not in whole}
+        shared = {name: part for name, part in added.items() if name.endswith(DISTINCT_SUFFIX)}
+        shape = (rollout.length, rollout.num_envs)
+        return {name: part.unflatten(0, shape) for name, part in added.items() if name not in shared}, shared
 
     @property
     def least_rows(self) -> int:
@@ -76,8 +92,12 @@ class Minibatches:
     def samples(self, rows: Int[Tensor, " r"]) -> Samples:
         """What the rows hold."""
         rollout, memory = self.rollout, self.rollout.memory
+        observations = {name: self.take(part, rows) for name, part in self._observations.items()}
+        numbers = {name: self.take(part, rows) for name, part in self._numbers.items()}
+        as_they_are = {name: part for name, part in observations.items() if name + NUMBERS_SUFFIX not in numbers}
         return Samples(
-            {name: self.take(part, rows) for name, part in self._observations.items()},
+            observations,
+            as_they_are | numbers | self._shared,
             self.take(rollout.actions, rows),
             self.take(rollout.log_probs, rows),
             self.take(rollout.values, rows),

@@ -137,9 +137,11 @@ class PPO(SavedAsFolder):
         if world_size() > 1:  # the same weights everywhere, but other environments and other draws
             self.set_random_seed(None if self.seed is None else self.seed + 1_000_003 * world_rank())
         if self._compiles and isinstance(self.policy.features_extractor, PerceptionExtractor):
-            self.policy.features_extractor.perception.compile()
+            # the C++ wrapper lets go of Python's lock, without which the workers' threads take turns
+            options: Any = {"cpp_wrapper": True} if self.device.type == "cpu" else None
+            self.policy.features_extractor.perception.compile(options=options)
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
-        self.workers = Workers(count if self.device.type == "cpu" else 1)
+        self.workers = Workers(count if self.device.type == "cpu" else 1, alone_at_first=self._compiles)
         self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.perception, self.workers)
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
@@ -288,7 +290,7 @@ class PPO(SavedAsFolder):
                 return False
         with torch.no_grad():
             limits.settle()
-            percept = self._perceive(rollout.pack(observation))
+            percept = self._perceive(rollout.cut(rollout.pack(observation)))
             values = policy.judge(percept, self.memory_state, self.starts[None])[0].values  # draws nothing
         rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
         self.tell_episodes()

@@ -151,7 +151,7 @@ class Update:
         settings, policy = self.settings, self.policy
         device = self.rollout.device.type
         with torch.autocast(device, torch.bfloat16, enabled=settings.autocast and device == "cuda"):
-            percept = policy.perceive(batch.observations)
+            percept = policy.perceive(batch.readings)
         percept = percept.float()
         judgement, _ = policy.judge(percept, batch.state, batch.starts)
         distribution = policy.distribution(judgement)

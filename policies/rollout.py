@@ -52,6 +52,7 @@ class Rollout:
         workers: Workers | None = None,
     ) -> None:
         self.steps, self.num_envs, self.device = steps, num_envs, device
+        self.perception = perception
         kinds = {} if perception is None else dict(perception.spec.items())
         self._digest: Callable[[Observation], Observation] = dict
         if perception is not None and any(isinstance(kind, Microphone) for kind in kinds.values()):

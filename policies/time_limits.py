@@ -55,10 +55,19 @@ class TimeLimits:
         seen = {
             name: torch.cat([cut.observation[name] for cut in self._waiting]) for name in self._waiting[0].observation
         }
-        memories = [cut.memory for cut in self._waiting if cut.memory is not None]
+        kept = [cut.memory for cut in self._waiting if cut.memory is not None]
         self._waiting.clear()
-        percept = self._policy.perceive(self._rollout.cut(seen)).float()
-        starts = torch.zeros(1, len(rows), dtype=torch.bool, device=rows.device)
-        judgement, _ = self._policy.judge(percept, torch.cat(memories) if memories else None, starts)
-        added = torch.where(rows >= 0, self._gamma * judgement.values, 0.0)  # on CUDA a row -1 was not cut off
+        values = self._values(seen, torch.cat(kept) if kept else None, len(rows))
+        added = torch.where(rows >= 0, self._gamma * values, 0.0)  # on CUDA a row -1 was not cut off
         self._rollout.rewards.index_put_((steps, rows.clamp(min=0)), added, accumulate=True)
+
+    def _values(self, seen: Observation, memory: Float[Tensor, "k s"] | None, count: int) -> Float[Tensor, " k"]:
+        """Judges as many at a time as act, filled up with the first ones: torch compiles for few numbers of rows."""
+        at_a_time, device = self._rollout.num_envs, self._rollout.device
+        values = []
+        for part in torch.arange(count + -count % at_a_time, device=device).remainder(count).split(at_a_time):
+            asked = self._rollout.cut({name: whole[part] for name, whole in seen.items()})
+            starts = torch.zeros(1, at_a_time, dtype=torch.bool, device=device)
+            percept = self._policy.perceive(asked).float()
+            values.append(self._policy.judge(percept, None if memory is None else memory[part], starts)[0].values)
+        return torch.cat(values)[:count]

@@ -22,15 +22,20 @@ class Workers:
 
     Args:
         count: how many, this one included.
+        alone_at_first: whether they wait for each other the first time that a function is given to them: one that
+            torch compiles would be compiled by each of them.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, alone_at_first: bool = False) -> None:
         self.count = count
+        self._alone_at_first, self._known = alone_at_first, set[str]()
         self._pool = ThreadPoolExecutor(count - 1, "senseweave") if count > 1 else None
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """Does the work on each part; the first one in this thread."""
-        if self._pool is None or len(parts) == 1:
+        is_new = self._alone_at_first and work.__qualname__ not in self._known
+        self._known.add(work.__qualname__)
+        if self._pool is None or len(parts) == 1 or is_new:
             return [work(part) for part in parts]
         waiting = [self._pool.submit(work, part) for part in parts[1:]]
         own = work(parts[0])

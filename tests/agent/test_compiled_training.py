@@ -18,7 +18,7 @@ from senseweave.policies.checkpoint import folders, load
 
 graphs, counts = [], []
 
-def run_as_it_is(graph, example):
+def run_as_it_is(graph, example, options=None):
     graphs.append(graph)
     return graph.forward
 

@@ -193,6 +193,8 @@ def test_damaged_json_is_refused_in_a_sentence_that_names_the_place(data, says):
         (lambda: Spec(camera=Camera), ['"camera"', "Pass an instance"]),
         (lambda: Spec(audio=Microphone(1, 10, 8000), audio_length=Vector(1)), ['"audio_length"', "reserved", "rename"]),
         (lambda: Spec(ear=Microphone(1, 10, 8000), ear_features=Vector(1)), ['"ear_features"', "reserved", "rename"]),
+        (lambda: Spec(view=Grid(7, 7, (2,)), view_numbers=Vector(1)), ['"view_numbers"', "reserved", "rename"]),
+        (lambda: Spec(view=Grid(7, 7, (2,)), view_distinct=Vector(1)), ['"view_distinct"', "reserved", "rename"]),
     ],
 )
 def test_a_bad_kind_or_name_is_refused_in_a_sentence(make, says):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from senseweave.perception import Spec, Vector
+from senseweave.perception import Perception, Spec, Vector
 from senseweave.perception.errors import ConfigError, SpecError, UnknownNameError
 from senseweave.policies.auxiliary import make_auxiliary
 
@@ -35,6 +35,19 @@ def test_gradients_do_not_depend_on_how_many_threads_share_them(memory):
         torch.testing.assert_close(told, figures, rtol=1e-5, atol=1e-5)
     parts = update_of(model, 3).workers.split(torch.arange(192 if memory == "none" else 16), 1)
     assert len(parts) == 3  # there was something to divide
+
+
+@pytest.mark.parametrize("memory", ["none", "gru", "looking_gru"])
+def test_condensed_views_give_the_gradients_of_whole_ones(memory, monkeypatch):
+    model = played(learner(num_envs=32, n_steps=40, memory=memory))
+    assert "grid_distinct" in update_of(model)._minibatches.samples(torch.arange(2)).readings
+    condensed, figures = gradients(model, workers=2)
+    monkeypatch.setattr(Perception, "condense", lambda self, seen, samples: dict(seen))
+    assert "grid" in update_of(model)._minibatches.samples(torch.arange(2)).readings
+    whole, told = gradients(model, workers=2)
+    for own, expected in zip(condensed, whole, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(figures, told, rtol=1e-5, atol=1e-5)
 
 
 def test_whole_trainings_with_threads_are_the_same_bit_for_bit():

@@ -1,5 +1,7 @@
 """Values after a time limit go to the right step and environment, whether they are judged at once or many together."""
 
+import time
+
 import pytest
 import torch
 
@@ -57,6 +59,34 @@ def test_the_value_of_what_would_have_come_is_added_where_it_belongs(memory, tog
                 judged, _ = policy.judge(policy.perceive(seen([row], step)), state, starts[None, :1])
                 expected[step, row] += GAMMA * judged.values[0]
     torch.testing.assert_close(rollout.rewards, expected)
+
+
+def test_as_many_are_judged_at_a_time_as_act():
+    kwargs = policy_settings(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)) | {"net_arch": [8]}
+    policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
+    rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
+    limits, asked, perceive = TimeLimits(policy, rollout, GAMMA), [], policy.perceive
+    policy.perceive = lambda seen: asked.append(len(seen["touch"])) or perceive(seen)
+    with torch.no_grad():
+        for step in (0, 1, 1):
+            rollout.see(outcome(step).observation)
+            limits.note(outcome(step), None)
+        limits.settle()
+    assert asked == [ENVS, ENVS]  # five episodes were cut off
+
+
+def test_a_function_is_new_to_its_threads_once():
+    inside = []
+
+    def work(part):
+        inside.append(part)
+        time.sleep(0.05)
+        inside.remove(part)
+        return list(inside)
+
+    workers = Workers(2, alone_at_first=True)
+    assert workers.map(work, [1, 2]) == [[], []]
+    assert workers.map(work, [1, 2]) != [[], []]
 
 
 def test_rows_that_several_threads_work_on_come_back_in_their_order():
