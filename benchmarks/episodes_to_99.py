@@ -50,6 +50,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=1000, help="held-out episodes in minigrid")
     parser.add_argument("--envs", type=int, default=64)
     parser.add_argument("--workers", type=int, default=1, help="threads of a run")
+    parser.add_argument("--compile", action="store_true", help="have torch compile the perception; needs g++")
     parser.add_argument("--out", type=Path, required=True, help="folder for the curves, one JSON line every 10 rows")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     options = parser.parse_args(arguments)
@@ -74,7 +75,8 @@ def train(level: str, seed: int, options: argparse.Namespace, curve: Path) -> tu
     settings = ppo_settings(env.senses, preset=preset)
     settings["policy_kwargs"]["memory"] = "gru"
     settings["learning_rate"] = preset.learning_rate  # nobody knows the end before it is reached: it does not fall
-    model = PPO("MultiInputPolicy", env, workers=options.workers, seed=seed, device="cpu", **settings)
+    settings |= {"workers": options.workers, "compile": options.compile}
+    model = PPO("MultiInputPolicy", env, seed=seed, device="cpu", **settings)
     rows: deque[float] = deque(maxlen=ROWS.get(level, 100))
     reached: Row = {"level": level, "seed": seed, "frames": None, "episodes": None, "seconds": None}
     began = time.monotonic()
