@@ -36,6 +36,9 @@ from .workers import Workers, available_cores, broadcast_parameters, world_rank,
 LEAST_ACTING_ROWS = 64
 """A thread that acts for fewer environments than this costs more than it helps: threads wait for Python's lock."""
 
+COMPILER_OPTIONS = {"cpp_wrapper": True}
+"""Of inductor on a CPU: graphs called from C++ let go of Python's lock, with which the workers' threads take turns."""
+
 
 class PPO(SavedAsFolder):
     """Proximal policy optimisation on the device of the network.
@@ -137,8 +140,7 @@ class PPO(SavedAsFolder):
         if world_size() > 1:  # the same weights everywhere, but other environments and other draws
             self.set_random_seed(None if self.seed is None else self.seed + 1_000_003 * world_rank())
         if self._compiles and isinstance(self.policy.features_extractor, PerceptionExtractor):
-            # the C++ wrapper lets go of Python's lock, without which the workers' threads take turns
-            options: Any = {"cpp_wrapper": True} if self.device.type == "cpu" else None
+            options: Any = COMPILER_OPTIONS if self.device.type == "cpu" else None
             self.policy.features_extractor.perception.compile(options=options)
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
         self.workers = Workers(count if self.device.type == "cpu" else 1, alone_at_first=self._compiles)

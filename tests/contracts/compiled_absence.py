@@ -2,7 +2,7 @@
 
     python tests/contracts/compiled_absence.py FUSION[,FUSION...] BACKEND DTYPE COMPILED...
 
-COMPILED names what is compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
+BACKEND is one of torch's, or "trainer": inductor as `train --compile` takes it on a CPU. COMPILED names what is compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
 "missing" (a key left out of the dict, on top of either), "maps" (`explain`). "brief" compiles one graph for a fusion,
 `explain` with its backward, of senses whose encoders are traced fast. It prints faults, one a line, and exits with 1 if
 there are any; a sensor that drops out through `present` must not compile anything again.
@@ -13,6 +13,7 @@ import dataclasses
 import pathlib
 import random
 import sys
+from typing import Any
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
@@ -21,6 +22,7 @@ import torch._dynamo.config  # noqa: E402
 
 from absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, violations  # noqa: E402
 from senseweave.perception.spec import PRESENT  # noqa: E402
+from senseweave.policies.ppo import COMPILER_OPTIONS  # noqa: E402
 
 SENSES = ("audio", "camera", "instruction")
 FAST_SENSES = ("instruction", "vector")
@@ -51,8 +53,9 @@ def faults_of(fusion: str, backend: str, dtype: str, parts: set[str]) -> list[st
     brief = "brief" in parts
     senses = FAST_SENSES if brief else SENSES
     perception = perception_of(fusion, senses, 0)
-    explained = torch.compile(perception.explain, backend=backend, fullgraph=True)
-    compiled = explained if brief else torch.compile(perception, backend=backend, fullgraph=True)
+    how: Any = {"options": COMPILER_OPTIONS} if backend == "trainer" else {"backend": backend}
+    explained = torch.compile(perception.explain, fullgraph=True, **how)
+    compiled = explained if brief else torch.compile(perception, fullgraph=True, **how)
     gradients = brief or "gradients" in parts
 
     def under(function):

@@ -47,14 +47,14 @@ def test_the_contract_holds_in_a_traced_graph(fusions):
 @needs_a_compiler
 @pytest.mark.timeout(900)
 def test_the_contract_holds_for_the_default_fusion_with_inductor():
-    assert faults(DEFAULT, "inductor", "float32", "values") == ""
+    assert faults(DEFAULT, "trainer", "float32", "values") == ""
 
 
 @needs_a_compiler
 @pytest.mark.nightly
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("backend", ["inductor", "aot_eager"])
+@pytest.mark.parametrize("backend", ["inductor", "trainer", "aot_eager"])
 @pytest.mark.parametrize("fusion", sorted(FUSIONS))
 def test_the_contract_holds_compiled(fusion, backend, dtype):
     assert faults(fusion, backend, dtype, *EVERYTHING) == ""
