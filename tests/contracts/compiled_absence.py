@@ -2,7 +2,8 @@
 
     python tests/contracts/compiled_absence.py FUSION[,FUSION...] BACKEND DTYPE COMPILED...
 
-BACKEND is one of torch's, or "trainer": inductor as `train --compile` takes it on a CPU. COMPILED names what is compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
+BACKEND is one of torch's, or "trainer": inductor as `train --compile` takes it on a CPU. COMPILED names what is
+compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
 "missing" (a key left out of the dict, on top of either), "maps" (`explain`). "brief" compiles one graph for a fusion,
 `explain` with its backward, of senses whose encoders are traced fast. It prints faults, one a line, and exits with 1 if
 there are any; a sensor that drops out through `present` must not compile anything again.
