@@ -33,13 +33,19 @@ class Workers:
 
     def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
         """Does the work on each part; the first one in this thread."""
-        is_new = self._alone_at_first and work.__qualname__ not in self._known
-        self._known.add(work.__qualname__)
-        if self._pool is None or len(parts) == 1 or is_new:
+        if self._pool is None or len(parts) == 1 or self._is_new(work):
             return [work(part) for part in parts]
         waiting = [self._pool.submit(work, part) for part in parts[1:]]
         own = work(parts[0])
         return [own, *(future.result() for future in waiting)]
+
+    def _is_new(self, work: Callable[..., object]) -> bool:
+        """Whether the threads shall wait for each other, since they never had a function of this name."""
+        name = getattr(work, "__qualname__", "")
+        if not self._alone_at_first or name in self._known:
+            return False
+        self._known.add(name)
+        return True
 
     def over_rows(
         self, work: Callable[[dict[str, Tensor]], dict[str, Tensor]], tensors: Mapping[str, Tensor], least: int
