@@ -53,6 +53,8 @@ def learn_from_expert(
     """
     keeper.begin_with(model)
     on_device = model if isinstance(model, DevicePPO) else None
+    if on_device is not None:
+        on_device.compile_perception()
 
     def note(outcome: Outcome) -> bool:
         model.num_timesteps += len(outcome.reward) * world_size()

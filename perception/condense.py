@@ -7,9 +7,10 @@ b batch, m modalities
 """
 
 from collections.abc import Mapping
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .grid import GridEncoder
 from .modules import NamedModules
@@ -17,6 +18,11 @@ from .spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX, PRESENT
 
 WORTH = 4
 """Cells that are perceived at a time for each distinct one, at least; with fewer the picking costs what it saves."""
+
+
+def can_condense(encoder: nn.Module) -> bool:
+    """Whether it is our own grid encoder; one derived from it may do more with a cell than that one knows."""
+    return type(encoder) is GridEncoder
 
 
 @torch.no_grad()
@@ -30,13 +36,13 @@ def condense(encoders: NamedModules, obs: Mapping[str, Tensor], samples: int) ->
     """
     condensed = dict(obs)
     for number, (name, encoder) in enumerate(encoders.items()):
-        if name not in obs or not isinstance(encoder, GridEncoder) or obs[name].is_floating_point():
+        if name not in obs or not can_condense(encoder) or obs[name].is_floating_point():
             continue
         cells = obs[name]
         if PRESENT in obs:
             here = obs[PRESENT][:, number] > 0.5
             cells = cells * here.to(cells.dtype)[:, None, None, None]
-        found = encoder.distinct(cells)
+        found = cast(GridEncoder, encoder).distinct(cells)
         if found is None:
             continue
         numbers, distinct = found

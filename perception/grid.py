@@ -13,8 +13,8 @@ from torch.nn import functional
 from .spec import Grid
 from .tokens import TokenGroup
 
-STEP = 256
-"""Distinct cells are filled up to a multiple of this."""
+FEWEST = 256
+"""Distinct cells are filled up to this number at least."""
 
 LARGEST_CODE = 2**31 - 1
 """More combinations of categories and place than this are not told apart."""
@@ -24,7 +24,8 @@ class GridEncoder(nn.Module):
     """BabyAI's "bag of words" view: the vectors of a cell's categories are added, with its row and column.
 
     The look-up is a product with one-hot rows: categories are few, and its gradient is a product as well, where the
-    gradient of an indexed look-up is a slow scatter.
+    gradient of an indexed look-up is a slow scatter. Where few of many cells differ (`pick`), a look-up of whole tokens
+    is cheaper still.
     Source: Hui et al. 2020 (BabyAI 1.1, arXiv 2007.12770), section 3.
     """
 
@@ -58,8 +59,8 @@ class GridEncoder(nn.Module):
 
         Returns:
             For each cell its number, int32, and for each number its categories and, last, its place; filled up with
-            cells that nobody has to a multiple of `STEP`, so that compiled graphs see few shapes. None where there
-            are too many combinations to count them.
+            cells that nobody has to a power of two, at least `FEWEST`, so that compiled graphs see few shapes. None
+            where there are too many combinations to count them.
         """
         cells = self._within_sizes(cells.flatten(1, 2)).int()
         places, combinations = cells.shape[1], math.prod(self.sizes)
@@ -69,20 +70,22 @@ class GridEncoder(nn.Module):
         for channel, size in enumerate(self.sizes):
             code = code * size + cells[..., channel]
         codes, numbers = torch.unique(code, return_inverse=True)
-        codes = functional.pad(codes, (0, -len(codes) % STEP))
+        filled = max(FEWEST, 1 << (len(codes) - 1).bit_length())
+        codes = functional.pad(codes, (0, filled - len(codes)))
         columns = []
         for size in reversed(self.sizes):
             columns.append(codes % size)
             codes = codes // size
         return numbers.int(), torch.stack([*reversed(columns), codes], dim=1)
 
-    def pick(self, numbers: Int[Tensor, "b n"], distinct: Int[Tensor, "u c1"]) -> TokenGroup:
-        """As `forward`, of what `distinct` gave: each distinct cell is encoded once."""
-        position = (self.row + self.column).flatten(0, 1)
+    def pick(self, numbers: Num[Tensor, "b n"], distinct: Num[Tensor, "u c1"]) -> TokenGroup:
+        """As `forward`, of what `distinct` gave: each distinct cell is encoded once, and its token looked up."""
+        position, distinct = (self.row + self.column).flatten(0, 1), distinct.long()
         table = self._tokens(distinct[:, :-1], position[distinct[:, -1]])
-        return TokenGroup.of(functional.embedding(numbers, table))
+        return TokenGroup.of(functional.embedding(numbers.long(), table))
 
     def _within_sizes(self, cells: Num[Tensor, "... c"]) -> Num[Tensor, "... c"]:
+        cells = cells.short() if cells.dtype == torch.int8 else cells  # sizes go to 256
         return torch.minimum(cells.clamp(min=0), self.highest.to(cells.dtype))
 
     def _tokens(self, cells: Num[Tensor, "... c"], position: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:

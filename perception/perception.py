@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .audio import AudioEncoder
-from .condense import condense
+from .condense import can_condense, condense
 from .config import PerceptionConfig
 from .encoders import build_encoder
 from .errors import ObservationError, did_you_mean
@@ -38,9 +38,6 @@ from .spec import (
 )
 from .tokenizer import Tokenizer
 from .tokens import TokenGroup
-
-STAND_INS = ("", FEATURES_SUFFIX, NUMBERS_SUFFIX)
-"""What a name may end with where something stands in for the reading."""
 
 
 class State(NamedTuple):
@@ -87,7 +84,8 @@ class Perception(nn.Module):
             for name, kind in spec.items()
             if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
         }
-        self._grids = [name for name, kind in spec.items() if isinstance(self.encoders[name], GridEncoder)]
+        self._grids = {name for name, _ in spec.items() if can_condense(self.encoders[name])}
+        self._keys = {name: self._keys_of(name) for name in spec}
         self.fusion = FUSIONS[self.config.fusion](spec.names, **self.config.fusion_sizes)
         imputer = IMPUTATIONS[self.config.imputation]
         sizes = {} if imputer is None else token_counts(self.encoders, spec)
@@ -99,6 +97,11 @@ class Perception(nn.Module):
     ) -> Self:
         """A perception for an environment's observation space; see `Spec.from_space`."""
         return cls(Spec.from_space(space, sample_rate_hz=sample_rate_hz), config)
+
+    def _keys_of(self, name: str) -> list[str]:
+        """What may hold a modality in an observation: its name, or that of what stands in its place."""
+        features = [name + FEATURES_SUFFIX] if name in self._sounds else []
+        return [name, *features, *([name + NUMBERS_SUFFIX] if name in self._grids else [])]
 
     @property
     def device(self) -> torch.device:
@@ -122,7 +125,8 @@ class Perception(nn.Module):
             obs: readings by modality, batch first, shaped and typed as the spec says; floats are welcome anywhere
                 (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
                 modality that is not in the dict is absent for the whole batch. Padding at the end of all instructions
-                may be left out, which saves its share of the work.
+                may be left out, which saves its share of the work. What `digest` and `condense` make may stand in the
+                place of sounds and grids.
             with_tokens: whether the state holds the tokens of every modality, too, for who looks at them again.
 
         Raises:
@@ -173,9 +177,9 @@ class Perception(nn.Module):
         clean, present, non_finite = self._clean(obs)
         groups: dict[str, TokenGroup] = {}
         for i, (name, encoder) in enumerate(self.encoders.items()):
-            if name + FEATURES_SUFFIX in clean:
+            if name in self._sounds and name + FEATURES_SUFFIX in clean:
                 group = cast(AudioEncoder, encoder).encode_features(clean[name + FEATURES_SUFFIX])
-            elif name + NUMBERS_SUFFIX in clean:
+            elif name in self._grids and name + NUMBERS_SUFFIX in clean:
                 group = cast(GridEncoder, encoder).pick(clean[name + NUMBERS_SUFFIX], obs[name + DISTINCT_SUFFIX])
             elif isinstance(self.spec[name], Microphone):
                 group = encoder(clean[name], clean.get(name + LENGTH_SUFFIX))
@@ -208,7 +212,7 @@ class Perception(nn.Module):
         clean: dict[str, Tensor] = {}
         present, non_finite = [], []
         for i, name in enumerate(self.spec):
-            key = next((name + suffix for suffix in STAND_INS if name + suffix in obs), None)
+            key = next((key for key in self._keys[name] if key in obs), None)
             if key is None:
                 clean[name] = torch.zeros(batch, *self._shapes[name], dtype=self._dtypes[name], device=device)
                 here = torch.zeros(batch, dtype=torch.bool, device=device)

@@ -151,7 +151,9 @@ class Imitator:
         self.state: Tensor | None = None
         self.starts = torch.ones(self.source.num_envs, dtype=torch.bool, device=policy.device)
         length = math.ceil(self.settings.rollout_size / (self.source.num_envs * world_size()))
-        self.rollout = Rollout(length, self.source.num_envs, policy.device, policy.perception, self.workers)
+        self.rollout = Rollout(
+            length, self.source.num_envs, policy.device, policy.perception, self.workers, policy.moved
+        )
 
     @property
     def expert_share(self) -> float:
@@ -240,7 +242,8 @@ class Imitator:
                 loss = (torch.tensor(weights, device=figures.device) * figures).sum()
                 return list(torch.autograd.grad(loss, parameters, allow_unused=True)), figures.detach()
 
-        worked = self.workers.map(work, self.workers.split(rows, minibatches.least_rows))
+        parts = self.workers.split(rows, minibatches.least_rows)
+        worked = self.workers.map(work, parts, ("imitate", minibatches.shape_of(rows)))
         add_gradients(parameters, [gradients for gradients, _ in worked])
         return sum_over_world(torch.stack([figures for _, figures in worked]).sum(dim=0))
 

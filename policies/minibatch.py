@@ -61,19 +61,16 @@ class Minibatches:
         steps = rollout.length if self.by_environment else 1
         self._size = max(1, round(batch_size / steps))
         self._observations = rollout.observations(rollout.longest_instruction())
-        self._numbers, self._shared = self._condensed()
-
-    def _condensed(self) -> tuple[Observation, Observation]:
-        """Numbers in the place of grids, and the distinct cells, which all rows share; on CUDA nothing of it."""
-        rollout, whole = self.rollout, self._observations
-        if rollout.perception is None or rollout.device.type != "cpu":
-            return {}, {}
         samples = self._size * (rollout.length if self.by_environment else 1)
-        flat = rollout.perception.condense({name: part.flatten(0, 1) for name, part in whole.items()}, samples)
-        added = {name: part for name, part in flat.items() if name not in whole}
-        shared = {name: part for name, part in added.items() if name.endswith(DISTINCT_SUFFIX)}
-        shape = (rollout.length, rollout.num_envs)
-        return {name: part.unflatten(0, shape) for name, part in added.items() if name not in shared}, shared
+        condensed = rollout.condensed(self._observations, samples)
+        self._shared = {name: part for name, part in condensed.items() if name.endswith(DISTINCT_SUFFIX)}
+        self._numbers = {name: part for name, part in condensed.items() if name not in self._shared}
+
+    def shape_of(self, rows: Int[Tensor, " r"]) -> tuple[object, ...]:
+        """Whether a compiled policy has met such rows depends on their number and on the readings' names and widths."""
+        widths = {name: part.shape[2:] for name, part in (self._observations | self._numbers).items()}
+        shared = {name: part.shape for name, part in self._shared.items()}
+        return len(rows), *(widths | shared).items()
 
     @property
     def least_rows(self) -> int:

@@ -121,6 +121,12 @@ class SensePolicy(ActorCriticPolicy):
         return None
 
     @property
+    def moved(self) -> list[str]:
+        """Modalities whose channels SB3 moved to the front, so that the perception reads them otherwise."""
+        extractor = self.features_extractor
+        return extractor.moved if isinstance(extractor, PerceptionExtractor) else []
+
+    @property
     def state_width(self) -> int:
         """Numbers in the memory's state; 0 without a memory."""
         return 0 if self.memory is None else self.memory.state_width

@@ -63,7 +63,7 @@ class PPO(SavedAsFolder):
         auxiliary: name in `AUXILIARIES` -> weight: losses beside PPO's, on what the policy's heads see.
         workers: threads that share a batch on a CPU; None takes one for each core, but 4 at most.
         autocast: whether forward passes run in bfloat16 on CUDA.
-        compile: whether the perception is compiled by torch (worth it on CUDA).
+        compile: whether torch compiles the perception when it begins to learn; on a CPU that needs a C++ compiler.
         **settings: those of SB3's PPO, with its defaults, but `use_sde`.
 
     Raises:
@@ -99,6 +99,7 @@ class PPO(SavedAsFolder):
             raise ConfigError(f"`clip_range_vf` must be above 0; got {limit!r}. Take None to limit nothing.")
         self.auxiliary_weights = dict(auxiliary or {})
         self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
+        self._is_compiled = False
         self.memory_state: Tensor | None = None
         self.mission_count = 0  # of the environments, where an auxiliary loss may ask for it
         super().__init__(policy, env, **settings)
@@ -139,14 +140,22 @@ class PPO(SavedAsFolder):
         broadcast_parameters([self.policy, self.auxiliary])
         if world_size() > 1:  # the same weights everywhere, but other environments and other draws
             self.set_random_seed(None if self.seed is None else self.seed + 1_000_003 * world_rank())
-        if self._compiles and isinstance(self.policy.features_extractor, PerceptionExtractor):
-            options: Any = COMPILER_OPTIONS if self.device.type == "cpu" else None
-            self.policy.features_extractor.perception.compile(options=options)
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
         self.workers = Workers(count if self.device.type == "cpu" else 1, alone_at_first=self._compiles)
-        self.rollout_buffer = Rollout(self.n_steps, self.n_envs, self.device, self.policy.perception, self.workers)
+        policy = self.policy
+        self.rollout_buffer = Rollout(
+            self.n_steps, self.n_envs, self.device, policy.perception, self.workers, policy.moved
+        )
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
+
+    def compile_perception(self) -> None:
+        """Has torch compile the perception, once, if `compile` asks for it; `learn` does so by itself."""
+        extractor = self.policy.features_extractor
+        if self._compiles and not self._is_compiled and isinstance(extractor, PerceptionExtractor):
+            options: Any = COMPILER_OPTIONS if self.device.type == "cpu" else None
+            extractor.perception.compile(options=options)
+            self._is_compiled = True
 
     @property
     def source(self) -> Source:
@@ -175,6 +184,7 @@ class PPO(SavedAsFolder):
         tb_log_name: str = "PPO",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
+        self.compile_perception()
         needs_reset = reset_num_timesteps or self._last_obs is None
         if reset_num_timesteps:
             self.num_timesteps = self._episode_num = 0
@@ -273,7 +283,7 @@ class PPO(SavedAsFolder):
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
         observation = cast(Observation, self._last_obs)
         rollout.begin(self.memory_state)
-        limits = TimeLimits(policy, rollout, self.gamma)
+        limits = TimeLimits(policy, rollout, self.gamma, self._perceive)
         while rollout.length < n_rollout_steps:
             with torch.no_grad():
                 percept = self._perceive(rollout.see(observation, source.missions))
@@ -312,7 +322,8 @@ class PPO(SavedAsFolder):
                 percept = self.policy.perceive({name: part[begin:end] for name, part in observation.items()})
                 return (percept if self.policy.second_look is not None else percept._replace(tokens={})).float()
 
-        return Percept.cat(self.workers.map(work, parts))
+        shape = ("act", *((name, part.shape) for name, part in observation.items()))
+        return Percept.cat(self.workers.map(work, parts, shape))
 
     def tell_episodes(self) -> None:
         """Reads the tally into SB3's buffers of the latest episodes."""

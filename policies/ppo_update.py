@@ -131,7 +131,8 @@ class Update:
                 gradients = torch.autograd.grad(total, self.parameters, allow_unused=True)
             return list(gradients), losses.detach().sum(dim=1) / count
 
-        worked = self.workers.map(work, self.workers.split(rows, minibatches.least_rows))
+        parts = self.workers.split(rows, minibatches.least_rows)
+        worked = self.workers.map(work, parts, ("learn", minibatches.shape_of(rows)))
         add_gradients(self.parameters, [gradients for gradients, _ in worked])
         return sum_over_world(torch.stack([figures for _, figures in worked]).sum(dim=0))
 

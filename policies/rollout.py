@@ -6,14 +6,14 @@ transform is done once and not in every epoch again. Acting and learning see the
 t steps, b environments, s width of the memory's state, n rows, k tokens
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ..perception.perception import Perception
-from ..perception.spec import Instruction, Microphone
+from ..perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
 from .sources import Observation
 from .workers import Workers
 
@@ -29,7 +29,8 @@ class Rollout:
         num_envs: b.
         device: of everything.
         perception: what the observations are for, where it is ours: it digests their sounds.
-        workers: share that; None does it in this thread alone.
+        workers: share that, and the minibatches; None does it in this thread alone.
+        moved: modalities that the environment shows otherwise than the perception reads them.
 
     Attributes:
         actions, log_probs, values, rewards, starts: t b; `starts` marks first steps of an episode.
@@ -50,13 +51,14 @@ class Rollout:
         device: torch.device,
         perception: Perception | None = None,
         workers: Workers | None = None,
+        moved: Collection[str] = (),
     ) -> None:
         self.steps, self.num_envs, self.device = steps, num_envs, device
-        self.perception = perception
+        self._perception, self._moved, self._workers = perception, moved, workers or Workers(1)
         kinds = {} if perception is None else dict(perception.spec.items())
         self._digest: Callable[[Observation], Observation] = dict
         if perception is not None and any(isinstance(kind, Microphone) for kind in kinds.values()):
-            shared, digest = workers or Workers(1), perception.digest
+            shared, digest = self._workers, perception.digest
             self._digest = lambda observation: shared.over_rows(digest, observation, LEAST_SOUNDS)
         self._texts = tuple(
             name for name, kind in kinds.items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
@@ -145,6 +147,28 @@ class Rollout:
             if name in whole and longest is not None:
                 whole[name] = whole[name][..., :longest]
         return whole
+
+    def condensed(self, whole: Observation, samples: int) -> Observation:
+        """What `observations` gave, with every grid condensed; only on a CPU, where that was measured.
+
+        Args:
+            whole: t b ...
+            samples: of a minibatch, which the workers share.
+
+        Returns:
+            What is new: "..._numbers", t b ..., and "..._distinct", which all rows share.
+        """
+        if self._perception is None or self.device.type != "cpu":
+            return {}
+        flat = {name: part.flatten(0, 1) for name, part in whole.items() if name not in self._moved}
+        at_a_time = min(samples, self.length * self.num_envs) // self._workers.count
+        found = self._perception.condense(flat, at_a_time)
+        shape = (self.length, self.num_envs)
+        return {
+            name: part.unflatten(0, shape) if name.endswith(NUMBERS_SUFFIX) else part
+            for name, part in found.items()
+            if name not in whole
+        }
 
     def cut(self, packed: Observation) -> Observation:
         """Leaves the padding of instructions out where looking how long they are costs nothing."""

@@ -5,12 +5,14 @@ Kept until there are as many as environments, or the rollout ends: many are judg
 b environments, k episodes cut off in one step
 """
 
+from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from .percept import Percept
 from .policy import SensePolicy
 from .rollout import Rollout
 from .sources import Observation, Outcome
@@ -30,12 +32,15 @@ class TimeLimits:
         policy: judges.
         rollout: whose rewards these are.
         gamma: discount.
+        perceive: perceives as many as act, as they do where they act.
 
     Source: Pardo et al. 2018 (time limits in reinforcement learning, arXiv 1712.00378), equation 4.
     """
 
-    def __init__(self, policy: SensePolicy, rollout: Rollout, gamma: float) -> None:
-        self._policy, self._rollout, self._gamma = policy, rollout, gamma
+    def __init__(
+        self, policy: SensePolicy, rollout: Rollout, gamma: float, perceive: Callable[[Observation], Percept]
+    ) -> None:
+        self._policy, self._rollout, self._gamma, self._perceive = policy, rollout, gamma, perceive
         self._waiting: list[_Cut] = []
 
     def note(self, outcome: Outcome, memory: Float[Tensor, "b s"] | None) -> None:
@@ -68,6 +73,6 @@ class TimeLimits:
         for part in torch.arange(count + -count % at_a_time, device=device).remainder(count).split(at_a_time):
             asked = self._rollout.cut({name: whole[part] for name, whole in seen.items()})
             starts = torch.zeros(1, at_a_time, dtype=torch.bool, device=device)
-            percept = self._policy.perceive(asked).float()
+            percept = self._perceive(asked)
             values.append(self._policy.judge(percept, None if memory is None else memory[part], starts)[0].values)
         return torch.cat(values)[:count]

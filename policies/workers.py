@@ -6,7 +6,7 @@ other thousands of times in an update.
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -22,29 +22,34 @@ class Workers:
 
     Args:
         count: how many, this one included.
-        alone_at_first: whether they wait for each other the first time that a function is given to them: one that
+        alone_at_first: whether they wait for each other the first time that work of some shape is given to them: what
             torch compiles would be compiled by each of them.
     """
 
     def __init__(self, count: int, *, alone_at_first: bool = False) -> None:
         self.count = count
-        self._alone_at_first, self._known = alone_at_first, set[str]()
+        self._alone_at_first, self._known = alone_at_first, set[Hashable]()
         self._pool = ThreadPoolExecutor(count - 1, "senseweave") if count > 1 else None
 
-    def map(self, work: Callable[[Part], Result], parts: Sequence[Part]) -> list[Result]:
-        """Does the work on each part; the first one in this thread."""
-        if self._pool is None or len(parts) == 1 or self._is_new(work):
+    def map(self, work: Callable[[Part], Result], parts: Sequence[Part], shape: Hashable | None = None) -> list[Result]:
+        """Does the work on each part; the first one in this thread.
+
+        Args:
+            work: done on each part.
+            parts: one for each thread, at most.
+            shape: tells work of different shapes apart, for `alone_at_first`; None is never new.
+        """
+        if self._pool is None or len(parts) == 1 or self._is_new(shape):
             return [work(part) for part in parts]
         waiting = [self._pool.submit(work, part) for part in parts[1:]]
         own = work(parts[0])
         return [own, *(future.result() for future in waiting)]
 
-    def _is_new(self, work: Callable[..., object]) -> bool:
-        """Whether the threads shall wait for each other, since they never had a function of this name."""
-        name = getattr(work, "__qualname__", "")
-        if not self._alone_at_first or name in self._known:
+    def _is_new(self, shape: Hashable | None) -> bool:
+        """Whether the threads shall wait for each other."""
+        if not self._alone_at_first or shape is None or shape in self._known:
             return False
-        self._known.add(name)
+        self._known.add(shape)
         return True
 
     def over_rows(

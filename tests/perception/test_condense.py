@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from senseweave.perception import Grid, Perception, PerceptionConfig, Spec, Vector
+from senseweave.perception.encoders import ENCODERS
 from senseweave.perception.errors import ObservationError
-from senseweave.perception.grid import STEP
+from senseweave.perception.grid import FEWEST, GridEncoder
 
 SIZES = (4, 3, 2)
 SPEC = Spec(touch=Vector(2), view=Grid(5, 3, SIZES))
@@ -69,13 +70,72 @@ def test_each_distinct_cell_is_told_once_with_its_place(perception):
     assert (told[..., 3] == torch.arange(15)).all()
     used = distinct[: int(numbers.max()) + 1]
     assert len(used.unique(dim=0)) == len(used) <= 15 * 4 * 3 * 2
-    assert len(distinct) % STEP == 0
+    assert FEWEST <= len(distinct) < 2 * len(used) and len(distinct).bit_count() == 1
 
 
-def test_categories_beyond_the_sizes_count_as_the_last_one(perception):
+@pytest.mark.parametrize(
+    ("dtype", "content"), [(torch.uint8, 250), (torch.int64, -3), (torch.int64, 2**40), (torch.int16, 3000)]
+)
+def test_categories_beyond_the_sizes_count_as_in_whole_views(perception, dtype, content):
     seen = observation()
-    seen["view"][5:9] = 250
+    seen["view"] = seen["view"].to(dtype)
+    seen["view"][5:9] = content
     assert_same(perception(perception.condense(seen, ENOUGH)), perception(seen))
+
+
+def test_small_signed_numbers_reach_large_sizes():
+    torch.manual_seed(0)
+    perception = Perception(Spec(view=Grid(2, 2, (200,))), PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    seen = torch.randint(0, 128, (9, 2, 2, 1))
+    expected = perception({"view": seen}).embedding
+    for dtype in (torch.int8, torch.uint8, torch.float32):
+        assert torch.equal(perception({"view": seen.to(dtype)}).embedding, expected)
+    condensed = perception.condense({"view": seen.to(torch.int8)}, ENOUGH)
+    torch.testing.assert_close(perception(condensed).embedding, expected)
+
+
+def test_two_grids_are_condensed_each_by_itself():
+    spec = Spec(map=Grid(4, 4, (3, 2)), view=Grid(5, 3, SIZES))
+    torch.manual_seed(0)
+    perception = Perception(spec, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    seen = {"map": torch.randint(0, 2, (ROWS, 4, 4, 2), dtype=torch.uint8), "view": observation()["view"]}
+    condensed = perception.condense(seen, ENOUGH)
+    assert condensed.keys() == {f"{name}_{part}" for name in ("map", "view") for part in ("numbers", "distinct")}
+    assert_same(perception(condensed), perception(seen))
+    del condensed["map_numbers"], condensed["map_distinct"]
+    assert_same(perception(condensed), perception({"view": seen["view"]}))
+
+
+def test_an_encoder_of_somebody_elses_sees_every_cell():
+    class Twice(GridEncoder):
+        def forward(self, cells):
+            group = super().forward(cells)
+            return group._replace(tokens=2.0 * group.tokens)
+
+    perception = Perception(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    assert "view_numbers" in perception.condense(observation(), ENOUGH)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENCODERS, Grid, Twice)
+        other = Perception(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    assert other.condense(observation(), ENOUGH).keys() == observation().keys()
+
+
+def test_numbers_of_any_type_are_read(perception):
+    condensed = perception.condense(observation(), ENOUGH)
+    expected = perception(condensed).embedding
+    for dtype in (torch.int16, torch.int64, torch.float32):
+        changed = condensed | {f"view_{part}": condensed[f"view_{part}"].to(dtype) for part in ("numbers", "distinct")}
+        assert torch.equal(perception(changed).embedding, expected)
+
+
+@pytest.mark.parametrize("suffix", ["numbers", "features"])
+def test_such_a_name_beside_another_sense_is_a_sense_of_its_own(suffix):
+    torch.manual_seed(0)
+    spec = Spec(**{"lottery": Vector(3), f"lottery_{suffix}": Vector(2)})
+    perception = Perception(spec, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    state = perception({"lottery": torch.ones(1, 3), f"lottery_{suffix}": torch.ones(1, 2)})
+    assert state.present.tolist() == [[True, True]]
+    assert perception({f"lottery_{suffix}": torch.ones(1, 2)}).present.tolist() == [[False, True]]
 
 
 def test_what_an_absent_view_holds_does_not_matter(perception):
@@ -93,7 +153,7 @@ def test_what_an_absent_view_holds_does_not_matter(perception):
     ("change", "samples"),
     [
         (lambda view: view.float(), ENOUGH),  # as stable-baselines3 hands it on
-        (lambda view: view, 60),  # 900 cells for 300 distinct ones
+        (lambda view: view, 60),  # 900 cells for 360 distinct ones
     ],
 )
 def test_a_grid_stays_where_it_cannot_be_condensed_or_that_does_not_pay(perception, change, samples):

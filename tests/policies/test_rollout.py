@@ -1,14 +1,18 @@
 """Rollouts: advantages, packed observations, and what the policy reads back."""
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import RolloutBuffer
 
-from senseweave.perception import Instruction, Microphone, Perception, PerceptionConfig, Spec, Vector
+from senseweave.perception import Grid, Instruction, Microphone, Perception, PerceptionConfig, Spec, Vector
+from senseweave.policies import PPO
 from senseweave.policies.minibatch import Minibatches
+from senseweave.policies.presets import policy_settings
 from senseweave.policies.rollout import Rollout
+from senseweave.policies.workers import Workers
 
 CPU = torch.device("cpu")
 SPEC = Spec(audio=Microphone(2, 64, 16000), instruction=Instruction(12, 50), touch=Vector(2))
@@ -177,3 +181,45 @@ def test_minibatches_for_a_memory_are_whole_environments_step_by_step():
         assert torch.equal(batch.starts, torch.as_tensor(told["starts"])[:, rows])
         assert torch.equal(batch.values.view(STEPS, 2), torch.as_tensor(told["values"])[:, rows])
         assert torch.equal(batch.observations["touch"].view(STEPS, 2, 2)[:, 0, 0], torch.arange(float(STEPS)))
+
+
+class TwoShades(gym.Env):
+    """A view that stable-baselines3 takes for a picture, so that it moves the channels."""
+
+    spec_of_senses = Spec(view=Grid(7, 7, (256,)))
+
+    def __init__(self):
+        self.observation_space, self.action_space = self.spec_of_senses.space(), spaces.Discrete(2)
+
+    def seen(self):
+        view = self.np_random.integers(0, 2, (7, 7, 1), dtype=np.uint8)
+        return {"view": view, "present": np.ones(1, self.observation_space["present"].dtype)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.seen(), {}
+
+    def step(self, action):
+        return self.seen(), 0.0, False, False, {}
+
+
+def test_a_view_whose_channels_were_moved_is_learned_from_as_it_is():
+    config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
+    kwargs = policy_settings(TwoShades.spec_of_senses, config) | {"net_arch": [8]}
+    model = PPO(
+        "MultiInputPolicy", TwoShades(), n_steps=256, batch_size=256, policy_kwargs=kwargs, device="cpu", seed=0
+    )
+    model.learn(256)
+    seen = model.rollout_buffer.observations()
+    assert model.policy.moved == ["view"] and seen["view"].shape[2:] == (1, 7, 7)
+    assert model.rollout_buffer.condensed(seen, 256) == {}
+
+
+def test_condensing_pays_for_each_thread_or_is_left_out():
+    perception = Perception(Spec(view=Grid(7, 7, (2,))), PerceptionConfig(width=16, latents=2, heads=2, state_dim=16))
+    for workers, is_condensed in ((1, True), (2, False)):  # 98 distinct cells count as 256; 49 cells a sample
+        rollout = Rollout(40, 1, CPU, perception, Workers(workers))
+        rollout.begin(None)
+        rollout.see({"view": torch.zeros(1, 7, 7, 1, dtype=torch.uint8)})
+        rollout.length = 40
+        assert bool(rollout.condensed(rollout.observations(), 1000)) is is_condensed

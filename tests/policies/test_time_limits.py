@@ -1,6 +1,6 @@
 """Values after a time limit go to the right step and environment, whether they are judged at once or many together."""
 
-import time
+import threading
 
 import pytest
 import torch
@@ -40,7 +40,7 @@ def test_the_value_of_what_would_have_come_is_added_where_it_belongs(memory, tog
     policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
     rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
     rollout.begin(policy.first_state(ENVS))
-    limits = TimeLimits(policy, rollout, GAMMA)
+    limits = TimeLimits(policy, rollout, GAMMA, policy.perceive)
     memories = torch.randn(STEPS, ENVS, policy.state_width) if memory == "gru" else None
     expected = torch.arange(STEPS * ENVS).float().view(STEPS, ENVS)
     ones, starts = torch.ones(ENVS), torch.zeros(ENVS, dtype=torch.bool)
@@ -65,8 +65,8 @@ def test_as_many_are_judged_at_a_time_as_act():
     kwargs = policy_settings(SPEC, PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)) | {"net_arch": [8]}
     policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
     rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
-    limits, asked, perceive = TimeLimits(policy, rollout, GAMMA), [], policy.perceive
-    policy.perceive = lambda seen: asked.append(len(seen["touch"])) or perceive(seen)
+    asked = []
+    limits = TimeLimits(policy, rollout, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen))
     with torch.no_grad():
         for step in (0, 1, 1):
             rollout.see(outcome(step).observation)
@@ -75,18 +75,25 @@ def test_as_many_are_judged_at_a_time_as_act():
     assert asked == [ENVS, ENVS]  # five episodes were cut off
 
 
-def test_a_function_is_new_to_its_threads_once():
-    inside = []
+def test_work_of_a_new_shape_is_done_by_one_thread_after_the_other():
+    inside, most = [], []
+    together = threading.Barrier(2, timeout=20)
 
     def work(part):
         inside.append(part)
-        time.sleep(0.05)
-        inside.remove(part)
-        return list(inside)
+        most.append(len(inside))
+        if part == "together":
+            together.wait()
+        inside.pop()
 
     workers = Workers(2, alone_at_first=True)
-    assert workers.map(work, [1, 2]) == [[], []]
-    assert workers.map(work, [1, 2]) != [[], []]
+    for shape in ((1,), (2,)):
+        workers.map(work, ["alone", "alone"], shape)
+        assert most == [1, 1]
+        workers.map(work, ["together", "together"], shape)  # breaks the barrier where they are not
+        most.clear()
+    workers.map(work, ["together", "together"])
+    Workers(2).map(work, ["together", "together"], (3,))
 
 
 def test_rows_that_several_threads_work_on_come_back_in_their_order():
