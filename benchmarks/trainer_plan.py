@@ -73,7 +73,7 @@ class Section:
 
 TUNED = {"evaluation_episodes": 1000, "last_ent_coef": 0.0}
 SHORT = {"frames": 49_152}
-"""Ours is through after 30,000 to 40,000 frames; rates that fall over 122,880 keep it there longer."""
+"""Where ours gets to 97 % in these, it is after 30,000 to 47,000 frames; not every seed does (docs/results.md)."""
 PLAIN = {"network": "plain", "num_envs": 16, "n_steps": 128, "frames": 368_640}
 """SB3's best known settings; with 122,880 frames none of three seeds came to 97 %, so it gets three times as many."""
 UNCOUNTED = {"uncounted": 8192}
