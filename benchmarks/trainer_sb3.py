@@ -4,16 +4,19 @@ SB3's play in minigrid through DummyVecEnv, or in Rooms through `RoomsSB3VecEnv`
 callback tells of episodes and updates. After the training the policy may be judged in minigrid, which no time counts.
 """
 
+import collections
 from typing import Any
 
 from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
+from trainer_process import EPISODES_OF_GOAL
 from trainer_task import Log, Task, make_level, parameters_of, task_of_command_line
 
 from senseweave.envs.adapters.babyai import make_babyai
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
+from senseweave.perception.config import PerceptionConfig
 from senseweave.perception.spec import Spec
 from senseweave.policies.presets import PPOPreset, linear, ppo_settings, recurrent_ppo_settings
 
@@ -53,7 +56,8 @@ def settings_of(task: Task, senses: Spec) -> dict[str, Any]:
         max_grad_norm=task.max_grad_norm,
     )
     is_contrib = task.contender == "sb3-contrib"
-    settings = recurrent_ppo_settings(senses, preset=preset) if is_contrib else ppo_settings(senses, preset=preset)
+    config = PerceptionConfig.preset("laptop", **task.perception)
+    settings = (recurrent_ppo_settings if is_contrib else ppo_settings)(senses, config, preset)
     settings["learning_rate"] = linear(task.learning_rate, task.last_learning_rate)
     if task.network == "plain":
         from plain_extractor import PlainExtractor
@@ -88,18 +92,23 @@ def build(task: Task) -> OnPolicyAlgorithm:
 
 
 class Teller(BaseCallback):
-    """Tells of every update and, where the environments do not, of every episode; lets the entropy's weight fall."""
+    """Tells of every update and, where the environments do not, of every episode; lets the entropy's weight fall.
+
+    It ends the training where the task says so.
+    """
 
     def __init__(self, task: Task, log: Log) -> None:
         super().__init__()
         self._task, self._log = task, log
+        self._recent: collections.deque[bool] = collections.deque(maxlen=EPISODES_OF_GOAL)
+        self._is_over = False
         self._tells_episodes = not task.level.startswith("BabyAI-")
 
     def _on_training_start(self) -> None:
         self._log.tell("start")
 
     def _on_step(self) -> bool:
-        return True
+        return not self._is_over
 
     def _on_rollout_start(self) -> None:
         model: Any = self.model
@@ -109,10 +118,18 @@ class Teller(BaseCallback):
 
     def _on_rollout_end(self) -> None:
         ended: Any = self.model.ep_info_buffer
-        if self._tells_episodes:
-            for info in ended:
-                self._log.tell("episode", steps=int(info["l"]), success=float(info["r"]) > 0)
+        for info in ended:
+            self._recent.append(float(info["r"]) > 0)
+            if self._tells_episodes:
+                self._log.tell("episode", steps=int(info["l"]), success=self._recent[-1])
+            is_reached = len(self._recent) == EPISODES_OF_GOAL and self._share() >= self._task.stop_at
+            self._is_over |= is_reached and self._task.stop_at > 0
+        self._is_over |= 0 < self._task.stop_after <= self.num_timesteps
         ended.clear()
+
+    def _share(self) -> float:
+        """Success of the last episodes."""
+        return sum(self._recent) / len(self._recent)
 
     def _on_training_end(self) -> None:
         self._log.tell("mark", frames=self.num_timesteps)

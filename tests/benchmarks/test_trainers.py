@@ -99,3 +99,32 @@ def test_trainers_compares_what_is_here_and_gives_the_reason_for_what_is_not(tmp
     if importlib.util.find_spec("ray") is None:
         assert "No module named 'ray'" in rows["rllib"]["error"]
         assert "No module named 'ray'" in done.stdout
+
+
+SMALL = {"num_envs": 64, "n_steps": 32, "batch_size": 2048, "epochs": 1}
+
+
+def _search(tmp_path, *variants):
+    tries = [part for variant in variants for part in ("--try", json.dumps(variant))]
+    command = [sys.executable, str(BENCHMARKS / "trainer_search.py"), "--seeds", "7", *tries, "--out", str(tmp_path)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+
+
+def test_the_search_ends_a_run_at_its_goal_and_keeps_what_it_found(tmp_path):
+    easy, brief = SMALL | {"stop_at": 0.01}, SMALL | {"frames": 4096}
+    done = _search(tmp_path, easy, brief)
+    assert done.returncode == 0, done.stderr
+    rows = {row["task"]["stop_at"]: row for row in map(json.loads, (path.read_text() for path in tmp_path.iterdir()))}
+    assert 200 <= rows[0.01]["episodes"] < 400
+    assert rows[0.01]["frames"] < rows[0.01]["task"]["frames"]
+    assert rows[0.97]["frames"] == 4096
+    assert f"{json.dumps(brief)}  - (-)" in " ".join(done.stdout.split(" ")).replace("   ", "  ")
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert _search(tmp_path, brief).returncode == 0
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == kept
+
+
+def test_the_search_refuses_fields_that_a_task_does_not_have(tmp_path):
+    done = _search(tmp_path, {"learning": 1})
+    assert done.returncode == 2
+    assert "must be an object with names of" in done.stderr

@@ -1,0 +1,123 @@
+"""Settings for `trainers.py --tuned`, chosen on seeds that it does not use: how soon does a contender get to 97 %?
+
+    python benchmarks/trainer_search.py
+    python benchmarks/trainer_search.py --contender sb3 --try '{"frames": 245760}' --try '{"frames": 368640}'
+
+Each variant changes fields of `Task` in trainer_task.py; "{}" is what trainers.py has. A run ends where the goal is
+reached. Runs go side by side, one a core, so seconds compare variants with each other and with nothing else; where the
+goal was not reached, its median counts as beyond all others. Finished runs are kept in --out.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import math
+import os
+import queue
+import statistics
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tables import print_table, tell
+from trainer_plan import CONTENDERS, SECTIONS
+from trainer_process import Command, ContenderError, run_task
+from trainer_task import Task
+
+GOAL = 0.97
+Facts = dict[str, Any]
+
+
+def changes(text: str) -> Facts:
+    """Fields of `Task` from a JSON object.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or names no field.
+    """
+    known = {field.name for field in dataclasses.fields(Task)}
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from error
+    if not isinstance(found, dict) or not known >= set(found):
+        raise argparse.ArgumentTypeError(f"{text!r} must be an object with names of {', '.join(sorted(known))}")
+    return found
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """Reads the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    tasks = SECTIONS["tuned"].tasks
+    parser.add_argument("--contender", choices=tasks, default=next(iter(tasks)))
+    parser.add_argument("--try", dest="variants", action="append", type=changes, metavar="JSON", help="a variant")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[10, 11, 12, 13, 14, 15])
+    parser.add_argument("--until", type=int, help="frames after which a run has failed (default: its schedule's end)")
+    parser.add_argument("--minutes", type=float, default=20.0, help="a run that takes longer has failed")
+    parser.add_argument("--out", type=Path, default=Path("runs/trainer-search"), help="folder of the finished runs")
+    options = parser.parse_args(arguments)
+    options.variants = options.variants or [{}]
+    return options
+
+
+def run(task: Facts, options: argparse.Namespace) -> Facts:
+    """The figures of one run; those of a finished one are read."""
+    name = hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest()[:16]
+    path = options.out / f"{name}.json"
+    if path.exists():
+        return json.loads(path.read_text(encoding="utf-8"))
+    command = Command(Path(sys.executable), CONTENDERS[task["contender"]].script, options.minutes * 60)
+    try:
+        row = run_task(command, task) | {"task": task}
+    except ContenderError as error:
+        tell(f"{task} failed: {error}")
+        return {"error": str(error), "frames_to_97": None, "seconds_to_97": None, "frames_per_second": 0.0}
+    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    tell(f"{task}: {row['frames_to_97']} frames")
+    return row
+
+
+def each(values: list[float | None], form: str) -> str:
+    """The median, and every seed's."""
+    cells = " ".join("-" if value is None else format(value, form) for value in values)
+    middle = statistics.median(math.inf if value is None else value for value in values)
+    return f"{'-' if math.isinf(middle) else format(middle, form)} ({cells})"
+
+
+def main() -> int:
+    """Runs and reports."""
+    options = parse()
+    options.out.mkdir(parents=True, exist_ok=True)
+    section = SECTIONS["tuned"]
+    base: Facts = {"contender": options.contender, "threads": 1, "frames": section.frames}
+    base |= section.tasks[options.contender] | {"evaluation_episodes": 0, "stop_at": GOAL}
+    base |= {"stop_after": options.until} if options.until else {}
+    tasks = [base | variant | {"seed": seed} for variant in options.variants for seed in options.seeds]
+    cores: queue.Queue[int] = queue.Queue()
+    for core in sorted(os.sched_getaffinity(0)):
+        cores.put(core)
+
+    def run_on_a_core(task: Facts) -> Facts:
+        core = cores.get()
+        os.sched_setaffinity(0, {core})  # of this thread, and of the process that it starts
+        try:
+            return run(task, options)
+        finally:
+            cores.put(core)
+
+    with ThreadPoolExecutor(cores.qsize()) as pool:
+        rows = list(pool.map(run_on_a_core, tasks))
+    lines = []
+    for index, variant in enumerate(options.variants):
+        mine = rows[index * len(options.seeds) : (index + 1) * len(options.seeds)]
+        figures = [each([row[figure] for row in mine], ",.0f") for figure in ("frames_to_97", "seconds_to_97")]
+        speed = statistics.median(row["frames_per_second"] for row in mine)
+        lines.append([json.dumps(variant), *figures, f"{speed:,.0f}"])
+    title = f"{options.contender}, seeds {' '.join(map(str, options.seeds))}: median (each)"
+    print_table(title, ["changes", "frames to 97 %", "s to 97 %", "frames/s"], lines)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
