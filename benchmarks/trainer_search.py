@@ -61,6 +61,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def base_of(options: argparse.Namespace) -> Facts:
+    """The task that variants change: that of trainers.py, without its evaluation, ended at the goal."""
+    section = SECTIONS["tuned"]
+    task: Facts = {"contender": options.contender, "threads": 1, "frames": section.frames}
+    task |= section.tasks[options.contender] | {"evaluation_episodes": 0, "stop_at": GOAL}
+    return task | ({"stop_after": options.until} if options.until else {})
+
+
 def run(task: Facts, options: argparse.Namespace) -> Facts:
     """The figures of one run; those of a finished one are read."""
     name = hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest()[:16]
@@ -74,7 +82,8 @@ def run(task: Facts, options: argparse.Namespace) -> Facts:
         tell(f"{task} failed: {error}")
         return {"error": str(error), "frames_to_97": None, "seconds_to_97": None, "frames_per_second": 0.0}
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    tell(f"{task}: {row['frames_to_97']} frames")
+    changed = {name: value for name, value in task.items() if base_of(options).get(name) != value}
+    tell(f"{task['contender']}, {changed}: {GOAL:.0%} after {row['frames_to_97']} frames")
     return row
 
 
@@ -89,11 +98,7 @@ def main() -> int:
     """Runs and reports."""
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    section = SECTIONS["tuned"]
-    base: Facts = {"contender": options.contender, "threads": 1, "frames": section.frames}
-    base |= section.tasks[options.contender] | {"evaluation_episodes": 0, "stop_at": GOAL}
-    base |= {"stop_after": options.until} if options.until else {}
-    tasks = [base | variant | {"seed": seed} for variant in options.variants for seed in options.seeds]
+    tasks = [base_of(options) | variant | {"seed": seed} for variant in options.variants for seed in options.seeds]
     cores: queue.Queue[int] = queue.Queue()
     for core in sorted(os.sched_getaffinity(0)):
         cores.put(core)
