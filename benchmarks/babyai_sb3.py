@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tables import machine, print_json, print_table, tell
+from tables import each, machine, print_json, print_table, tell
 
 MODELS = ("senseweave", "plain", "combined")
 GOAL, EPISODES_OF_GOAL = 0.95, 100
@@ -184,14 +183,6 @@ def summarise(runs: list[Row]) -> list[Row]:
             }
         )
     return summaries
-
-
-def each(values: list[Any], form: str) -> str:
-    """Every seed's figure, and their median where all have one."""
-    cells = ["-" if value is None else format(value, form) for value in values]
-    if len(values) < 2 or None in values:
-        return " ".join(cells) or "-"
-    return f"{format(statistics.median(values), form)} ({' '.join(cells)})"
 
 
 def show(level: str, summaries: list[Row]) -> None:

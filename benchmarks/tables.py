@@ -1,8 +1,10 @@
 """Prints rows of figures as one aligned table, and JSON as the last line where it is asked for."""
 
 import json
+import math
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -33,6 +35,22 @@ def print_markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[s
     for row in [columns, ["---"] * len(columns), *rows]:
         print(f"| {' | '.join(cell.replace('|', '/') for cell in row)} |")
     sys.stdout.flush()
+
+
+def each(values: Sequence[float | None], form: str, missing: float = math.inf) -> str:
+    """The median and, where there are several, every figure.
+
+    Args:
+        values: None, shown as "-", is a figure that there is not.
+        form: as `format` takes it.
+        missing: what the median takes None for: the worst that it could be.
+    """
+    cells = ["-" if value is None else format(value, form) for value in values]
+    if len(cells) < 2:
+        return " ".join(cells) or "-"
+    middle = statistics.median(missing if value is None else value for value in values)
+    worst = "-" if middle == missing and None in values else format(middle, form)
+    return f"{worst} ({' '.join(cells)})"
 
 
 def print_json(report: Mapping[str, Any]) -> None:

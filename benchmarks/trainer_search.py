@@ -12,7 +12,6 @@ import argparse
 import dataclasses
 import hashlib
 import json
-import math
 import os
 import queue
 import statistics
@@ -21,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tables import print_table, tell
+from tables import each, print_table, tell
 from trainer_plan import CONTENDERS, SECTIONS
 from trainer_process import Command, ContenderError, run_task
 from trainer_task import Task
@@ -85,13 +84,6 @@ def run(task: Facts, options: argparse.Namespace) -> Facts:
     changed = {name: value for name, value in task.items() if base_of(options).get(name) != value}
     tell(f"{task['contender']}, {changed}: {GOAL:.0%} after {row['frames_to_97']} frames")
     return row
-
-
-def each(values: list[float | None], form: str) -> str:
-    """The median, and every seed's."""
-    cells = " ".join("-" if value is None else format(value, form) for value in values)
-    middle = statistics.median(math.inf if value is None else value for value in values)
-    return f"{'-' if math.isinf(middle) else format(middle, form)} ({cells})"
 
 
 def main() -> int:

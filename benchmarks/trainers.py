@@ -13,12 +13,11 @@ import argparse
 import json
 import os
 import signal
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from tables import machine, print_json, print_markdown, print_table, tell
+from tables import each, machine, print_json, print_markdown, print_table, tell
 from trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
 from trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
 from trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
@@ -121,14 +120,6 @@ class Campaign:
         return speed
 
 
-def each(values: list[Any], form: str) -> str:
-    """The median of the seeds' figures and, where there are several, each; "-" where one has none."""
-    cells = ["-" if value is None else format(value, form) for value in values]
-    if len(values) < 2:
-        return " ".join(cells) or "-"
-    return f"{'-' if None in values else format(statistics.median(values), form)} ({' '.join(cells)})"
-
-
 def ratios_of(rows: list[Row], baseline: list[Row], figure: str, *, is_speed: bool) -> list[float | None]:
     """How many times as good as the baseline's run with the same seed; None where one of the two has no figure."""
     theirs = {row["seed"]: row.get(figure) for row in baseline}
@@ -157,13 +148,13 @@ def show(section: Section, rows: list[Row], options: argparse.Namespace) -> None
         settings = ", ".join(f"{value} {key}" for key, value in good[0]["variant"].items()) or "its defaults"
         line = [LABELS[name], settings, f"{good[0].get('parameters', 0):,}" if good[0].get("parameters") else "-"]
         line += [each([row["frames_per_second"] for row in good], ",.0f")]
-        line += [each(ratios_of(good, baseline, "frames_per_second", is_speed=True), ".2f")]
+        line += [each(ratios_of(good, baseline, "frames_per_second", is_speed=True), ".2f", 0.0)]
         for figure, form in (("first_update_s", ".1f"), ("peak_mb", ",.0f"), ("load", ".1f")):
             line.append(each([row[figure] for row in good], form))
         line += [each([row[f"seconds_to_{goal}"] for row in good], ",.0f") for goal in goals]
-        line += [each(ratios_of(good, baseline, "seconds_to_97", is_speed=False), ".2f")]
+        line += [each(ratios_of(good, baseline, "seconds_to_97", is_speed=False), ".2f", 0.0)]
         line += [each([row[f"frames_to_{goal}"] for row in good], ",.0f") for goal in goals]
-        line += [each([row.get(figure) for row in good], ".3f") for figure in ("success", "held_out_success")]
+        line += [each([row.get(figure) for row in good], ".3f", 0.0) for figure in ("success", "held_out_success")]
         cells.append(line)
     title = f"{section.title}; x: times as good as {LABELS[section.baseline]}; median (each seed)"
     if options.markdown:
@@ -192,7 +183,8 @@ def main() -> int:
         show(section, rows[section.name], options)
     told = [row for mine in rows.values() for row in mine]
     print(f"\nsuccess: share of the last {EPISODES_OF_GOAL} training episodes that brought a reward, actions sampled;")
-    print("s to: from the start of training; load: average of the machine when the run began; -: not reached")
+    print("s to: from the start of training; load: average of the machine when the run began")
+    print("-: not reached, which a median counts as worse than every figure")
     if options.json:
         packages = machine("torch", "gymnasium", "minigrid", "stable-baselines3", "sb3-contrib")
         print_json({"machine": packages, "sections": rows})
