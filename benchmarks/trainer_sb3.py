@@ -18,7 +18,7 @@ from senseweave.envs.adapters.babyai import make_babyai
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.config import PerceptionConfig
 from senseweave.perception.spec import Spec
-from senseweave.policies.presets import PPOPreset, linear, ppo_settings, recurrent_ppo_settings
+from senseweave.policies.presets import PPOPreset, ppo_settings, recurrent_ppo_settings
 
 EVALUATION_ENVS = 64
 EVERY_EPISODE = 1_000_000
@@ -58,7 +58,9 @@ def settings_of(task: Task, senses: Spec) -> dict[str, Any]:
     is_contrib = task.contender == "sb3-contrib"
     config = PerceptionConfig.preset("laptop", **task.perception)
     settings = (recurrent_ppo_settings if is_contrib else ppo_settings)(senses, config, preset)
-    settings["learning_rate"] = linear(task.learning_rate, task.last_learning_rate)
+    settings["learning_rate"] = lambda progress: task.falling(
+        task.learning_rate, task.last_learning_rate, round((1.0 - progress) * task.frames)
+    )
     if task.network == "plain":
         from plain_extractor import PlainExtractor
 

@@ -35,7 +35,8 @@ class Task:
     Args:
         contender: a name in `CONTENDERS` of trainer_plan.py.
         level: "BabyAI-..." of minigrid, or a level of Rooms for contenders that play there.
-        frames: to train for; schedules end there.
+        frames: to train for.
+        schedule: frames after which schedules have come to their end; 0 is all of them.
         learning_rate: at the start; it falls linearly to `last_learning_rate`.
         ent_coef: at the start; it falls to `last_ent_coef`, which is the same where a peer has no schedule for it.
         network: "perception", our laptop `Perception`, or "plain", a CNN beside a GRU over the mission.
@@ -60,6 +61,7 @@ class Task:
     n_steps: int = 32
     batch_size: int = 256
     epochs: int = 4
+    schedule: int = 0
     learning_rate: float = 1e-3
     last_learning_rate: float = 0.0
     ent_coef: float = 0.003
@@ -93,7 +95,7 @@ class Task:
 
     def falling(self, first: float, last: float, frames: int) -> float:
         """A coefficient after some frames."""
-        return first + (last - first) * min(1.0, frames / self.frames)
+        return first + (last - first) * min(1.0, frames / (self.schedule or self.frames))
 
 
 def task_of_command_line() -> Task:
