@@ -49,8 +49,8 @@ def each(values: Sequence[float | None], form: str, missing: float = math.inf) -
     if len(cells) < 2:
         return " ".join(cells) or "-"
     middle = statistics.median(missing if value is None else value for value in values)
-    worst = "-" if middle == missing and None in values else format(middle, form)
-    return f"{worst} ({' '.join(cells)})"
+    shown = "-" if middle == missing and None in values else format(middle, form)
+    return f"{shown} ({' '.join(cells)})"
 
 
 def print_json(report: Mapping[str, Any]) -> None:

@@ -73,7 +73,7 @@ class Section:
 
 TUNED = {"evaluation_episodes": 1000, "last_ent_coef": 0.0}
 SHORT = {"frames": 98_304, "schedule": 65_536, "last_learning_rate": 2e-4, "last_ent_coef": 0.001}
-"""Chosen by trainer_search.py on seeds 10 to 21; where rate and entropy fall to 0, one seed in four never does."""
+"""Chosen with trainer_search.py on seeds of 10 to 21; where rate and entropy fall to 0, some seeds never get there."""
 PLAIN = {"network": "plain", "num_envs": 16, "n_steps": 128, "frames": 245_760}
 """SB3's best known settings. The length, too, was chosen on other seeds: 10 to 13 took 168,000 frames to 97 % (median),
 with 368,640 in all 211,000; with 122,880 none of three came there."""

@@ -5,7 +5,8 @@
 
 Each variant changes fields of `Task` in trainer_task.py; "{}" is what trainers.py has. A run ends where the goal is
 reached. Runs go side by side, one a core, so seconds compare variants with each other and with nothing else; where the
-goal was not reached, its median counts as beyond all others. Finished runs are kept in --out.
+goal was not reached, its median counts as beyond all others. Finished runs are kept in --out: Ctrl-C waits for those
+that have begun, and the same command goes on. For Linux, which gives a run a core of its own.
 """
 
 import argparse
@@ -80,14 +81,16 @@ def run(task: Facts, options: argparse.Namespace) -> Facts:
     except ContenderError as error:
         tell(f"{task} failed: {error}")
         return {"error": str(error), "frames_to_97": None, "seconds_to_97": None, "frames_per_second": 0.0}
-    path.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(row) + "\n", encoding="utf-8")
+    os.replace(part, path)
     changed = {name: value for name, value in task.items() if base_of(options).get(name) != value}
     tell(f"{task['contender']}, {changed}: {GOAL:.0%} after {row['frames_to_97']} frames")
     return row
 
 
 def main() -> int:
-    """Runs and reports."""
+    """Runs and reports; 130 after Ctrl-C."""
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     tasks = [base_of(options) | variant | {"seed": seed} for variant in options.variants for seed in options.seeds]
@@ -103,8 +106,12 @@ def main() -> int:
         finally:
             cores.put(core)
 
-    with ThreadPoolExecutor(cores.qsize()) as pool:
-        rows = list(pool.map(run_on_a_core, tasks))
+    try:
+        with ThreadPoolExecutor(cores.qsize()) as pool:
+            rows = list(pool.map(run_on_a_core, tasks))
+    except KeyboardInterrupt:
+        tell("stopped; the same command goes on with the runs that are missing")
+        return 130
     lines = []
     for index, variant in enumerate(options.variants):
         mine = rows[index * len(options.seeds) : (index + 1) * len(options.seeds)]

@@ -40,13 +40,13 @@ class Task:
         learning_rate: at the start; it falls linearly to `last_learning_rate`.
         ent_coef: at the start; it falls to `last_ent_coef`, which is the same where a peer has no schedule for it.
         network: "perception", our laptop `Perception`, or "plain", a CNN beside a GRU over the mission.
-        perception: changes of our laptop `PerceptionConfig`.
+        perception: changes of our laptop `PerceptionConfig`; trainer_sb3.py alone makes them.
         memory: "none", or "gru": the recurrent policy that a contender has.
         threads: of torch; 0 leaves it to the contender.
         runners: processes that play, for contenders that have them.
         compile: whether our perception is compiled by torch's inductor.
         uncounted: frames at the start that no speed counts; 0 leaves out the first rollout alone.
-        stop_at: success of the last episodes at which the training ends; 0 is never.
+        stop_at: success of the last episodes at which trainer_sb3.py ends the training; 0 is never.
         stop_after: frames after which it ends before its schedule does; 0 is never.
         evaluation_episodes: held-out episodes in minigrid after the training, which no time counts.
         log: path of the file of events.
