@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
-from ..perception.audio import AudioEncoder
+from ..perception.encoders.microphone import AudioEncoder
 from ..perception.perception import Perception
 from ..perception.spec import Camera, Grid, Instruction, Kind, Microphone
 from ..perception.tokenizer import default_tokenizer

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .attribution import usual_tokens as usual_tokens
     from .config import PerceptionConfig as PerceptionConfig
     from .dropout import ModalityDropout as ModalityDropout
-    from .encoders import register_encoder as register_encoder
+    from .encoders.registry import register_encoder as register_encoder
     from .errors import CheckpointError as CheckpointError
     from .errors import ConfigError as ConfigError
     from .errors import MissingExtraError as MissingExtraError

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .attention import masked_softmax
-from .encoders import build_encoder
+from .encoders.registry import build_encoder
 from .errors import SpecError
 from .fusion.base import Fused
 from .fusion.pool import AttentionPool

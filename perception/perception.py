@@ -16,13 +16,13 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .audio import AudioEncoder
-from .condense import can_condense, condense
 from .config import PerceptionConfig
-from .encoders import build_encoder
+from .encoders.condense import can_condense, condense
+from .encoders.grid import GridEncoder
+from .encoders.microphone import AudioEncoder
+from .encoders.registry import build_encoder
 from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS, Fused
-from .grid import GridEncoder
 from .imputation import IMPUTATIONS, only_seen, token_counts
 from .modules import NamedModules
 from .prepare import prepare

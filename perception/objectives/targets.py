@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import PerceptionConfig
-from ..sound import SoundFeatures
+from ..encoders.sound_features import SoundFeatures
 from ..spec import FEATURES_SUFFIX, LENGTH_SUFFIX, Camera, Grid, Instruction, Kind, Microphone, Vector
 
 PICTURE_SIDE = 16

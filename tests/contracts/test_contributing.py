@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from senseweave.perception import encoders, fusion
+from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module
+from senseweave.perception.encoders import registry as encoders
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

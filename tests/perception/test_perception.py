@@ -22,8 +22,8 @@ from senseweave.perception import (
     register_encoder,
     register_kind,
 )
-from senseweave.perception import encoders as encoders_module
 from senseweave.perception import spec as spec_module
+from senseweave.perception.encoders import registry as encoders_module
 from senseweave.perception.errors import ObservationError, SpecError
 from senseweave.perception.spec import PRESENT
 

@@ -11,7 +11,7 @@ from rooms_listening import baked_loop, empty_rooms, mixture, place
 from senseweave.envs.rooms.codes import SOUNDS
 from senseweave.envs.rooms.sound.ears import RoomsEars
 from senseweave.envs.rooms.sound.head import AZIMUTHS, auricle, delay_between_ears_s, shadow
-from senseweave.perception.sound import SoundFeatures
+from senseweave.perception.encoders.sound_features import SoundFeatures
 
 RATTLING = SOUNDS.index("rattling")
 ANGLES_RAD = 2.0 * np.pi * np.arange(AZIMUTHS) / AZIMUTHS

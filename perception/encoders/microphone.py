@@ -9,9 +9,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from .sound import SoundFeatures
-from .spec import Microphone
-from .tokens import TokenGroup
+from ..spec import Microphone
+from ..tokens import TokenGroup
+from .sound_features import SoundFeatures
 
 MAX_TOKENS = 64
 

@@ -10,8 +10,8 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .spec import Grid
-from .tokens import TokenGroup
+from ..spec import Grid
+from ..tokens import TokenGroup
 
 FEWEST = 256
 """Distinct cells are filled up to this number at least."""

@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from .spec import Vector
-from .tokens import TokenGroup
+from ..spec import Vector
+from ..tokens import TokenGroup
 
 
 class VectorEncoder(nn.Module):

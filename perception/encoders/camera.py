@@ -11,8 +11,8 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from .spec import Camera
-from .tokens import TokenGroup
+from ..spec import Camera
+from ..tokens import TokenGroup
 
 MAX_PATCHES = 64
 """More patches than this cost more than they tell: larger frames get more halving stages instead."""

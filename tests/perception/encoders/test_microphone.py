@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from senseweave.perception import Microphone, Perception, PerceptionConfig, Spec
-from senseweave.perception.audio import MAX_TOKENS, AudioEncoder
-from senseweave.perception.sound import SoundFeatures
+from senseweave.perception.encoders.microphone import MAX_TOKENS, AudioEncoder
+from senseweave.perception.encoders.sound_features import SoundFeatures
 from senseweave.perception.spec import LENGTH_SUFFIX
 
 RATE_HZ, SAMPLES = 16000, 1600

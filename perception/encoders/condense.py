@@ -12,9 +12,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from ..modules import NamedModules
+from ..spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX, PRESENT
 from .grid import GridEncoder
-from .modules import NamedModules
-from .spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX, PRESENT
 
 WORTH = 4
 """Cells that are perceived at a time for each distinct one, at least; with fewer the picking costs what it saves."""

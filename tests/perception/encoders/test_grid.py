@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from senseweave.perception import Grid
-from senseweave.perception.grid import GridEncoder
+from senseweave.perception.encoders.grid import GridEncoder
 
 
 def encoder(height: int = 3, width: int = 4, sizes: tuple[int, ...] = (4, 3, 2)) -> GridEncoder:

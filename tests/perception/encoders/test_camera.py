@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from senseweave.perception import Camera, Perception, PerceptionConfig, Spec
+from senseweave.perception.encoders.camera import MAX_PATCHES, CameraEncoder
 from senseweave.perception.errors import ObservationError, SpecError
-from senseweave.perception.vision import MAX_PATCHES, CameraEncoder
 
 SIZES = [(16, 16), (16, 200), (17, 33), (64, 64), (56, 56), (120, 160), (210, 160), (480, 640)]
 

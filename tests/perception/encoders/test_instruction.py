@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from senseweave.perception import Instruction, Perception, PerceptionConfig, Spec, Vector, default_tokenizer
+from senseweave.perception.encoders.instruction import InstructionEncoder
 from senseweave.perception.errors import ObservationError
 from senseweave.perception.spec import PRESENT
-from senseweave.perception.text import InstructionEncoder
 
 CONFIG = PerceptionConfig(width=16, heads=2, latents=2, state_dim=8)
 

@@ -8,8 +8,8 @@ from jaxtyping import Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .spec import Instruction
-from .tokens import TokenGroup
+from ..spec import Instruction
+from ..tokens import TokenGroup
 
 
 class InstructionEncoder(nn.Module):

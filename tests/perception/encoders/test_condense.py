@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from senseweave.perception import Grid, Perception, PerceptionConfig, Spec, Vector
-from senseweave.perception.encoders import ENCODERS
+from senseweave.perception.encoders.grid import FEWEST, GridEncoder
+from senseweave.perception.encoders.registry import ENCODERS
 from senseweave.perception.errors import ObservationError
-from senseweave.perception.grid import FEWEST, GridEncoder
 
 SIZES = (4, 3, 2)
 SPEC = Spec(touch=Vector(2), view=Grid(5, 3, SIZES))

@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 from torch import nn
 
-from .audio import AudioEncoder
-from .errors import SpecError
+from ..errors import SpecError
+from ..spec import Camera, Grid, Instruction, Kind, Microphone, Vector
+from .camera import CameraEncoder
 from .grid import GridEncoder
-from .spec import Camera, Grid, Instruction, Kind, Microphone, Vector
-from .text import InstructionEncoder
+from .instruction import InstructionEncoder
+from .microphone import AudioEncoder
 from .vector import VectorEncoder
-from .vision import CameraEncoder
 
 EncoderFactory = Callable[..., nn.Module]
 

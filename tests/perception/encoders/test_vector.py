@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from senseweave.perception import Perception, PerceptionConfig, Spec, Vector
-from senseweave.perception.vector import VectorEncoder
+from senseweave.perception.encoders.vector import VectorEncoder
 
 ABSURD = [1e30, -1e30, 3.4e38, -3.4e38, 1e-38, 0.0]
 
