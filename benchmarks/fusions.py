@@ -24,7 +24,7 @@ from kept_rows import each_seed, kept_row
 from tables import machine, print_json, print_markdown, print_table, tell
 
 from senseweave.perception import FUSIONS, Perception, PerceptionConfig
-from senseweave.perception.fusion.budget import config_within, count_parameters
+from senseweave.perception.budget import config_within, count_parameters
 
 SEEDS = (0, 1, 2)
 DEFAULT = "gated_cross_attention"

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from .attribution import Attribution as Attribution
     from .attribution import integrated_gradients as integrated_gradients
     from .attribution import usual_tokens as usual_tokens
+    from .budget import config_within as config_within
+    from .budget import count_parameters as count_parameters
     from .config import PerceptionConfig as PerceptionConfig
     from .dropout import ModalityDropout as ModalityDropout
     from .encoders.registry import register_encoder as register_encoder
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from .fusion import FUSIONS as FUSIONS
     from .fusion import Fused as Fused
     from .fusion import Fusion as Fusion
-    from .fusion.budget import config_within as config_within
-    from .fusion.budget import count_parameters as count_parameters
     from .objectives import OBJECTIVES as OBJECTIVES
     from .objectives import Objective as Objective
     from .perception import Perception as Perception
@@ -55,7 +55,7 @@ _HOMES = {
         "UnknownNameError",
     ),
     "fusion": ("FUSIONS", "Fused", "Fusion"),
-    "fusion.budget": ("config_within", "count_parameters"),
+    "budget": ("config_within", "count_parameters"),
     "objectives": ("OBJECTIVES", "Objective"),
     "perception": ("Perception", "State"),
     "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),

@@ -39,7 +39,7 @@ class PerceptionConfig:
 
     def __post_init__(self) -> None:
         from .fusion import FUSIONS
-        from .imputation import IMPUTATIONS
+        from .objectives.imputation import IMPUTATIONS
 
         if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
             raise unknown_name("Fusion", str(self.fusion), FUSIONS)

@@ -23,8 +23,8 @@ from .encoders.microphone import AudioEncoder
 from .encoders.registry import build_encoder
 from .errors import ObservationError, did_you_mean
 from .fusion import FUSIONS, Fused
-from .imputation import IMPUTATIONS, only_seen, token_counts
 from .modules import NamedModules
+from .objectives.imputation import IMPUTATIONS, only_seen, token_counts
 from .prepare import prepare
 from .spec import (
     DISTINCT_SUFFIX,

@@ -9,11 +9,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import masked_mean
 from ..modules import NamedModules
 from ..tokens import TokenGroup
-from .additive import AdditiveAttention
 from .base import Fused, SizedFusion, Sizes, availability
+from .parts.additive import AdditiveAttention
+from .parts.gated import masked_mean
 
 
 class AdditiveAttentionFusion(SizedFusion):

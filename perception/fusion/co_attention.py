@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ..modules import NamedModules
 from ..tokens import TokenGroup
-from .additive import AdditiveAttention
 from .base import Fused, SizedFusion, Sizes, availability
+from .parts.additive import AdditiveAttention
 
 Findings = dict[str, Float[Tensor, "b i"]]
 

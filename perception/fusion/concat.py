@@ -10,7 +10,7 @@ from torch import nn
 
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .pool import AttentionPools
+from .parts.pool import AttentionPools
 
 
 class ConcatFusion(SizedFusion):

@@ -9,9 +9,9 @@ from torch import nn
 
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .joint import JointTokens
-from .multi_head import feed_forward
-from .pool import AttentionPool
+from .parts.joint import JointTokens
+from .parts.multi_head import feed_forward
+from .parts.pool import AttentionPool
 
 
 class EarlyFusion(SizedFusion):

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import GatedCrossAttention, masked_mean
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, Fusion
+from .parts.gated import GatedCrossAttention, masked_mean
 
 
 class GatedCrossAttentionFusion(Fusion):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .pool import AttentionPools
+from .parts.pool import AttentionPools
 
 Part = tuple[Float[Tensor, "b i"], Bool[Tensor, " b"]]
 """The vector of a modality or of several, exactly 0 where none of them is here, and whether any is."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from ..attention import masked_softmax
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes
-from .pool import AttentionPools
+from .parts.gated import masked_softmax
+from .parts.pool import AttentionPools
 
 
 class LateFusion(SizedFusion):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .pool import AttentionPools
+from .parts.pool import AttentionPools
 
 RANK = 4
 

@@ -11,7 +11,7 @@ from torch import nn
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes
-from .pool import AttentionPools
+from .parts.pool import AttentionPools
 
 
 class SumFusion(SizedFusion):

@@ -14,7 +14,7 @@ from ..errors import SpecError
 from ..modules import NamedModules
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .pool import AttentionPools
+from .parts.pool import AttentionPools
 
 WANTED = 1024
 """How many entries the product shall have, about: k is as large as that allows, from 2 to 32."""

@@ -11,8 +11,8 @@ from torch import nn
 
 from ..tokens import TokenGroup
 from .base import Fused, SizedFusion, Sizes, availability
-from .joint import JointTokens
-from .multi_head import AttentionBlock
+from .parts.joint import JointTokens
+from .parts.multi_head import AttentionBlock
 
 
 class TransformerFusion(SizedFusion):

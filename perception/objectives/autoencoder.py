@@ -11,11 +11,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..config import PerceptionConfig
-from ..imputation import AutoencoderImputer
 from ..modules import NamedModules
 from ..spec import FEATURES_SUFFIX, Spec
 from .base import Objective, Seen, held
 from .hidden_tokens import Hiding, guess_loss, only_those
+from .imputation import AutoencoderImputer
 from .targets import Target, build_target
 
 if TYPE_CHECKING:

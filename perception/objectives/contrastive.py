@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import PerceptionConfig
-from ..fusion.pool import AttentionPool
+from ..fusion.parts.pool import AttentionPool
 from ..modules import NamedModules
 from ..spec import Spec
 from .base import Objective, Seen, require_two_senses

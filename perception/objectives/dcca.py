@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from ..config import PerceptionConfig
-from ..fusion.pool import AttentionPool
+from ..fusion.parts.pool import AttentionPool
 from ..modules import NamedModules
 from ..spec import Spec
 from .base import Objective, Seen, require_two_senses

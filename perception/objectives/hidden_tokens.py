@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..imputation import NOISE, Generated
 from ..tokens import TokenGroup
+from .imputation import NOISE, Generated
 
 ROWS = 4096
 

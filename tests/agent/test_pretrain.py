@@ -22,7 +22,7 @@ from senseweave.agent.pretrain import as_text, pretrain
 from senseweave.agent.pretrain_config import IMPUTATION_NAMES, OBJECTIVE_NAMES, PretrainConfig
 from senseweave.perception import OBJECTIVES, ConfigError, Perception, UnknownNameError
 from senseweave.perception.files import digest
-from senseweave.perception.imputation import IMPUTATIONS
+from senseweave.perception.objectives.imputation import IMPUTATIONS
 from senseweave.perception.spec import PRESENT
 from senseweave.policies import Pretrainer, PretrainingSettings, pretrain_on
 

@@ -8,8 +8,8 @@ import torch
 
 from fusion_cases import NAMES, ROWS, fusion_of, groups_of
 from senseweave.perception import TokenGroup
-from senseweave.perception.fusion.additive import AdditiveAttention
-from senseweave.perception.fusion.multi_head import MultiHeadAttention
+from senseweave.perception.fusion.parts.additive import AdditiveAttention
+from senseweave.perception.fusion.parts.multi_head import MultiHeadAttention
 
 WIDTH = 6
 

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import masked_softmax
-from ..tokens import TokenGroup
+from ...tokens import TokenGroup
+from .gated import masked_softmax
 from .multi_head import Looked
 
 

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .modules import NamedModules
-from .tokens import TokenGroup
+from ...modules import NamedModules
+from ...tokens import TokenGroup
 
 SHARPNESS = 4.0
 """Scale of the first keys: untrained heads look at a few tokens each, not at an even mixture of all."""

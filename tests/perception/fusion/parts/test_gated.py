@@ -8,7 +8,7 @@ import torch
 
 from absence_cases import KINDS, perception_of, readings
 from senseweave.perception import TokenGroup
-from senseweave.perception.attention import (
+from senseweave.perception.fusion.parts.gated import (
     CrossAttentionHeads,
     GatedCrossAttention,
     SelfAttention,

@@ -10,9 +10,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import SHARPNESS, masked_softmax
-from ..modules import NamedModules
-from ..tokens import TokenGroup
+from ...modules import NamedModules
+from ...tokens import TokenGroup
+from .gated import SHARPNESS, masked_softmax
 
 
 class AttentionPool(nn.Module):

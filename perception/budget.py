@@ -9,12 +9,12 @@ import dataclasses
 import torch
 from torch import nn
 
-from ..config import PerceptionConfig
-from ..errors import ConfigError
-from ..imputation import IMPUTATIONS, token_counts_of
-from ..perception import Perception
-from ..spec import Spec
-from . import FUSIONS
+from .config import PerceptionConfig
+from .errors import ConfigError
+from .fusion import FUSIONS
+from .objectives.imputation import IMPUTATIONS, token_counts_of
+from .perception import Perception
+from .spec import Spec
 
 WIDEST = 2**20
 """No fusion is tried any wider."""

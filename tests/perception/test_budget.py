@@ -21,7 +21,7 @@ from senseweave.perception import (
 )
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability
-from senseweave.perception.imputation import IMPUTATIONS
+from senseweave.perception.objectives.imputation import IMPUTATIONS
 
 WORDS = Instruction(6, 1024)
 SPEC = Spec(camera=Camera(16, 16), instruction=WORDS)

@@ -15,14 +15,14 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .attention import masked_softmax
-from .encoders.registry import build_encoder
-from .errors import SpecError
-from .fusion.base import Fused
-from .fusion.pool import AttentionPool
-from .modules import NamedModules
-from .spec import Spec
-from .tokens import TokenGroup
+from ..encoders.registry import build_encoder
+from ..errors import SpecError
+from ..fusion.base import Fused
+from ..fusion.parts.gated import masked_softmax
+from ..fusion.parts.pool import AttentionPool
+from ..modules import NamedModules
+from ..spec import Spec
+from ..tokens import TokenGroup
 
 NOISE = 8
 """Numbers that stand for what the other senses cannot tell."""

@@ -9,8 +9,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..attention import SHARPNESS, masked_softmax
-from ..tokens import TokenGroup
+from ...tokens import TokenGroup
+from .gated import SHARPNESS, masked_softmax
 
 
 class AdditiveAttention(nn.Module):

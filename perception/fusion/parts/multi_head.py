@@ -1,6 +1,6 @@
 """Scaled dot-product attention without gates, safe where there is nothing to attend to, and the block around it.
 
-The gated one, with a softmax for each modality, is in `perception/attention.py`.
+The gated one, with a softmax for each modality, is in `perception/fusion/parts/gated.py`.
 
 b batch, q queries, n tokens, d width, h heads, e width of one head
 """
@@ -13,8 +13,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..attention import SHARPNESS, mask_bias
-from ..tokens import TokenGroup
+from ...tokens import TokenGroup
+from .gated import SHARPNESS, mask_bias
 
 
 class Looked(NamedTuple):
