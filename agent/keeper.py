@@ -22,7 +22,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from ..perception.errors import CheckpointError, ConfigError
 from ..policies import learner_state, random_state
 from ..policies.checkpoint import Checkpoint
-from ..policies.workers import world_rank, world_size
+from ..policies.ppo.workers import world_rank, world_size
 from .build import DevicePPO, Model
 from .progress import Progress
 from .rundir import RunDirectory

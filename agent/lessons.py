@@ -9,8 +9,8 @@ from typing import Any, cast
 from stable_baselines3.common.utils import safe_mean
 
 from ..policies.imitation import ImitationSettings, Imitator
-from ..policies.sources import Outcome
-from ..policies.workers import world_size
+from ..policies.ppo.sources import Outcome
+from ..policies.ppo.workers import world_size
 from .build import DevicePPO, Model
 from .config import TrainConfig
 from .experts import VectorExpert

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..envs.live.session import Session, read_session, session_files
 from ..perception.errors import ConfigError
 from ..perception.spec import PRESENT, Spec
-from ..policies.sources import Observation, Source, source_of
+from ..policies.ppo.sources import Observation, Source, source_of
 from .build import EnvFacts, make_batch, make_vector_env
 
 FRESH = 4

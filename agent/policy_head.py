@@ -22,8 +22,8 @@ from torch import Tensor
 from ..perception.fusion import Fused
 from ..perception.tokens import TokenGroup
 from ..policies.extractor import PerceptionExtractor
-from ..policies.percept import Percept
 from ..policies.policy import SensePolicy
+from ..policies.second_look import Percept
 from .build import perception_of
 from .decisions import Decision
 

@@ -1,7 +1,7 @@
 """Several processes that train one policy: `torchrun --nproc-per-node N -m senseweave.agent.train ...`.
 
 torchrun starts the processes and says in the environment who they are; here they join. The first one owns the run
-directory and everything that people see; gradients are averaged in policies/workers.py.
+directory and everything that people see; gradients are averaged in policies/ppo/workers.py.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ import torch
 from torch import distributed
 
 from ..perception.errors import ConfigError
-from ..policies.workers import sum_over_world, world_rank, world_size
+from ..policies.ppo.workers import sum_over_world, world_rank, world_size
 from .config import TrainConfig
 
 

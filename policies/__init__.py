@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from .imitation import Imitator as Imitator
     from .imitation import imitate as imitate
     from .policy import SensePolicy as SensePolicy
-    from .ppo import PPO as PPO
+    from .ppo.ppo import PPO as PPO
     from .presets import dqn_settings as dqn_settings
     from .presets import policy_settings as policy_settings
     from .presets import ppo_settings as ppo_settings
@@ -23,7 +23,7 @@ _HOMES = {
     "extractor": ("PerceptionExtractor",),
     "imitation": ("ImitationSettings", "Imitator", "imitate"),
     "policy": ("SensePolicy",),
-    "ppo": ("PPO",),
+    "ppo.ppo": ("PPO",),
     "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
     "pretraining": ("Pretrainer", "PretrainingSettings", "pretrain_on"),
 }

@@ -21,7 +21,7 @@ from ..perception.errors import ConfigError, SpecError, unknown_name
 from ..perception.objectives import OBJECTIVES, Seen
 from ..perception.spec import PRESENT, Instruction, Spec
 from .extractor import PerceptionExtractor
-from .percept import Percept
+from .second_look import Percept
 
 Minibatch = Mapping[str, Any]
 """The fields of `minibatch.Samples`, n rows each, and "percept", the `Percept` of its observations."""

@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from ..perception.errors import CheckpointError, ConfigError
 from .plain import encode
-from .vec_env import GymnasiumVecEnv
+from .ppo.vec_env import GymnasiumVecEnv
 
 _NOT_OPTIONS = ("num_envs", "device", "render_mode", "vectorization_mode", "vector_kwargs", "wrappers")
 """Keyword arguments of an environment that do not change what it is."""

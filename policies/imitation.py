@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..perception.errors import ConfigError
-from .minibatch import Minibatches, Samples
 from .policy import SensePolicy
-from .rollout import Rollout
-from .sources import Observation, Outcome, Source, source_of
-from .workers import Workers, add_gradients, sum_over_world, world_size
+from .ppo.minibatch import Minibatches, Samples
+from .ppo.rollout import Rollout
+from .ppo.sources import Observation, Outcome, Source, source_of
+from .ppo.workers import Workers, add_gradients, sum_over_world, world_size
 
 Expert = Callable[[], Tensor | NDArray[Any]]
 """Gives the expert's action in each environment as it is now, (b, ...)."""

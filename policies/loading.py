@@ -20,13 +20,13 @@ from . import learner_state, optimizer_state, random_state
 from .environment_facts import EnvironmentFacts
 from .plain import decode, decode_schedule, own_class_name
 from .plain_spaces import read_space, same_to_a_policy
+from .ppo.workers import world_size
 from .saved_config import SCHEDULES, SETTINGS, SavedModel
 from .saving import folder_of
 from .weights import FILE, chooses_one_of, read_policy
-from .workers import world_size
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .ppo.ppo import PPO
 
 
 def load(

@@ -26,8 +26,8 @@ from ..perception.perception import Perception
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 from .memory import MEMORIES, Memory
-from .percept import Percept, SecondLook
-from .sources import ONLY, Observation
+from .ppo.sources import ONLY, Observation
+from .second_look import Percept, SecondLook
 
 SECOND_LOOK_WIDTH = 64
 """Numbers that a second look adds to what the heads see."""

@@ -18,13 +18,13 @@ from . import learner_state, random_state
 from .extractor import PerceptionExtractor
 from .plain import encode, encode_schedule
 from .plain_spaces import describe_space
+from .ppo.workers import world_rank, world_size
 from .saved_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, tokenizer_of
 from .sealed import remove_folder, write_sealed
 from .weights import write_policy
-from .workers import world_rank, world_size
 
 if TYPE_CHECKING:
-    from .ppo import PPO
+    from .ppo.ppo import PPO
 
 _OURS = re.compile(r"\.?step-\d+-[0-9a-f]{8}(\.\d+\.partial)?")
 """Names of folders in checkpoints/ that saving may remove."""

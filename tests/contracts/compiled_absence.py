@@ -23,7 +23,7 @@ import torch._dynamo.config  # noqa: E402
 
 from absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, violations  # noqa: E402
 from senseweave.perception.spec import PRESENT  # noqa: E402
-from senseweave.policies.ppo import COMPILER_OPTIONS  # noqa: E402
+from senseweave.policies.ppo.ppo import COMPILER_OPTIONS  # noqa: E402
 
 SENSES = ("audio", "camera", "instruction")
 FAST_SENSES = ("instruction", "vector")

@@ -17,8 +17,8 @@ from senseweave.perception import PerceptionConfig, Spec, Vector
 from senseweave.perception.errors import ConfigError
 from senseweave.policies.imitation import ImitationSettings, Imitator, imitate
 from senseweave.policies.policy import SensePolicy
+from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import PPOPreset, ppo_settings
-from senseweave.policies.workers import Workers
 
 CONFIG = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
 SPEC = Spec(touch=Vector(2))

@@ -12,7 +12,7 @@ from senseweave.perception import OBJECTIVES, Camera, Spec, Vector
 from senseweave.perception.spec import PRESENT
 from senseweave.policies import PPO, ImitationSettings, Imitator, PerceptionExtractor, ppo_settings
 from senseweave.policies.auxiliary import AUXILIARIES, make_auxiliary
-from senseweave.policies.percept import Percept
+from senseweave.policies.second_look import Percept
 
 
 def model_with(auxiliary, config=SMALL, **settings):

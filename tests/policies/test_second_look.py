@@ -7,9 +7,9 @@ from gymnasium import spaces
 
 from senseweave.perception import Camera, Instruction, Perception, PerceptionConfig, Spec, Vector
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.percept import Percept, SecondLook
 from senseweave.policies.policy import SECOND_LOOK_WIDTH, SenseMlpPolicy, SensePolicy
 from senseweave.policies.presets import policy_settings
+from senseweave.policies.second_look import Percept, SecondLook
 
 SPEC = Spec(camera=Camera(16, 16), instruction=Instruction(6, 20), touch=Vector(2))
 CONFIG = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)

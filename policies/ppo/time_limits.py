@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .percept import Percept
-from .policy import SensePolicy
+from ..policy import SensePolicy
+from ..second_look import Percept
 from .rollout import Rollout
 from .sources import Observation, Outcome
 

@@ -9,10 +9,10 @@ from stable_baselines3.common.buffers import RolloutBuffer
 
 from senseweave.perception import Grid, Instruction, Microphone, Perception, PerceptionConfig, Spec, Vector
 from senseweave.policies import PPO
-from senseweave.policies.minibatch import Minibatches
+from senseweave.policies.ppo.minibatch import Minibatches
+from senseweave.policies.ppo.rollout import Rollout
+from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import policy_settings
-from senseweave.policies.rollout import Rollout
-from senseweave.policies.workers import Workers
 
 CPU = torch.device("cpu")
 SPEC = Spec(audio=Microphone(2, 64, 16000), instruction=Instruction(12, 50), touch=Vector(2))

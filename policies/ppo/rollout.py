@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-from ..perception.perception import Perception
-from ..perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
+from ...perception.perception import Perception
+from ...perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
 from .sources import Observation
 from .workers import Workers
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import VecEnv
 
-from ..perception.errors import ConfigError
+from ...perception.errors import ConfigError
 
 Indices = None | int | Iterable[int]
 

@@ -25,9 +25,9 @@ from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig
 from senseweave.perception.errors import ConfigError
 from senseweave.policies import PPO
+from senseweave.policies.ppo.sources import BatchSource, VecEnvSource
+from senseweave.policies.ppo.vec_env import GymnasiumVecEnv
 from senseweave.policies.presets import policy_settings
-from senseweave.policies.sources import BatchSource, VecEnvSource
-from senseweave.policies.vec_env import GymnasiumVecEnv
 
 CONFIG = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
 ROOMS = {"level": "GoToObj", "device": "cpu", "max_steps": 6}

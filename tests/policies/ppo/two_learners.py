@@ -1,4 +1,4 @@
-"""One of two processes that learn together; run by tests/policies/test_ppo_update.py, which also reads what it writes.
+"""One of two processes that learn together; run by tests/policies/ppo/test_update.py, which also reads what it writes.
 
 Usage: python two_learners.py FOLDER RANK
 """
@@ -12,9 +12,9 @@ from torch import distributed
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig
 from senseweave.policies import PPO
-from senseweave.policies.ppo_update import Update, UpdateSettings
+from senseweave.policies.ppo.update import Update, UpdateSettings
+from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import policy_settings
-from senseweave.policies.workers import Workers
 
 CONFIG = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
 SETTINGS = UpdateSettings(

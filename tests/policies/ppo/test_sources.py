@@ -15,9 +15,9 @@ from noise_world import Noise, noises
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.sources import ONLY, BatchSource, VecEnvSource, source_of
-from senseweave.policies.tally import EpisodeTally
-from senseweave.policies.vec_env import GymnasiumVecEnv
+from senseweave.policies.ppo.sources import ONLY, BatchSource, VecEnvSource, source_of
+from senseweave.policies.ppo.tally import EpisodeTally
+from senseweave.policies.ppo.vec_env import GymnasiumVecEnv
 
 CPU = torch.device("cpu")
 ROOMS = {"level": "GoToObj", "num_envs": 6, "device": "cpu", "senses": ("grid", "instruction"), "max_steps": 5}
@@ -112,7 +112,7 @@ def test_infos_are_made_when_somebody_looks(monkeypatch):
     source = source_of(CueWorld(4), CPU)
     source.reset(0)
     made = []
-    monkeypatch.setattr("senseweave.policies.sources._as_dicts", lambda *given: made.append(1) or [{}] * 4)
+    monkeypatch.setattr("senseweave.policies.ppo.sources._as_dicts", lambda *given: made.append(1) or [{}] * 4)
     infos = source.step(torch.zeros(4, dtype=torch.int64)).infos
     assert len(infos) == 4 and not made
     assert infos[2] == {} and list(infos) == [{}] * 4 and made == [1]

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from ..policy import SensePolicy
 from .minibatch import Minibatches, Samples
-from .policy import SensePolicy
 from .rollout import Rollout
 from .workers import Workers, add_gradients, sum_over_world
 

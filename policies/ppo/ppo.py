@@ -18,18 +18,18 @@ from stable_baselines3.common.utils import FloatSchedule, configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from ..perception.errors import CheckpointError, ConfigError
-from ..perception.files import load_strictly
-from .auxiliary import make_auxiliary
-from .extractor import PerceptionExtractor
-from .percept import Percept
-from .policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
-from .ppo_update import Update, UpdateSettings
+from ...perception.errors import CheckpointError, ConfigError
+from ...perception.files import load_strictly
+from ..auxiliary import make_auxiliary
+from ..extractor import PerceptionExtractor
+from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
+from ..saved import SavedAsFolder
+from ..second_look import Percept
 from .rollout import Rollout
-from .saved import SavedAsFolder
 from .sources import Observation, Source, source_of
 from .tally import EpisodeTally
 from .time_limits import TimeLimits
+from .update import Update, UpdateSettings
 from .vec_env import GymnasiumVecEnv
 from .workers import Workers, available_cores, broadcast_parameters, world_rank, world_size
 

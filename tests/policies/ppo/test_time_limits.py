@@ -8,11 +8,11 @@ import torch
 from cue_world import SPEC, CueWorld
 from senseweave.perception import PerceptionConfig
 from senseweave.policies.policy import SensePolicy
+from senseweave.policies.ppo.rollout import Rollout
+from senseweave.policies.ppo.sources import Outcome
+from senseweave.policies.ppo.time_limits import TimeLimits
+from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import policy_settings
-from senseweave.policies.rollout import Rollout
-from senseweave.policies.sources import Outcome
-from senseweave.policies.time_limits import TimeLimits
-from senseweave.policies.workers import Workers
 
 ENVS, STEPS, GAMMA = 3, 4, 0.5
 CUTS = {0: [1], 1: [0, 2], 3: [2]}

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ..perception.spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX
+from ...perception.spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX
 from .rollout import Rollout
 from .sources import Observation
 
