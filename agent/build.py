@@ -32,8 +32,8 @@ from ..policies.policy import SensePolicy
 from ..policies.ppo.ppo import PPO as DevicePPO  # noqa: N811  (a class with a short name)
 from ..policies.ppo.workers import world_size
 from ..policies.presets import DEVICE_PRESET, MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
-from ..policies.saved_config import SavedModel
-from ..policies.weights import chooses_one_of
+from ..policies.saving.model_config import SavedModel
+from ..policies.saving.weights import chooses_one_of
 from .config import TrainConfig
 from .rundir import RunDirectory
 from .together import environments_each, local_rank

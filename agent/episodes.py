@@ -20,7 +20,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ..perception.errors import ConfigError
 from ..perception.spec import PRESENT, Spec
-from ..policies.random_state import cuda_devices
+from ..policies.saving.random_state import cuda_devices
 
 if TYPE_CHECKING:
     from ..envs.rooms.vector_env import RoomsVectorEnv

@@ -20,9 +20,9 @@ from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..perception.errors import CheckpointError, ConfigError
-from ..policies import learner_state, random_state
-from ..policies.checkpoint import Checkpoint
 from ..policies.ppo.workers import world_rank, world_size
+from ..policies.saving import learner_state, random_state
+from ..policies.saving.checkpoint import Checkpoint
 from .build import DevicePPO, Model
 from .progress import Progress
 from .rundir import RunDirectory

@@ -14,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from ..perception.errors import CheckpointError
 from ..perception.files import write_atomically
-from ..policies.sealed import writing
+from ..policies.saving.sealed import writing
 
 COLUMNS = {
     "steps": "time/total_timesteps",

@@ -18,7 +18,7 @@ import torch
 from ..perception.config import PerceptionConfig
 from ..perception.perception import Perception
 from ..policies.pretraining import Pretrainer, PretrainingSettings
-from ..policies.random_state import cuda_devices
+from ..policies.saving.random_state import cuda_devices
 from .build import choose_device, settle_threads
 from .metrics import open_logger
 from .observations import Played, Recorded

@@ -21,11 +21,11 @@ from ..perception.errors import CheckpointError, ConfigError, SenseweaveError, T
 from ..perception.files import read_json
 from ..perception.spec import Instruction, Spec
 from ..perception.tokenizer import default_tokenizer
-from ..policies import checkpoint as checkpoints
-from ..policies import weights
-from ..policies.saved_config import FORMAT as MODEL_FORMAT
-from ..policies.saved_config import SavedModel
-from ..policies.sealed import read_sealed, write_sealed, writing
+from ..policies.saving import checkpoint as checkpoints
+from ..policies.saving import weights
+from ..policies.saving.model_config import FORMAT as MODEL_FORMAT
+from ..policies.saving.model_config import SavedModel
+from ..policies.saving.sealed import read_sealed, write_sealed, writing
 from .config import TrainConfig
 
 FORMAT = "senseweave.run"

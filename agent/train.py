@@ -21,9 +21,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from ..perception.errors import ConfigError
 from ..perception.files import load_strictly
 from ..perception.perception import Perception
-from ..policies.checkpoint import Checkpoint, folders
 from ..policies.imitation import ImitationSettings
 from ..policies.presets import PPOPreset
+from ..policies.saving.checkpoint import Checkpoint, folders
 from . import build
 from .checks import finite_or_none
 from .config import TrainConfig

@@ -17,8 +17,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from ..envs import make
 from ..perception.errors import ConfigError, SenseweaveError
 from ..perception.spec import PRESENT, Microphone, Spec
-from ..policies.random_state import cuda_devices
-from ..policies.sealed import writing
+from ..policies.saving.random_state import cuda_devices
+from ..policies.saving.sealed import writing
 from .episodes import held_out_seed
 from .film import Shot, write_video
 from .picture import PANEL_PX, Moment, Picture, draw

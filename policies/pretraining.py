@@ -19,7 +19,7 @@ from ..perception.dropout import ModalityDropout
 from ..perception.errors import ConfigError
 from ..perception.objectives import Objective, Seen, make_objectives
 from ..perception.perception import Perception
-from .random_state import cuda_devices
+from .saving.random_state import cuda_devices
 
 Batch = Mapping[str, Any]
 """One batch of observations as the spec says, batch first: tensors or arrays, with or without `present`."""

@@ -39,8 +39,8 @@ def new_model(env: Any = None, **settings: Any) -> PPO:
 
 def everything(model: PPO) -> dict[str, torch.Tensor]:
     """All tensors that decide how training goes on, by name."""
-    from senseweave.policies import random_state
-    from senseweave.policies.optimizer_state import to_parts
+    from senseweave.policies.saving import random_state
+    from senseweave.policies.saving.optimizer_state import to_parts
 
     groups = {"policy": model.policy.state_dict(), "optimizer": to_parts(model.policy.optimizer)[0]}
     groups |= {"world": model.snapshot(), "random": random_state.capture()[1]}

@@ -23,7 +23,7 @@ from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
 from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
-from ..saved import SavedAsFolder
+from ..saving.saved import SavedAsFolder
 from ..second_look import Percept
 from .rollout import Rollout
 from .sources import Observation, Source, source_of

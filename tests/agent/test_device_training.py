@@ -16,8 +16,8 @@ from senseweave.agent.train import resume, train
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import Perception, PerceptionConfig
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.checkpoint import folders, load
 from senseweave.policies.imitation import ImitationSettings
+from senseweave.policies.saving.checkpoint import folders, load
 
 CONFIG = TrainConfig(
     env="senseweave/GoToRedBallGrey-v0",

@@ -17,7 +17,7 @@ from senseweave.agent.train import resume
 from senseweave.envs import make
 from senseweave.perception import Spec, Vector
 from senseweave.perception.errors import CheckpointError, ConfigError, ObservationError
-from senseweave.policies.sealed import write_sealed
+from senseweave.policies.saving.sealed import write_sealed
 
 
 class Counter(gymnasium.Env):

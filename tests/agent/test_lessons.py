@@ -16,8 +16,8 @@ from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.stop import StopRequest
 from senseweave.agent.train import resume, train
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.checkpoint import folders, load
 from senseweave.policies.imitation import ImitationSettings
+from senseweave.policies.saving.checkpoint import folders, load
 
 ROOMS = "senseweave/GoToRedBallGrey-v0"
 BABYAI = "BabyAI-GoToRedBallGrey-v0"

@@ -17,7 +17,7 @@ from senseweave.agent.train import resume, train
 from senseweave.envs import make
 from senseweave.perception import Camera, Perception, PerceptionConfig, Spec
 from senseweave.perception.errors import CheckpointError, ConfigError, UnknownNameError
-from senseweave.policies.checkpoint import folders, load
+from senseweave.policies.saving.checkpoint import folders, load
 
 
 def rows_of(run):

@@ -53,7 +53,7 @@ def run_command(*words: str) -> None:
 
 def newest_step(run: Path) -> int:
     """The number in the name of the newest published checkpoint."""
-    from senseweave.policies.checkpoint import folders
+    from senseweave.policies.saving.checkpoint import folders
 
     return int(folders(run / "checkpoints")[0].name.removeprefix("step-"))
 
@@ -77,7 +77,7 @@ def kill_training(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
         AssertionError: a checkpoint was lost, or training did not go on.
     """
     from senseweave.agent.rundir import RunDirectory
-    from senseweave.policies.checkpoint import load_newest
+    from senseweave.policies.saving.checkpoint import load_newest
 
     generator, run, told = random.Random(seed), folder / "run", folder / "told.txt"
     quiet = ("--evaluation-episodes", "0", "--no-video", "--checkpoint-every", "1", "--device", "cpu")
@@ -110,7 +110,7 @@ def kill_saving(run: Path, kills: int, seed: int = 0) -> dict[str, Any]:
         AssertionError: a checkpoint that was reported as saved is not there, or is not what was saved.
     """
     from senseweave.agent.rundir import RunDirectory
-    from senseweave.policies.checkpoint import load_newest
+    from senseweave.policies.saving.checkpoint import load_newest
 
     generator, last, cut_short, saved = random.Random(seed), 0, 0, 0
     for _ in range(kills):

@@ -15,8 +15,8 @@ from senseweave.agent.train import resume
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors, write_tensors
-from senseweave.policies import checkpoint as checkpoints
-from senseweave.policies.sealed import write_sealed
+from senseweave.policies.saving import checkpoint as checkpoints
+from senseweave.policies.saving.sealed import write_sealed
 
 
 def open_policy(run: Path):

@@ -10,7 +10,7 @@ import torch
 from failing_disk import FailingDisk
 from senseweave.agent.rundir import RunConfig, RunDirectory
 from senseweave.perception.errors import CheckpointError
-from senseweave.policies import checkpoint as checkpoints
+from senseweave.policies.saving import checkpoint as checkpoints
 
 
 def a_checkpoint(steps: int) -> checkpoints.Checkpoint:

@@ -17,7 +17,7 @@ from faults.kill_campaign import spawn
 from saved_models import SAVER, new_model
 from senseweave.perception.errors import CheckpointError
 from senseweave.policies import PPO
-from senseweave.policies.sealed import read_sealed, write_sealed
+from senseweave.policies.saving.sealed import read_sealed, write_sealed
 
 TESTS = Path(__file__).parents[1]
 

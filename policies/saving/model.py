@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..perception.errors import CheckpointError, ConfigError
-from ..perception.files import read_json
+from ...perception.errors import CheckpointError, ConfigError
+from ...perception.files import read_json
+from ..extractor import PerceptionExtractor
+from ..ppo.workers import world_rank, world_size
 from . import checkpoint as checkpoints
 from . import learner_state, random_state
-from .extractor import PerceptionExtractor
-from .plain import encode, encode_schedule
-from .plain_spaces import describe_space
-from .ppo.workers import world_rank, world_size
-from .saved_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, tokenizer_of
+from .json_spaces import describe_space
+from .json_values import encode, encode_schedule
+from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, tokenizer_of
 from .sealed import remove_folder, write_sealed
 from .weights import write_policy
 
 if TYPE_CHECKING:
-    from .ppo.ppo import PPO
+    from ..ppo.ppo import PPO
 
 _OURS = re.compile(r"\.?step-\d+-[0-9a-f]{8}(\.\d+\.partial)?")
 """Names of folders in checkpoints/ that saving may remove."""

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ..perception.config import PerceptionConfig
-from ..perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
-from ..perception.files import read_json
-from ..perception.spec import Instruction, Spec
-from ..perception.tokenizer import default_tokenizer
+from ...perception.config import PerceptionConfig
+from ...perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
+from ...perception.files import read_json
+from ...perception.spec import Instruction, Spec
+from ...perception.tokenizer import default_tokenizer
+from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
-from .plain import decode, encode, encode_schedule
-from .plain_spaces import describe_space
-from .presets import Linear, PPOPreset, ppo_settings
+from .json_spaces import describe_space
+from .json_values import decode, encode, encode_schedule
 from .sealed import read_sealed
 
 FORMAT, VERSION = "senseweave.model", 1

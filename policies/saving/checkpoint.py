@@ -15,8 +15,8 @@ from typing import Any
 
 from torch import Tensor
 
-from ..perception.errors import CheckpointError
-from ..perception.files import read_tensors, write_tensors
+from ...perception.errors import CheckpointError
+from ...perception.files import read_tensors, write_tensors
 from .sealed import file_sha256, publish_folder, read_sealed, remove_folder, write_sealed, writing
 
 FORMAT = "senseweave.checkpoint"

@@ -19,12 +19,12 @@ from saved_models import everything, new_model, world
 from senseweave.perception.errors import CheckpointError, ConfigError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors
 from senseweave.policies import PPO
-from senseweave.policies.plain_spaces import describe_space, read_space, same_to_a_policy
 from senseweave.policies.policy import SenseMlpPolicy
 from senseweave.policies.presets import Linear, linear
-from senseweave.policies.sealed import read_sealed, write_sealed
+from senseweave.policies.saving.json_spaces import describe_space, read_space, same_to_a_policy
+from senseweave.policies.saving.sealed import read_sealed, write_sealed
 
-TESTS = Path(__file__).parents[1]
+TESTS = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")

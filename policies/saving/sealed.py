@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ..perception.errors import CheckpointError
-from ..perception.files import read_json, sync_folder, write_atomically
+from ...perception.errors import CheckpointError
+from ...perception.files import read_json, sync_folder, write_atomically
 
 _MENDS = {
     errno.ENOSPC: "free some space",

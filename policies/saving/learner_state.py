@@ -10,8 +10,8 @@ from typing import Any
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 
-from ..perception.errors import CheckpointError
-from ..perception.files import load_strictly
+from ...perception.errors import CheckpointError
+from ...perception.files import load_strictly
 from . import optimizer_state
 from .checkpoint import Checkpoint
 

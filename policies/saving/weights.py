@@ -6,8 +6,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from ..perception.errors import CheckpointError
-from ..perception.files import read_tensors, write_tensors
+from ...perception.errors import CheckpointError
+from ...perception.files import read_tensors, write_tensors
 
 FILE = "policy.safetensors"
 

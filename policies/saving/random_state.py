@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..perception.errors import CheckpointError
+from ...perception.errors import CheckpointError
 
 
 def cuda_devices() -> list[int]:

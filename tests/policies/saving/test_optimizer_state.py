@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from senseweave.perception.errors import CheckpointError
-from senseweave.policies import optimizer_state
+from senseweave.policies.saving import optimizer_state
 
 
 def stepped(seed: int = 0) -> tuple[nn.Module, torch.optim.Adam]:

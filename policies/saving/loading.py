@@ -13,20 +13,20 @@ from typing import TYPE_CHECKING, Any, cast
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
-from ..perception.errors import CheckpointError, ConfigError, did_you_mean
-from ..perception.files import load_strictly
+from ...perception.errors import CheckpointError, ConfigError, did_you_mean
+from ...perception.files import load_strictly
+from ..ppo.workers import world_size
 from . import checkpoint as checkpoints
 from . import learner_state, optimizer_state, random_state
 from .environment_facts import EnvironmentFacts
-from .plain import decode, decode_schedule, own_class_name
-from .plain_spaces import read_space, same_to_a_policy
-from .ppo.workers import world_size
-from .saved_config import SCHEDULES, SETTINGS, SavedModel
-from .saving import folder_of
+from .json_spaces import read_space, same_to_a_policy
+from .json_values import decode, decode_schedule, own_class_name
+from .model import folder_of
+from .model_config import SCHEDULES, SETTINGS, SavedModel
 from .weights import FILE, chooses_one_of, read_policy
 
 if TYPE_CHECKING:
-    from .ppo.ppo import PPO
+    from ..ppo.ppo import PPO
 
 
 def load(

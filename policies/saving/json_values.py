@@ -14,11 +14,11 @@ from stable_baselines3.common.torch_layers import CombinedExtractor, FlattenExtr
 from stable_baselines3.common.utils import ConstantSchedule, FloatSchedule, LinearSchedule
 from torch import nn
 
-from ..perception.config import PerceptionConfig
-from ..perception.errors import CheckpointError, ConfigError, SenseweaveError
-from ..perception.spec import Spec
-from .extractor import PerceptionExtractor
-from .presets import Linear
+from ...perception.config import PerceptionConfig
+from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
+from ...perception.spec import Spec
+from ..extractor import PerceptionExtractor
+from ..presets import Linear
 
 _CLASSES: tuple[type, ...] = (
     *(PerceptionExtractor, CombinedExtractor, FlattenExtractor, NatureCNN),

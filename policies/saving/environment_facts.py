@@ -11,9 +11,9 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
-from ..perception.errors import CheckpointError, ConfigError
-from .plain import encode
-from .ppo.vec_env import GymnasiumVecEnv
+from ...perception.errors import CheckpointError, ConfigError
+from ..ppo.vec_env import GymnasiumVecEnv
+from .json_values import encode
 
 _NOT_OPTIONS = ("num_envs", "device", "render_mode", "vectorization_mode", "vector_kwargs", "wrappers")
 """Keyword arguments of an environment that do not change what it is."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from senseweave.perception.errors import CheckpointError
-from senseweave.policies import random_state
+from senseweave.policies.saving import random_state
 
 
 def draw() -> list[float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
 from stable_baselines3.common.vec_env import VecTransposeImage
 
-from ..perception.errors import CheckpointError, ConfigError
+from ...perception.errors import CheckpointError, ConfigError
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:

@@ -10,8 +10,9 @@ import torch
 from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.utils import get_system_info
 
-from ..perception.errors import ConfigError
-from . import loading, saving
+from ...perception.errors import ConfigError
+from . import loading
+from . import model as saving
 from .environment_facts import EnvironmentFacts
 
 
