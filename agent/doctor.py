@@ -117,7 +117,7 @@ def _video() -> list[Finding]:
 
 
 def _microphones() -> list[Finding]:
-    from ..envs.live.portaudio import load_sounddevice, microphone_names
+    from ..envs.live.sensors.portaudio import load_sounddevice, microphone_names
     from ..perception.errors import MissingExtraError
 
     try:
@@ -148,7 +148,7 @@ def _speech() -> list[Finding]:
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    from ..envs.live.camera import camera_devices
+    from ..envs.live.sensors.camera import camera_devices
 
     devices = camera_devices()
     if not devices:

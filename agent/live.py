@@ -26,7 +26,7 @@ from .rundir import RunDirectory
 from .stop import StopRequest
 
 if TYPE_CHECKING:
-    from ..envs.live.replay import Replay
+    from ..envs.live.sessions.replay import Replay
     from .live_report import Reporter
     from .record import Recorder
 

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.live.actuators import Command
 from ..envs.live.align import Moment
+from ..envs.live.bodies.actuators import Command
 from ..envs.live.clock import NS_PER_S
 from ..envs.live.reading import Event
 from ..envs.live.rig import LiveRig

@@ -7,8 +7,8 @@ tick at the very time that it had, so that observations are the same bit for bit
 import gymnasium
 
 from ..envs.live.clock import SystemClock
-from ..envs.live.replay import Replay
 from ..envs.live.rig import LiveRig
+from ..envs.live.sessions.replay import Replay
 from ..perception.errors import ConfigError, did_you_mean
 from .live_config import LiveConfig
 from .live_sensors import Parts, make_actuator

@@ -21,7 +21,7 @@ import numpy as np
 
 from ..envs.live.reading import Event
 from ..envs.live.rig import LiveRig
-from ..envs.live.session import Session, only_file, read_session
+from ..envs.live.sessions.session import Session, only_file, read_session
 from ..perception.errors import ConfigError
 from ..perception.spec import Microphone
 from . import live_charts

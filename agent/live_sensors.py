@@ -12,16 +12,16 @@ from typing import TypeVar
 
 import gymnasium
 
-from ..envs.live.actuators import Actuator, JsonLinesActuator, UdpActuator
-from ..envs.live.addresses import SPEECH, default_senses
-from ..envs.live.body import BodyActuator, BodySensor
-from ..envs.live.camera import camera_sensor
+from ..envs.live.bodies.actuators import Actuator, JsonLinesActuator, UdpActuator
+from ..envs.live.bodies.simulated import BodyActuator, BodySensor
 from ..envs.live.clock import Clock, SystemClock
-from ..envs.live.microphone import microphone_sensor
 from ..envs.live.reading import without_limit
 from ..envs.live.rig import LiveRig
 from ..envs.live.sensor import Sensor, ThreadedSensor
-from ..envs.live.sound_tap import SoundTap
+from ..envs.live.sensors.camera import camera_sensor
+from ..envs.live.sensors.microphone import microphone_sensor
+from ..envs.live.sensors.open import SPEECH, default_senses
+from ..envs.live.sensors.sound_tap import SoundTap
 from ..perception.errors import ConfigError, did_you_mean
 from ..perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from .live_config import LiveConfig
@@ -163,12 +163,12 @@ def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[st
 def _instruction_sensor(
     name: str, kind: Instruction, text: str, tap: SoundTap | None, run: RunDirectory | None
 ) -> Sensor:
-    from ..envs.live.instruction import instruction_sensor
+    from ..envs.live.sensors.instruction import instruction_sensor
 
     if text != SPEECH:
         return instruction_sensor(name, kind, text)
-    from ..envs.live.phrases import phrases_of
-    from ..envs.live.speech import speech_sensor
+    from ..envs.live.sensors.phrases import phrases_of
+    from ..envs.live.sensors.speech import speech_sensor
 
     phrases = None if run is None else phrases_of(run.config.train.env, run.config.train.env_options)
     return speech_sensor(name, kind, tap, phrases)

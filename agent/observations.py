@@ -14,7 +14,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from ..envs.live.session import Session, read_session, session_files
+from ..envs.live.sessions.session import Session, read_session, session_files
 from ..perception.errors import ConfigError
 from ..perception.spec import PRESENT, Spec
 from ..policies.ppo.sources import Observation, Source, source_of

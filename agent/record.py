@@ -2,7 +2,7 @@
 
 The loop and the sensors' threads put what they have into a bounded queue; a thread of the recorder's own compresses and
 writes. What does not fit is dropped and counted, pictures first. When the disk is full the recording ends with one
-sentence, the file stays readable, and the loop goes on. envs/live/session.py reads the files.
+sentence, the file stays readable, and the loop goes on. envs/live/sessions/session.py reads the files.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from ..envs.live.clock import Clock, SystemClock
 from ..envs.live.reading import Event, Reading
 from ..envs.live.rig import LiveRig
 from ..envs.live.sensor import Sensor
-from ..envs.live.session_format import EVENTS, SENSES, TICKS, Encoder, as_json
+from ..envs.live.sessions.format import EVENTS, SENSES, TICKS, Encoder, as_json
 from ..perception.errors import ConfigError
 from ..perception.spec import Camera, Spec
 from .live_loop import Tick

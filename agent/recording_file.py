@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..envs.live.session_format import EVENTS, FORMAT, PROFILE, SENSES, TICKS, VERSION, as_json, schema
+from ..envs.live.sessions.format import EVENTS, FORMAT, PROFILE, SENSES, TICKS, VERSION, as_json, schema
 from ..perception.errors import ConfigError, MissingExtraError
 from ..perception.spec import Spec
 

@@ -23,8 +23,8 @@ from tables import machine, print_json, print_table, tell
 from senseweave.agent.live import live
 from senseweave.agent.live_config import LiveConfig
 from senseweave.agent.rundir import RunDirectory
-from senseweave.envs.live.camera import CameraSource
-from senseweave.envs.live.feeds import FileFeed
+from senseweave.envs.live.sensors.camera import CameraSource
+from senseweave.envs.live.sensors.feeds import FileFeed
 from senseweave.envs.live.source import SourceError
 
 MOST_GROWTH_MB = 5.0

@@ -26,9 +26,9 @@ from typing import Any
 from speech_samples import CALIBRATION, CONDITIONS, JUDGED, Half, babble, heard_as, say, seed_of
 from tables import machine, print_json, print_table, tell
 
-from senseweave.envs.live.instruction import STOP_WORDS
-from senseweave.envs.live.phrases import common_phrases, phrases_of
-from senseweave.envs.live.recogniser import MEAN_WORD, MOST_S, MOST_UNSAID_S, WORST_WORD, Recogniser, fits
+from senseweave.envs.live.sensors.instruction import STOP_WORDS
+from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
+from senseweave.envs.live.sensors.recogniser import MEAN_WORD, MOST_S, MOST_UNSAID_S, WORST_WORD, Recogniser, fits
 
 WRONG_COSTS = 5
 GRID = (

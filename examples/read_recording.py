@@ -5,7 +5,7 @@ python examples/read_recording.py DIR|FILE.mcap
 
 import sys
 
-from senseweave.envs.live.session import read_session
+from senseweave.envs.live.sessions.session import read_session
 
 
 def main(path: str) -> None:

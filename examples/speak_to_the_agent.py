@@ -28,10 +28,10 @@ import senseweave.envs
 from senseweave.agent.build import load_policy
 from senseweave.agent.players import PolicyPlayer
 from senseweave.agent.rundir import RunDirectory
-from senseweave.envs.live.body import BodyActuator
+from senseweave.envs.live.bodies.simulated import BodyActuator
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.speech import speech_sensor
+from senseweave.envs.live.sensors.speech import speech_sensor
 
 FIRST_HELD_OUT_SEED = 1_000_000_000
 MOST_TRIES = 5

@@ -61,7 +61,7 @@ class SecondLook(nn.Module):
         known: width of what is known, f.
         out: width of what is seen, o.
 
-    Source: a block of the default fusion (perception/fusion/parts/gated.py) whose queries come from a recurrent state, as in
+    Source: a block of the default fusion (fusion/parts/gated.py) whose queries come from a recurrent state, as in
         the read unit of Hudson and Manning 2018 (MAC, arXiv 1803.03067), section 3.2.2.
     """
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from senseweave.envs.live.actuators import CallbackActuator, Command
+from senseweave.envs.live.bodies.actuators import CallbackActuator, Command
 from senseweave.envs.live.clock import VirtualClock
+from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.reading import Event, Reading
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.scripted import Script, ScriptedSensor
 from senseweave.envs.live.sensor import Sensor
 from senseweave.perception.spec import Camera, Instruction, Spec, Vector
 

@@ -12,9 +12,9 @@ from senseweave.agent.live_loop import Tick, run_loop
 from senseweave.agent.players import Move
 from senseweave.agent.record import Recorder
 from senseweave.envs.live.clock import VirtualClock
-from senseweave.envs.live.faults import ClockJumps, Fault, Frozen, Late, Raises, Stall, Unplugged
+from senseweave.envs.live.faults.faults import ClockJumps, Fault, Frozen, Late, Raises, Stall, Unplugged
+from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.scripted import Script, ScriptedSensor
 from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Spec, Vector
 
 SENSES = Spec(

@@ -8,38 +8,38 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .actuators import Actuator as Actuator
-    from .actuators import CallbackActuator as CallbackActuator
-    from .actuators import Command as Command
-    from .actuators import JsonLinesActuator as JsonLinesActuator
-    from .actuators import UdpActuator as UdpActuator
-    from .addresses import make_live as make_live
-    from .addresses import open_sensors as open_sensors
-    from .body import BodyActuator as BodyActuator
+    from .backoff import Patience as Patience
+    from .bodies.actuators import Actuator as Actuator
+    from .bodies.actuators import CallbackActuator as CallbackActuator
+    from .bodies.actuators import Command as Command
+    from .bodies.actuators import JsonLinesActuator as JsonLinesActuator
+    from .bodies.actuators import UdpActuator as UdpActuator
+    from .bodies.simulated import BodyActuator as BodyActuator
     from .clock import Clock as Clock
     from .clock import SystemClock as SystemClock
     from .clock import VirtualClock as VirtualClock
-    from .patience import Patience as Patience
+    from .faults.scripted import Script as Script
+    from .faults.scripted import ScriptedSensor as ScriptedSensor
     from .reading import Event as Event
     from .reading import Reading as Reading
     from .rig import LiveRig as LiveRig
-    from .scripted import Script as Script
-    from .scripted import ScriptedSensor as ScriptedSensor
     from .sensor import Sensor as Sensor
     from .sensor import ThreadedSensor as ThreadedSensor
+    from .sensors.open import make_live as make_live
+    from .sensors.open import open_sensors as open_sensors
     from .source import Source as Source
     from .source import SourceEndedError as SourceEndedError
     from .source import SourceError as SourceError
 
 _HOMES = {
-    "actuators": ("Actuator", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
-    "addresses": ("make_live", "open_sensors"),
-    "body": ("BodyActuator",),
+    "bodies.actuators": ("Actuator", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
+    "sensors.open": ("make_live", "open_sensors"),
+    "bodies.simulated": ("BodyActuator",),
     "clock": ("Clock", "SystemClock", "VirtualClock"),
-    "patience": ("Patience",),
+    "backoff": ("Patience",),
     "reading": ("Event", "Reading"),
     "rig": ("LiveRig",),
-    "scripted": ("Script", "ScriptedSensor"),
+    "faults.scripted": ("Script", "ScriptedSensor"),
     "sensor": ("Sensor", "ThreadedSensor"),
     "source": ("Source", "SourceEndedError", "SourceError"),
 }

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Instruction, Spec
-from .changes import Changes
 from .clock import NS_PER_S
+from .event_limiter import Changes
 from .reading import Event, Reading, misfit
 from .sensor import Sensor
 

@@ -10,6 +10,6 @@ def register_live() -> None:
     register(
         LIVE_ID,
         modalities=("audio", "camera", "instruction"),
-        entry_point="senseweave.envs.live.addresses:make_live",
+        entry_point="senseweave.envs.live.sensors.open:make_live",
         nondeterministic=True,
     )

@@ -17,14 +17,14 @@ import numpy as np
 
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Instruction, Spec
-from .actuators import Actuator, Command
 from .align import Aligner, Moment, Observation
-from .changes import Changes
+from .bodies.actuators import Actuator, Command
 from .clock import Clock, SystemClock, to_ns
+from .event_limiter import Changes
 from .reading import Event
 from .sensor import Sensor, stop_together
 from .timing import Timing
-from .vigil import Vigil
+from .watchdog import Vigil
 
 _POLL_S = 0.01
 """How often the first reset looks whether all senses are there."""

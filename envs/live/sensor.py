@@ -17,9 +17,9 @@ from typing import Any, Self
 
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import Kind
+from .backoff import Patience, Watchdog
 from .clock import NS_PER_S, Clock
 from .inbox import Inbox
-from .patience import Patience, Watchdog
 from .reading import Event, Reading, without_limit
 from .source import Source, SourceEndedError, SourceError
 

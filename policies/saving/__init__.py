@@ -1,1 +1,1 @@
-"""Models and checkpoints as plain files: safetensors and JSON, written atomically, checked when read, never a pickle."""
+"""Models and checkpoints as plain files: safetensors and JSON, written atomically, checked when read; no pickle."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from senseweave.agent import doctor
-from senseweave.envs.live import camera
+from senseweave.envs.live.sensors import camera
 
 
 def test_every_finding_has_a_status_and_what_is_not_well_says_how_to_mend_it():

@@ -17,8 +17,8 @@ from senseweave.agent.live_sensors import assemble
 from senseweave.agent.record import Recorder
 from senseweave.agent.rundir import RunDirectory
 from senseweave.agent.train import train
-from senseweave.envs.live.phrases import common_phrases
 from senseweave.envs.live.rig import LiveRig
+from senseweave.envs.live.sensors.phrases import common_phrases
 from senseweave.perception.errors import ConfigError
 
 __all__ = ["clip", "seeker"]

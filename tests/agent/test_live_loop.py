@@ -9,11 +9,11 @@ import pytest
 
 from senseweave.agent.live_loop import MOST_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
 from senseweave.agent.players import Move
-from senseweave.envs.live.actuators import Actuator, CallbackActuator
+from senseweave.envs.live.bodies.actuators import Actuator, CallbackActuator
 from senseweave.envs.live.clock import VirtualClock
-from senseweave.envs.live.faults import Unplugged
+from senseweave.envs.live.faults.faults import Unplugged
+from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.scripted import Script, ScriptedSensor
 from senseweave.perception.spec import Camera, Spec, Vector
 
 SENSES = Spec(camera=Camera(16, 16), touch=Vector(3))

@@ -10,7 +10,7 @@ import pytest
 from live_runs import clip, seeker
 from live_sessions import record
 from senseweave.agent import cli
-from senseweave.envs.live.session import read_session
+from senseweave.envs.live.sessions.session import read_session
 
 __all__ = ["clip", "seeker"]
 INSTRUCTION = "go to the red ball"

@@ -13,7 +13,7 @@ from live_sessions import SENSES, make_rig, play, record
 from senseweave.agent import live_charts, live_report
 from senseweave.agent.live_digest import MOST_EVENTS, MOST_PICTURES, MOST_POINTS, Curve, Digest, Sample, bands
 from senseweave.envs.live.reading import Event
-from senseweave.envs.live.session import SessionError
+from senseweave.envs.live.sessions.session import SessionError
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Camera, Instruction, Microphone, Spec
 

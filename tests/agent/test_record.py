@@ -22,10 +22,10 @@ from live_sessions import SENSES, make_rig, play, record
 from senseweave.agent.record import Recorder
 from senseweave.agent.recording_file import RecordingFile
 from senseweave.agent.recording_queue import RecordingQueue
+from senseweave.envs.live.faults.scripted import content_of
 from senseweave.envs.live.reading import Reading
-from senseweave.envs.live.scripted import content_of
-from senseweave.envs.live.session import Session, read_session
-from senseweave.envs.live.session_format import Decoder, Encoder, as_json
+from senseweave.envs.live.sessions.format import Decoder, Encoder, as_json
+from senseweave.envs.live.sessions.session import Session, read_session
 from senseweave.perception.errors import ConfigError, MissingExtraError
 from senseweave.perception.spec import Camera, Instruction, Microphone, Spec, Vector
 
@@ -274,7 +274,7 @@ def test_an_instruction_keeps_its_text_and_its_tokens(tmp_path) -> None:
 
 
 def test_a_damaged_reading_is_one_sentence(tmp_path) -> None:
-    from senseweave.envs.live.session import SessionError
+    from senseweave.envs.live.sessions.session import SessionError
 
     stored = Decoder("camera", Camera(16, 16)).take_in({"captured_ns": 1, "number": 0, "format": "png", "data": "AAAA"})
     with pytest.raises(SessionError, match='A reading of "camera" in the recording is damaged'):

@@ -15,7 +15,7 @@ import pytest
 from live_clips import require_portaudio
 from live_runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.agent import cli
-from senseweave.envs.live.session import Session
+from senseweave.envs.live.sessions.session import Session
 
 __all__ = ["clip", "seeker"]
 NODE = 87

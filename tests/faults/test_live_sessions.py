@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from live_runs import COMMAND, clip, seeker, start, wait_for_lines
-from senseweave.envs.live.session import Session
+from senseweave.envs.live.sessions.session import Session
 
 __all__ = ["clip", "seeker"]
 EXAMPLE = Path(__file__).parents[2] / "examples" / "speak_to_the_agent.py"

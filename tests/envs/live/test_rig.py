@@ -12,15 +12,15 @@ from gymnasium.utils.env_checker import check_env
 import senseweave.envs as envs
 import senseweave.envs.live as live
 from live_rigs import SENSES, ToldSensor, rig_of, scripted
-from senseweave.envs.live.actuators import JsonLinesActuator
-from senseweave.envs.live.addresses import ACTION_NAMES, default_senses
-from senseweave.envs.live.body import BodyActuator
+from senseweave.envs.live.bodies.actuators import JsonLinesActuator
+from senseweave.envs.live.bodies.simulated import BodyActuator
 from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns
-from senseweave.envs.live.faults import NotInstalled, Stall
+from senseweave.envs.live.faults.faults import NotInstalled, Stall
+from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.registration import LIVE_ID
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.scripted import Script, ScriptedSensor
 from senseweave.envs.live.sensor import ThreadedSensor
+from senseweave.envs.live.sensors.open import ACTION_NAMES, default_senses
 from senseweave.envs.rooms.codes import ACTIONS
 from senseweave.perception.errors import ConfigError, SenseweaveError
 from senseweave.perception.spec import PRESENT, Instruction, Spec, Vector
@@ -55,7 +55,7 @@ def test_the_rig_is_listed_and_an_option_that_it_does_not_take_is_refused() -> N
 
 def test_importing_the_environments_imports_no_device_library() -> None:
     code = (
-        "import sys, senseweave.envs, senseweave.envs.live.addresses\n"
+        "import sys, senseweave.envs, senseweave.envs.live.sensors.open\n"
         "print([name for name in ('cv2', 'sounddevice', 'av', 'mcap', 'pocketsphinx', 'torch') if name in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)

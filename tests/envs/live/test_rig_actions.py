@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from live_rigs import SENSES, ToldSensor, collect, rig_of, scripted
-from senseweave.envs.live.actuators import Actuator, CallbackActuator, Command
-from senseweave.envs.live.addresses import open_sensors
+from senseweave.envs.live.bodies.actuators import Actuator, CallbackActuator, Command
 from senseweave.envs.live.clock import VirtualClock, to_ns
-from senseweave.envs.live.faults import Stall, Unplugged
+from senseweave.envs.live.faults.faults import Stall, Unplugged
+from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.registration import LIVE_ID
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.scripted import Script, ScriptedSensor
+from senseweave.envs.live.sensors.open import open_sensors
 from senseweave.perception.errors import ConfigError, SpecError
 from senseweave.perception.spec import PRESENT, Camera, Instruction, Microphone, Spec
 

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from senseweave.envs.live.backoff import Patience
 from senseweave.envs.live.clock import SystemClock, to_ns
-from senseweave.envs.live.faults import Hangs, Raises, Stall, Unplugged
-from senseweave.envs.live.patience import Patience
+from senseweave.envs.live.faults.faults import Hangs, Raises, Stall, Unplugged
+from senseweave.envs.live.faults.scripted import Script
 from senseweave.envs.live.reading import Event, Reading
-from senseweave.envs.live.scripted import Script
 from senseweave.envs.live.sensor import ThreadedSensor, stop_together
 from senseweave.envs.live.source import Source, SourceEndedError, SourceError
 from senseweave.perception.errors import MissingExtraError

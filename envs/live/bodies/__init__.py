@@ -1,0 +1,1 @@
+"""Where actions go: a callback, JSON lines, UDP, or an environment as a simulated body."""

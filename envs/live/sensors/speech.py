@@ -1,0 +1,222 @@
+"""`SpeechSource`: instructions that are spoken into the microphone, understood by `recogniser.py` in its own process.
+
+Only phrases of a given list are understood. Whatever is not clear keeps the old instruction, and is an event. "stop" is
+always listened for, and never reaches the network. Loading takes seconds; from the event "ready" on, it listens.
+"""
+
+import importlib.util
+import json
+import os
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.spec import Instruction, Microphone
+from ..reading import Reading
+from ..sensor import ThreadedSensor
+from ..source import SourceError
+from .instruction import AT_ITS_OWN_TIME, STOP_WORDS, WAIT_S, SpokenTo
+from .microphone import MicrophoneSource
+from .phrases import common_phrases
+from .sound_tap import SoundTap
+
+RATE_HZ = 16000
+START_UP_S = 60.0
+"""How long the recogniser may take to load its models."""
+
+NOT_STARTED = f"The speech recogniser did not start within {START_UP_S:g} s."
+
+TAKES_SOUND_S = 5.0
+"""How long it may be busy while sound waits for it."""
+
+OWN_KIND = Microphone(1, RATE_HZ // 10, RATE_HZ)
+"""How a microphone is opened that is for speech alone."""
+
+
+class SpeechSource(SpokenTo):
+    """What is said, of a list of phrases.
+
+    Args:
+        phrases: what may be said: the missions of a level, say.
+        kind: see `SpokenTo`.
+        tap: where the sound comes from: that of a microphone that is open anyway.
+        microphone: see `MicrophoneSource`; opened here, for speech alone, if there is no tap.
+
+    Raises:
+        ConfigError: there is no phrase.
+        MissingExtraError: the extra `speech` is not installed.
+    """
+
+    def __init__(
+        self,
+        phrases: Sequence[str],
+        kind: Instruction,
+        *,
+        tap: SoundTap | None = None,
+        microphone: str | int = "default",
+    ) -> None:
+        super().__init__(kind)
+        self.phrases = tuple(phrases)
+        if not self.phrases:
+            raise ConfigError("Speech needs the phrases that may be said, such as a level's missions; got none.")
+        require_speech()
+        self._own: MicrophoneSource | None = None
+        if tap is None:
+            tap = SoundTap(RATE_HZ)
+            self._own = MicrophoneSource(microphone, OWN_KIND, tap=tap)
+        if tap.rate_hz != RATE_HZ:
+            raise ConfigError(f"Speech is understood at {RATE_HZ} samples per second; the tap has {tap.rate_hz}.")
+        self.tap = tap
+        self._process: subprocess.Popen[bytes] | None = None
+        self._give_up_s = 0.0
+        self._is_told, self._is_listening, self._answers = False, False, b""
+
+    def open(self) -> None:
+        self._is_told, self._is_listening, self._answers = False, False, b""
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "senseweave.envs.live.sensors.recogniser"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            start_new_session=True,  # Ctrl-C is for us; it ends when its input does
+        )
+        self._give_up_s = time.monotonic() + START_UP_S
+        self._notes.append(("loading", "Speech is not heard yet: its recogniser is being loaded."))
+
+    def read(self) -> Reading | None:
+        if not self._is_listening:
+            self._load()
+            return None
+        if self._own is not None:
+            self._own.read()
+            self._notes += self._own.take_notes()
+        sound = self.tap.pull(self.clock, 0.0 if self._own is not None else WAIT_S)
+        if len(sound):
+            self._send(sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more.")
+        answer = self._answer(0.0)
+        if answer is None:
+            return None
+        if not answer["text"]:
+            what = f'Something like "{answer["guess"]}"' if answer["guess"] else "Something"
+            self._notes.append(("rejected", f"{what} was said, but not clearly."))
+            return None
+        return self.hear(answer["text"], self.clock.now_ns())
+
+    def _load(self) -> None:
+        """One step on the way to listening. What `open` noted is told by then, so a person knows to wait."""
+        if not self._is_told:
+            stops = sorted(STOP_WORDS)
+            listed = {"phrases": [*self.phrases, *stops], "harmless": stops}
+            self._send(json.dumps(listed).encode() + b"\n", START_UP_S, NOT_STARTED)
+            self._is_told = True
+        answer = self._answer(WAIT_S)
+        if answer is None:
+            if time.monotonic() > self._give_up_s:
+                raise SourceError(NOT_STARTED)
+            return
+        if "error" in answer:
+            raise ConfigError(f"These instructions cannot be recognised: {answer['error']}; change the phrases.")
+        if self._own is not None:
+            self._own.clock = self.clock
+            self._own.open()
+        self.tap.pull(self.clock, 0.0)  # what was said before nobody listened to
+        self._is_listening = True
+        self._notes.append(("ready", f'Listening for "stop" and {_told(self.phrases)}.'))
+
+    def close(self) -> None:
+        if self._own is not None:
+            self._own.close()
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    try:
+                        pipe.close()
+                    except BrokenPipeError:  # what had not been written yet is not wanted any more
+                        continue
+
+    def _input(self) -> int:
+        process = self._process
+        if process is None or process.stdin is None or process.poll() is not None:
+            raise SourceError("The speech recogniser has died.")
+        return process.stdin.fileno()
+
+    def _send(self, data: bytes, timeout_s: float, if_late: str) -> None:
+        into = self._input()
+        while data:
+            if not select.select([], [into], [], timeout_s)[1]:
+                raise SourceError(if_late)
+            try:
+                data = data[os.write(into, data[: select.PIPE_BUF]) :]
+            except BrokenPipeError as error:
+                raise SourceError("The speech recogniser has died.") from error
+
+    def _answer(self, timeout_s: float) -> dict[str, str] | None:
+        """The recogniser's next answer, if one comes within the time-out."""
+        process = self._process
+        if process is None or process.stdout is None:
+            raise SourceError("The speech recogniser has died.")
+        if b"\n" not in self._answers and select.select([process.stdout], [], [], timeout_s)[0]:
+            received = os.read(process.stdout.fileno(), 65536)
+            if not received:
+                raise SourceError("The speech recogniser has died.")
+            self._answers += received
+        line, end, rest = self._answers.partition(b"\n")
+        if not end:
+            return None
+        self._answers = rest
+        return json.loads(line)
+
+
+def _told(phrases: Sequence[str]) -> str:
+    """A list of phrases in a few words."""
+    return f'{len(phrases):,} phrases such as "{phrases[0]}"' if len(phrases) > 1 else f'"{phrases[0]}"'
+
+
+def speech_sensor(
+    name: str,
+    kind: Instruction,
+    tap: SoundTap | None = None,
+    phrases: Sequence[str] | None = None,
+    *,
+    microphone: str | int = "default",
+) -> ThreadedSensor:
+    """A supervised listener.
+
+    Args:
+        name: the sense.
+        kind: see `SpokenTo`.
+        tap: see `SpeechSource`.
+        phrases: see `SpeechSource`; those of `common_phrases` where nobody says what may be said.
+        microphone: see `SpeechSource`.
+
+    Raises:
+        SenseweaveError: see `SpeechSource`.
+    """
+    phrases = common_phrases() if phrases is None else tuple(phrases)
+    SpeechSource(phrases, kind, tap=tap, microphone=microphone)
+    return ThreadedSensor(
+        name,
+        kind,
+        lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone),
+        patience=AT_ITS_OWN_TIME,
+    )
+
+
+def require_speech() -> None:
+    """Looks whether the packages that understand speech are installed, without importing them.
+
+    Raises:
+        MissingExtraError: one is not.
+    """
+    for package in ("pocketsphinx", "silero_vad"):
+        if importlib.util.find_spec(package) is None:
+            raise MissingExtraError(
+                f'Spoken instructions need {package}, which is not installed; run: pip install "senseweave[speech]"'
+            )

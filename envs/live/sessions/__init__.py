@@ -1,0 +1,1 @@
+"""Recorded sessions: written while a rig runs, read as arrays, replayed as sensors."""
