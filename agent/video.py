@@ -195,7 +195,7 @@ def _top_view_of(env: gymnasium.Env[Any, Any]) -> Callable[[], Picture] | None:
     simulation = getattr(env.unwrapped, "simulation", None)
     if simulation is None:
         return None
-    from ..envs.rooms.top_view import TopView
+    from ..envs.rooms.render.top_view import TopView
 
     height, width = simulation.level.height, simulation.level.width
     view = TopView(height, width, tile=max(8, PANEL_PX // max(height, width)))

@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
-from senseweave.envs.rooms.draws import draw_integer, mix
 from senseweave.envs.rooms.levels.levels import LEVELS
+from senseweave.envs.rooms.random import draw_integer, mix
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 
 _OFTEN = torch.tensor([0, 1, 2, 2, 2, 2, 2, 3, 4, 5, 5, 6])

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
-from .moments import Moments
+from .render.renderer import Moments
 from .senses import STEP_S
 from .settings import choose_device, require_whole_number
 from .simulation import Simulation

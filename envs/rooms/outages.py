@@ -18,7 +18,7 @@ from torch import Tensor
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT
 from ..wrappers import OutageProcess
-from .draws import child_key, draw_uniform, life_key
+from .random import child_key, draw_uniform, life_key
 from .state import RoomsState
 
 _STREAM = 0x6F7574

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
 from .codes import DONE
-from .expert import Expert
+from .expert.expert import Expert
 from .levels.levels import LEVELS, level_options, make_level
 from .outages import RoomsOutages, take_away
 from .senses import RoomsSenses

@@ -22,8 +22,8 @@ from torch import Tensor
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
-from .moments import Moments
 from .registration import rooms_id
+from .render.renderer import Moments
 from .senses import STEP_S
 from .settings import choose_device, require_whole_number
 from .simulation import Simulation

@@ -12,8 +12,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..codes import CLOSED, COLOURS, DOOR
-from ..draws import draw_bits
 from ..missions import ARTICLES, PLACES, go_to, open_up, thing
+from ..random import draw_bits
 from ..state import GO_TO, OPEN_DOOR
 from .floor_plan import FloorPlan
 from .level import Draft, Level, among, whole

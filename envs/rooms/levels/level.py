@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ....perception.errors import ConfigError
 from ..codes import BALL, BOX, DOOR, KEY, SILENT, SIZES, SOUNDS, WALL_CODE
-from ..draws import child_key, draw_bits, life_key
 from ..missions import VOICES
+from ..random import child_key, draw_bits, life_key
 from ..state import GONE, RoomsState
 
 THINGS = (KEY, BALL, BOX)

@@ -17,8 +17,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..codes import CLOSED, COLOURS, DOOR, KEY, OPEN
-from ..draws import draw_bits
 from ..missions import ARTICLES, go_to, open_up, pick_up, thing
+from ..random import draw_bits
 from ..state import GO_TO, GONE, OPEN_DOOR, PICK_UP
 from .floor_plan import FloorPlan
 from .level import FREE_BITS, Draft, Level, whole

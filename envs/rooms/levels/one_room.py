@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ..codes import BALL, COLOURS, GREY, KEY
-from ..draws import draw_bits
 from ..missions import ARTICLES, PLACES, go_to, pick_up, put_next, thing
+from ..random import draw_bits
 from ..state import GO_TO, PICK_UP, PUT_NEXT
 from .floor_plan import FloorPlan
 from .level import FREE_BITS, THINGS, Draft, Level, whole

@@ -20,8 +20,8 @@ from torch import Tensor
 
 from ....perception.errors import ConfigError
 from ..codes import KEY
-from ..draws import draw_bits, mix
 from ..missions import go_to, sounding, thing
+from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
 from .level import FREE_BITS, THINGS, Draft, Level, among, whole

@@ -24,8 +24,8 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ..codes import COLOURS, KINDS, SHORT, TALL
-from ..draws import draw_bits, mix
 from ..missions import described, go_to
+from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
 from .level import THINGS, Draft, Level, among, whole

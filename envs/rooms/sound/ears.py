@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from ....perception.errors import ConfigError
-from ..draws import mix
+from ..random import mix
 from ..state import CARRIED, GONE, RoomsState
 from .head import AZIMUTHS
 from .paths import MOST_WALLS, Paths

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..codes import SOUNDS
-from ..draws import draw_uniform
+from ..random import draw_uniform
 
 RATE_HZ = 16_000
 STEP_SAMPLES = 1_600

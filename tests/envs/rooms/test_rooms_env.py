@@ -13,8 +13,8 @@ import senseweave.envs as envs
 from senseweave.envs.rooms.codes import DONE
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.levels.levels import LEVELS
-from senseweave.envs.rooms.moments import symbols_in_colour
 from senseweave.envs.rooms.registration import LEVEL_NAMES, rooms_id
+from senseweave.envs.rooms.render.renderer import symbols_in_colour
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 
 

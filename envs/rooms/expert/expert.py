@@ -11,26 +11,11 @@ import torch
 from jaxtyping import Bool, Int, Int16
 from torch import Tensor
 
-from .codes import (
-    BALL,
-    BOX,
-    DONE,
-    DOOR,
-    DROP,
-    EMPTY_CODE,
-    FORWARD,
-    KEY,
-    LEFT,
-    LOCKED,
-    OPEN,
-    PICKUP,
-    TOGGLE,
-    unpacked,
-)
-from .expert_field import FAR
-from .expert_gaze import Gaze
-from .expert_survey import CROSSING, Ground, Surveyor, holds_target, holds_useless
-from .state import GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
+from ..codes import BALL, BOX, DONE, DOOR, DROP, EMPTY_CODE, FORWARD, KEY, LEFT, LOCKED, OPEN, PICKUP, TOGGLE, unpacked
+from ..state import GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
+from .field import FAR
+from .gaze import Gaze
+from .survey import CROSSING, Ground, Surveyor, holds_target, holds_useless
 
 _BLOCKED = FAR // 2  # added where a later part of the plan has no way
 _IN_THE_WAY = 64  # added for dropping a thing where it may close a way

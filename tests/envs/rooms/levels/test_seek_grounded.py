@@ -10,7 +10,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from senseweave.envs.rooms.codes import COLOURS, HEIGHTS, KEY, KINDS, SHORT, TALL
-from senseweave.envs.rooms.expert import Expert
+from senseweave.envs.rooms.expert.expert import Expert
 from senseweave.envs.rooms.levels.levels import make_level
 from senseweave.envs.rooms.levels.seek_grounded import INSTRUCTIONS, SeekGrounded, held_out_instructions
 from senseweave.envs.rooms.state import RoomsState

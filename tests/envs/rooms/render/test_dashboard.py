@@ -5,10 +5,17 @@ import torch
 from rooms_scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera.looks import PAINT
-from senseweave.envs.rooms.picture import HEIGHT_PX, WIDTH_PX, Dashboard
-from senseweave.envs.rooms.spectrogram import spectrogram
+from senseweave.envs.rooms.render.dashboard import HEIGHT_PX, WIDTH_PX, Dashboard
+from senseweave.envs.rooms.render.spectrogram import spectrogram
+from senseweave.envs.rooms.render.top_view import (
+    AGENT_COLOUR,
+    FLOOR_COLOUR,
+    SEEN_COLOUR,
+    TARGET_COLOUR,
+    WALL_COLOUR,
+    TopView,
+)
 from senseweave.envs.rooms.state import CARRIED, RoomsState
-from senseweave.envs.rooms.top_view import AGENT_COLOUR, FLOOR_COLOUR, SEEN_COLOUR, TARGET_COLOUR, WALL_COLOUR, TopView
 
 TILE = 20
 RATE_HZ = 16_000

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from senseweave.envs.rooms import draws
+from senseweave.envs.rooms import random as draws
 
 WORD = 2**64
 

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from .codes import COLOURS, DOOR, EMPTY, FLOOR, ORDINARY, SHORT, TALL, UNSEEN, WALL
-from .levels.level import Level
-from .picture import Dashboard
-from .state import RoomsState
+from ..codes import COLOURS, DOOR, EMPTY, FLOOR, ORDINARY, SHORT, TALL, UNSEEN, WALL
+from ..levels.level import Level
+from ..state import RoomsState
+from .dashboard import Dashboard
 from .top_view import Picture
 
 REMEMBERED_STEPS = 20

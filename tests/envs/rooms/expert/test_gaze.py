@@ -5,8 +5,8 @@ import torch
 
 from rooms_scenes import empty_state, place
 from senseweave.envs.rooms import codes
-from senseweave.envs.rooms.expert import Expert
-from senseweave.envs.rooms.expert_gaze import Gaze
+from senseweave.envs.rooms.expert.expert import Expert
+from senseweave.envs.rooms.expert.gaze import Gaze
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 
 SIZE = 9

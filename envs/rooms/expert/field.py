@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Int, Int16
 from torch import Tensor
 
-from .codes import EAST, NORTH, SOUTH, WEST
+from ..codes import EAST, NORTH, SOUTH, WEST
 
 FAR = 8192
 """More steps than any way has; a sum of three such still fits int16."""

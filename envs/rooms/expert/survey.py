@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Bool, Int, Int16, UInt8
 from torch import Tensor
 
-from .codes import BALL, BOX, CLOSED, COLOURS, DOOR, EMPTY, EMPTY_CODE, FLOOR, KEY, LOCKED, OPEN, pack, unpacked
-from .expert_field import FAR, PoseField
-from .state import PICK_UP, PUT_NEXT, RoomsState
+from ..codes import BALL, BOX, CLOSED, COLOURS, DOOR, EMPTY, EMPTY_CODE, FLOOR, KEY, LOCKED, OPEN, pack, unpacked
+from ..state import PICK_UP, PUT_NEXT, RoomsState
+from .field import FAR, PoseField
 
 CROSSING = 40
 """Counted for an object that has to be put aside: first as few of them as can be, then few steps."""

@@ -10,10 +10,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from .camera.geometry import EYE_BACK, HALF_VIEW
-from .codes import LEFT, RIGHT
-from .state import RoomsState
-from .world import HEADINGS
+from ..camera.geometry import EYE_BACK, HALF_VIEW
+from ..codes import LEFT, RIGHT
+from ..state import RoomsState
+from ..world import HEADINGS
 
 
 class Gaze:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ...perception.errors import MissingExtraError
-from .codes import COLOURS, KINDS
+from ....perception.errors import MissingExtraError
+from ..codes import COLOURS, KINDS
+from ..state import RoomsState
 from .spectrogram import spectrogram
-from .state import RoomsState
 from .top_view import Picture, TopView
 
 PANEL_PX = 320

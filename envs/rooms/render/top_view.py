@@ -6,10 +6,10 @@ No agent is shown this. Plain numpy; pictures are uint8 (height, width, 3), RGB.
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from .camera.geometry import EYE_BACK, HALF_VIEW, RANGE
-from .camera.looks import PAINT
-from .codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, ORDINARY, SHORT, TALL, WALL, unpacked
-from .state import RoomsState
+from ..camera.geometry import EYE_BACK, HALF_VIEW, RANGE
+from ..camera.looks import PAINT
+from ..codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, ORDINARY, SHORT, TALL, WALL, unpacked
+from ..state import RoomsState
 
 Picture = UInt8[np.ndarray, "_ _ 3"]
 

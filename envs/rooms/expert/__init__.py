@@ -1,0 +1,1 @@
+"""Who knows the whole room and plays it well: what policies imitate."""
