@@ -120,7 +120,7 @@ def train(level: str, seed: int, options: argparse.Namespace, curve: Path) -> tu
 
 def evaluate_in_minigrid(model: Any, level: str, episodes: int) -> Row:
     """Success on held-out seeds of the original environment, sampled and greedy."""
-    from senseweave.agent.evaluate import evaluate_policy
+    from senseweave.agent.evaluate.evaluate import evaluate_policy
 
     result = evaluate_policy(model.policy, f"BabyAI-{level}-v0", {}, episodes=episodes)
     return {name: result[f"{name}_success_rate"] for name in ("sampled", "greedy")}

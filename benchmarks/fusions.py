@@ -110,9 +110,9 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
 
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed, by `senseweave train`."""
-    from senseweave.agent.config import ROOMS_RECIPE, EvaluateConfig, TrainConfig
-    from senseweave.agent.evaluate import open_run
-    from senseweave.agent.train import resume, train
+    from senseweave.agent.evaluate.evaluate import open_run
+    from senseweave.agent.settings.train import ROOMS_RECIPE, EvaluateConfig, TrainConfig
+    from senseweave.agent.train.train import resume, train
 
     env, level = f"senseweave/{options.level}-v0", level_options(options.level)
     lengths = f"{options.imitation_steps}-{options.steps}"
@@ -132,8 +132,8 @@ def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Ro
 
 def play_cases(policy: Any, options: argparse.Namespace) -> Row:
     """Success in each case: held-out seeds, sampled actions."""
-    from senseweave.agent.episodes import run_episodes
-    from senseweave.agent.evaluate import close_envs, make_envs
+    from senseweave.agent.evaluate.evaluate import close_envs, make_envs
+    from senseweave.agent.play.episodes import run_episodes
 
     success = {}
     for name, level, without in cases_of(options.level, policy.senses.names):

@@ -20,9 +20,9 @@ from live_jitter import make_clip
 from soak_watch import WINDOW_S, Outsider, Watch
 from tables import machine, print_json, print_table, tell
 
-from senseweave.agent.live import live
-from senseweave.agent.live_config import LiveConfig
-from senseweave.agent.rundir import RunDirectory
+from senseweave.agent.live.live import live
+from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.settings.live import LiveConfig
 from senseweave.envs.live.sensors.camera import CameraSource
 from senseweave.envs.live.sensors.feeds import FileFeed
 from senseweave.envs.live.source import SourceError

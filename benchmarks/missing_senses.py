@@ -57,8 +57,8 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     """Trains one policy and plays it at every rate."""
     import torch
 
-    from senseweave.agent.episodes import run_episodes
-    from senseweave.agent.evaluate import close_envs, make_envs
+    from senseweave.agent.evaluate.evaluate import close_envs, make_envs
+    from senseweave.agent.play.episodes import run_episodes
     from senseweave.perception import PerceptionConfig
 
     torch.set_num_threads(1)

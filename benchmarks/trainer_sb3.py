@@ -139,7 +139,7 @@ class Teller(BaseCallback):
 
 def evaluate(model: Any, task: Task, log: Log) -> None:
     """Plays held-out episodes of the same level in minigrid itself, actions drawn from the policy."""
-    from senseweave.agent.episodes import run_episodes
+    from senseweave.agent.play.episodes import run_episodes
 
     level = task.level if task.level.startswith("BabyAI-") else f"BabyAI-{task.level}-v0"
     envs: Any = [make_babyai(level) for _ in range(EVALUATION_ENVS)]

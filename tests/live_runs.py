@@ -19,8 +19,8 @@ COMMAND = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live"]
 @pytest.fixture(scope="session")
 def seeker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run directory; do not change it."""
-    from senseweave.agent.config import TrainConfig
-    from senseweave.agent.train import train
+    from senseweave.agent.settings.train import TrainConfig
+    from senseweave.agent.train.train import train
 
     folder = tmp_path_factory.mktemp("seeker") / "run"
     config = TrainConfig(

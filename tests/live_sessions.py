@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from senseweave.agent.live_loop import Tick, run_loop
-from senseweave.agent.players import Move
-from senseweave.agent.record import Recorder
+from senseweave.agent.live.loop import run_loop
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.faults import ClockJumps, Fault, Frozen, Late, Raises, Stall, Unplugged
 from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.rig import LiveRig
+from senseweave.envs.live.sessions.recorder import Recorder
+from senseweave.envs.live.tick import Move, Tick
 from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Spec, Vector
 
 SENSES = Spec(

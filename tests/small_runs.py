@@ -12,7 +12,7 @@ LEVEL = "BabyAI-GoToRedBallGrey-v0"
 @pytest.fixture(scope="session")
 def tiny_config():
     """512 steps in two rollouts, with a checkpoint after each."""
-    from senseweave.agent.config import TrainConfig
+    from senseweave.agent.settings.train import TrainConfig
 
     return TrainConfig(
         env=LEVEL,
@@ -29,7 +29,7 @@ def tiny_config():
 @pytest.fixture(scope="session")
 def trained(tiny_config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run; do not change it."""
-    from senseweave.agent.train import train
+    from senseweave.agent.train.train import train
 
     folder = tmp_path_factory.mktemp("trained") / "run"
     train(tiny_config, folder)

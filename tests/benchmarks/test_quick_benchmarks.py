@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from senseweave.agent.config import TrainConfig
-from senseweave.agent.train import train
+from senseweave.agent.settings.train import TrainConfig
+from senseweave.agent.train.train import train
 from senseweave.perception import FUSIONS
 from senseweave.perception.tokens import TokenGroup
 

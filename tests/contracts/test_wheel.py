@@ -89,7 +89,7 @@ def test_the_wheel_holds_the_licence_and_the_command(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     entry_points = next(name for name in names if name.endswith("/entry_points.txt"))
-    assert "senseweave = senseweave.agent.cli:main" in zipfile.ZipFile(wheel).read(entry_points).decode()
+    assert "senseweave = senseweave.agent.cli.main:main" in zipfile.ZipFile(wheel).read(entry_points).decode()
 
 
 def test_the_installed_wheel_imports_from_outside_the_checkout(clean_environment):

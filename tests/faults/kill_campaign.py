@@ -76,7 +76,7 @@ def kill_training(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
     Raises:
         AssertionError: a checkpoint was lost, or training did not go on.
     """
-    from senseweave.agent.rundir import RunDirectory
+    from senseweave.agent.runs.directory import RunDirectory
     from senseweave.policies.saving.checkpoint import load_newest
 
     generator, run, told = random.Random(seed), folder / "run", folder / "told.txt"
@@ -109,7 +109,7 @@ def kill_saving(run: Path, kills: int, seed: int = 0) -> dict[str, Any]:
     Raises:
         AssertionError: a checkpoint that was reported as saved is not there, or is not what was saved.
     """
-    from senseweave.agent.rundir import RunDirectory
+    from senseweave.agent.runs.directory import RunDirectory
     from senseweave.policies.saving.checkpoint import load_newest
 
     generator, last, cut_short, saved = random.Random(seed), 0, 0, 0

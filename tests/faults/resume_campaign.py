@@ -37,7 +37,7 @@ def reached(run: Path) -> int:
 
 def difference(one: Path, other: Path) -> list[str]:
     """What differs between the last checkpoints of two runs, but the time that they took."""
-    from senseweave.agent.rundir import RunDirectory
+    from senseweave.agent.runs.directory import RunDirectory
 
     ends = [RunDirectory.open(run).load_checkpoint(print) for run in (one, other)]
     found = []

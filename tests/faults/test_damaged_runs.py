@@ -9,9 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from senseweave.agent.build import load_policy
-from senseweave.agent.rundir import RunDirectory
-from senseweave.agent.train import resume
+from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.train.models import load_policy
+from senseweave.agent.train.train import resume
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors, write_tensors

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from failing_disk import FailingDisk
-from senseweave.agent.rundir import RunConfig, RunDirectory
+from senseweave.agent.runs.directory import RunConfig, RunDirectory
 from senseweave.perception.errors import CheckpointError
 from senseweave.policies.saving import checkpoint as checkpoints
 

@@ -1,7 +1,7 @@
 """Reads recorded sessions: `Session` for everything in them, `read_session` for imitation and pretraining.
 
 A session that was cut off (kill -9, a full disk, a battery) is read up to where it ends: nothing here needs the summary
-at the end of the file. agent/record.py writes sessions, session_format.py knows their messages, replay.py plays them.
+at the end of the file. recorder.py writes sessions, format.py knows their messages, replay.py plays them.
 
     for observation, action, info in read_session("runs/monday"):
         ...

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from live_sessions import ACTIONS, MAX_AGE_S, SENSES, Player, make_rig, play, record
-from senseweave.agent.live_loop import Tick
-from senseweave.agent.record import Recorder
 from senseweave.envs.live.clock import SystemClock, VirtualClock
 from senseweave.envs.live.rig import LiveRig
+from senseweave.envs.live.sessions.recorder import Recorder
 from senseweave.envs.live.sessions.replay import OF_THE_RIG, Replay
 from senseweave.envs.live.sessions.session import Session, SessionError, read_session
+from senseweave.envs.live.tick import Tick
 from senseweave.perception.spec import PRESENT
 
 

@@ -1,0 +1,49 @@
+"""`senseweave envs`: every environment that can be trained in, what it senses, and what has to be installed for it."""
+
+import dataclasses
+import importlib.metadata
+from typing import Any
+
+from ...envs import known
+from ...perception.errors import UnknownNameError, did_you_mean
+
+
+def list_envs(words: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The environments whose id contains every word, in upper or lower case.
+
+    Returns:
+        What `envs --json` prints.
+
+    Raises:
+        UnknownNameError: there is none.
+    """
+    entries = known()
+    chosen = [entry for entry in entries if all(word.lower() in entry.id.lower() for word in words)]
+    if not chosen:
+        wanted = " ".join(words)
+        raise UnknownNameError(
+            f'No listed environment\'s id contains "{wanted}"; {did_you_mean(wanted, [entry.id for entry in entries])} '
+            "Ids of Gymnasium that are not listed can be trained in as well."
+        )
+    rows = [dataclasses.asdict(entry) for entry in chosen]
+    return {"environments": [row | {"modalities": list(row["modalities"])} for row in rows]}
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The environments as a table for people."""
+    rows = result["environments"]
+    width = max(len(row["id"]) for row in rows)
+    lines = []
+    for row in rows:
+        mend = "" if row["is_installed"] else f"   needs: {_install(row['extra'])}"
+        lines.append(f"{row['id']:{width}}  {', '.join(row['modalities'])}{mend}")
+    usable = [row["id"] for row in rows if row["is_installed"]]
+    hint = f" Train in one: senseweave train --env {usable[0]}" if usable else ""
+    more = "Other ids of Gymnasium work too, and package:Id for an environment of your own."
+    return "\n".join([*lines, "", f"{len(rows)} environments.{hint}", more])
+
+
+def _install(extra: str | None) -> str:
+    """The command that installs an extra of ours, or a package."""
+    ours = importlib.metadata.metadata("senseweave").get_all("Provides-Extra") or []
+    return f'pip install "{f"senseweave[{extra}]" if extra in ours else extra}"'

@@ -1,0 +1,1 @@
+"""`senseweave evaluate` and `senseweave watch`: trained policies on episodes that they never saw."""

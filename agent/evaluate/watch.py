@@ -1,0 +1,98 @@
+"""`senseweave watch`: a policy, an expert or chance plays some episodes, and a video with sound is left of them."""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from ..play.episodes import require_senses
+from ..play.experts import expert_for, has_expert
+from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
+from ..runs.directory import RunDirectory
+from ..settings.train import EvaluateConfig, TrainConfig, WatchConfig
+from ..show.video import LARGEST_FRAMES, make_with_pictures, record
+from ..terminal.progress import tell
+from ..train import models as build
+from .evaluate import choose_env
+
+
+def watch(config: WatchConfig) -> dict[str, Any]:
+    """Plays and films.
+
+    Returns:
+        What `watch --json` prints.
+
+    Raises:
+        SenseweaveError: something that the caller can mend.
+    """
+    run = None if config.policy is None else RunDirectory.open(config.policy)
+    env_id, options = _choose_env(config, run)
+    env = make_with_pictures(env_id, options)
+    try:
+        require_senses(config.without, env.get_wrapper_attr("senses"))
+        name, player = _choose_player(config, run, env, env_id)
+        path = Path(config.out if config.out is not None else _file_name(env_id, name, config.seed))
+        filmed = record(
+            player,
+            env,
+            path,
+            seed_set=config.seed,
+            without=config.without,
+            episodes=config.episodes,
+            largest_frames=config.episodes * LARGEST_FRAMES,
+        )
+    finally:
+        env.close()
+    if not all(episode.is_whole for episode in filmed) or len(filmed) < config.episodes:
+        tell(f"The video ends after {config.episodes * LARGEST_FRAMES:,} pictures, before its episodes do.")
+    known = [episode.is_success for episode in filmed if episode.is_success is not None]
+    return {
+        "env": env_id,
+        "player": name,
+        "run": config.policy,
+        "video": str(path),
+        "without": list(config.without),
+        "episodes": [dataclasses.asdict(episode) for episode in filmed],
+        "steps": sum(episode.steps for episode in filmed),
+        "success_rate": sum(known) / len(known) if known else None,
+        "mean_return": float(np.mean([episode.total_return for episode in filmed])),
+    }
+
+
+def _choose_env(config: WatchConfig, run: RunDirectory | None) -> tuple[str, dict[str, Any]]:
+    if run is None:
+        return config.env or TrainConfig().env, config.env_options or {}
+    return choose_env(run, EvaluateConfig(str(run.path), env=config.env, env_options=config.env_options))
+
+
+def _choose_player(
+    config: WatchConfig, run: RunDirectory | None, env: gymnasium.Env[Any, Any], env_id: str
+) -> tuple[str, Player]:
+    """The player and what to call it."""
+    if run is not None:
+        policy, _ = build.load_policy(run, env, build.choose_device(config.device))
+        return "policy", PolicyPlayer(policy, greedy=config.greedy)
+    if config.player == "expert" or (config.player is None and has_expert(env)):
+        return "expert", ExpertPlayer(expert_for(env, env_id))
+    return "random", RandomPlayer(env)
+
+
+def _file_name(env_id: str, player: str, seed: int) -> str:
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", env_id).strip("-.")
+    return f"runs/watch/{plain}-{player}-{seed}.mp4"
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The episodes for people, one line each."""
+    ends = {True: "success", False: "failure", None: "-"}
+    lines = [f"{result['env']}, played by: {result['player']}"]
+    for number, episode in enumerate(result["episodes"], 1):
+        told = f'   "{episode["instruction"]}"' if episode["instruction"] else ""
+        end = ends[episode["is_success"]] if episode["is_whole"] else "cut short"
+        lines.append(
+            f"  episode {number}   {end:9}  return {episode['total_return']:.3f}   {episode['steps']} steps{told}"
+        )
+    return "\n".join([*lines, f"video   {result['video']}"])

@@ -1,0 +1,1 @@
+"""`senseweave explain`: which senses a policy uses, as figures and as a page."""

@@ -1,0 +1,1 @@
+"""`senseweave live`: a loop that keeps time between real sensors and a policy."""

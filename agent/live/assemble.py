@@ -1,0 +1,245 @@
+"""From the options of `senseweave live` to sensors, a body and a rig; and the mistakes that can be made on the way.
+
+A sensor that is named must work once at the beginning: what is missing then is most likely a slip, and is one sentence
+at once. What fails later, and an address in the network at any time, is waited for while the loop goes on.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import gymnasium
+
+from ...envs.live.bodies.actuators import Actuator, JsonLinesActuator, UdpActuator
+from ...envs.live.bodies.simulated import BodyActuator, BodySensor
+from ...envs.live.clock import Clock, SystemClock
+from ...envs.live.reading import without_limit
+from ...envs.live.rig import LiveRig
+from ...envs.live.sensor import Sensor, ThreadedSensor
+from ...envs.live.sensors.camera import camera_sensor
+from ...envs.live.sensors.microphone import microphone_sensor
+from ...envs.live.sensors.open import SPEECH, default_senses
+from ...envs.live.sensors.sound_tap import SoundTap
+from ...perception.errors import ConfigError, did_you_mean
+from ...perception.spec import Camera, Instruction, Kind, Microphone, Spec
+from ..runs.directory import RunDirectory
+from ..settings.live import LiveConfig
+
+DEFAULT_STEP_S = 0.1
+"""The length of a tick where no policy says otherwise."""
+
+START_UP_S = 5.0
+"""How long the sensors may take for their first readings before the loop begins without them."""
+
+BODY_TICKS = 1.5
+"""How many ticks the senses of a body hold, at least."""
+
+EAR = "(speech)"
+"""The name of a microphone that hears instructions and is no sense of the policy."""
+
+AnyKind = TypeVar("AnyKind", bound=Kind)
+
+OPTION_OF: dict[type[Kind], str] = {Camera: "camera", Microphone: "microphone", Instruction: "instruction"}
+"""The kind of sense that each option is for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """A rig that is ready to be reset, and what it was made of.
+
+    Attributes:
+        rig: see `LiveRig`.
+        sensors: those that were named by the user, an ear for speech among them; not the body's.
+        lenient: which of them need not work at the beginning.
+        actuator: where the actions go.
+    """
+
+    rig: LiveRig
+    sensors: dict[str, Sensor]
+    lenient: frozenset[str]
+    actuator: Actuator
+
+
+def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
+    """Makes the rig; no device is opened yet.
+
+    Raises:
+        SenseweaveError: a sensor or an option does not fit the policy, or cannot be at all.
+    """
+    body = None if config.body is None else _make_body(config, run)
+    senses = _senses(config, run)
+    sensors = _open(config, senses, run)
+    everything: dict[str, Sensor] = {}
+    if body is not None:
+        others = [name for name in senses if name not in sensors and body.senses.get(name) == senses[name]]
+        everything |= body.sensors(others)
+    everything |= {name: sensor for name, sensor in sensors.items() if name in senses}
+    _require_sensors(senses, everything, run)
+    for option, names in (("max-age", config.max_age_s), ("required", config.required)):
+        for name in names:
+            if name not in everything:
+                raise ConfigError(f'`{option}` names "{name}", which has no sensor; {did_you_mean(name, everything)}')
+    actuator = make_actuator(config) if body is None else body
+    rig = LiveRig(
+        senses,
+        everything,
+        action_names=() if run is None else run.config.action_names,
+        action_space=gymnasium.spaces.Discrete(1) if run is None else None,
+        step_s=_step_s(config, run),
+        rate_hz=config.rate_hz,
+        actuator=actuator,
+        max_age_s=_max_age_s(config, run, everything, body),
+        required=config.required,
+        safe_action=config.safe_action,
+        start_up_s=START_UP_S,
+        watched=[sensor for name, sensor in sensors.items() if name not in senses],
+    )
+    lenient = {name for name, sensor in sensors.items() if isinstance(sensor.kind, Instruction)}
+    if config.camera is not None and "://" in config.camera:
+        lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
+    return Parts(rig, sensors, frozenset(lenient), actuator)
+
+
+def start_sensors(
+    parts: Parts, *, wants_to_stop: Callable[[], bool] = lambda: False, clock: Clock | None = None
+) -> list[str]:
+    """Starts the sensors and waits, for a while, until each has worked once.
+
+    Returns:
+        Those that have given nothing yet.
+
+    Raises:
+        ConfigError: one of them failed that is not lenient; all are stopped again.
+    """
+    clock = clock or SystemClock()
+    waiting = {name: sensor for name, sensor in parts.sensors.items() if isinstance(sensor, ThreadedSensor)}
+    for sensor in waiting.values():
+        sensor.start(clock)
+    give_up_s = time.monotonic() + START_UP_S
+    while waiting and time.monotonic() < give_up_s and not wants_to_stop():
+        for name, sensor in list(waiting.items()):
+            if sensor.inbox.newest is not None:
+                del waiting[name]
+            elif failure := sensor.failure:
+                if name not in parts.lenient:
+                    raise ConfigError(failure)
+                if isinstance(sensor.kind, Instruction):
+                    del waiting[name]
+        waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
+        time.sleep(0.01)
+    return sorted(waiting)
+
+
+def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
+    """The policy's senses; without one, those that are named, as Rooms has them."""
+    if run is not None:
+        return run.config.spec
+    named = [kind for kind, option in OPTION_OF.items() if getattr(config, option) is not None]
+    return Spec(**{name: kind for name, kind in default_senses().items() if type(kind) in named})
+
+
+def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:
+    """The sensors that are named; one that only serves speech has a name that is no sense."""
+    sensors: dict[str, Sensor] = {}
+    tap = SoundTap() if config.instruction == SPEECH and config.microphone is not None else None
+    if config.camera is not None:
+        name, camera = _only(senses, Camera, "camera")
+        sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
+    if config.microphone is not None:
+        is_heard = any(isinstance(kind, Microphone) for kind in senses.values())
+        if tap is not None and (config.body is not None or not is_heard):
+            name, microphone = EAR, Microphone(1, 1600, 16000)
+        else:
+            name, microphone = _only(senses, Microphone, "microphone")
+        sensors[name] = microphone_sensor(name, microphone, config.microphone, loop=True, tap=tap)
+    if config.instruction is not None:
+        name, told = _only(senses, Instruction, "instruction")
+        sensors[name] = _instruction_sensor(name, told, config.instruction, tap, run)
+    return sensors
+
+
+def _instruction_sensor(
+    name: str, kind: Instruction, text: str, tap: SoundTap | None, run: RunDirectory | None
+) -> Sensor:
+    from ...envs.live.sensors.instruction import instruction_sensor
+
+    if text != SPEECH:
+        return instruction_sensor(name, kind, text)
+    from ...envs.live.sensors.phrases import phrases_of
+    from ...envs.live.sensors.speech import speech_sensor
+
+    phrases = None if run is None else phrases_of(run.config.train.env, run.config.train.env_options)
+    return speech_sensor(name, kind, tap, phrases)
+
+
+def _only(senses: Spec, wanted: type[AnyKind], option: str) -> tuple[str, AnyKind]:
+    """The sense that an option is for: its name and its kind."""
+    found = [(name, kind) for name, kind in senses.items() if isinstance(kind, wanted)]
+    if not found:
+        raise ConfigError(f"The policy senses {', '.join(senses)}, and has no use for --{option}; leave it out.")
+    if len(found) > 1:
+        told = ", ".join(name for name, _ in found)
+        raise ConfigError(f"`{option}` is for one {wanted.__name__}, but the policy has {told}; drive it with LiveRig.")
+    return found[0]
+
+
+def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: RunDirectory | None) -> None:
+    for name, kind in senses.items():
+        if name not in sensors and type(kind) not in OPTION_OF and run is not None:
+            raise ConfigError(
+                f'{run.path} was trained with "{name}", a {type(kind).__name__}, which no sensor here gives; '
+                "train with a camera, a microphone and instructions, or give a --body that has it."
+            )
+
+
+def _make_body(config: LiveConfig, run: RunDirectory | None) -> BodyActuator:
+    from ...envs import make
+
+    body = BodyActuator(make(str(config.body), **config.body_options))
+    if run is not None and body.action_names != run.config.action_names:
+        raise ConfigError(
+            f"The actions of {config.body} are {', '.join(body.action_names)}, but {run.path} was trained with "
+            f"{', '.join(run.config.action_names)}; choose another --body."
+        )
+    return body
+
+
+def make_actuator(config: LiveConfig) -> Actuator:
+    """Where the actions go: nowhere, into a file, or to a port of this machine.
+
+    Raises:
+        ConfigError: the port cannot be.
+    """
+    if config.actions is None:
+        return Actuator()
+    scheme, colon, port = config.actions.partition(":")
+    if scheme == "udp" and colon:
+        return UdpActuator(int(port) if port.isdecimal() else -1)
+    return JsonLinesActuator(config.actions)
+
+
+def _step_s(config: LiveConfig, run: RunDirectory | None) -> float:
+    if run is not None:
+        return run.config.step_s
+    return DEFAULT_STEP_S if config.rate_hz is None else 1.0 / config.rate_hz
+
+
+def _max_age_s(
+    config: LiveConfig, run: RunDirectory | None, sensors: Mapping[str, Sensor], body: BodyActuator | None
+) -> dict[str, float]:
+    """As the run says, except that an instruction holds until the next one; what the user says goes before both.
+
+    A body senses when it moves, so that what it senses is a tick old when it is looked at: that is never too old.
+    """
+    trained = {} if run is None else run.config.max_age_s
+    own = {
+        name: math.inf if without_limit(sensor.kind) else trained[name]
+        for name, sensor in sensors.items()
+        if name in trained
+    }
+    if body is not None:
+        least_s = BODY_TICKS * (_step_s(config, run) if config.rate_hz is None else 1.0 / config.rate_hz)
+        own |= {name: max(age_s, least_s) for name, age_s in own.items() if isinstance(sensors[name], BodySensor)}
+    return own | config.max_age_s

@@ -1,0 +1,239 @@
+"""`Digest`: what a report needs to know of a session, in memory that does not grow with its length.
+
+Curves are kept at a resolution that is halved whenever they would become too long; pictures likewise. It is fed tick
+by tick, live or from a recording, and knows nothing of pages and pixels. One thread feeds it.
+"""
+
+import collections
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...envs.live.reading import Event
+from ...perception.spec import PRESENT, Camera, Microphone, Spec
+
+MOST_POINTS = 1024
+"""A curve has at most so many points."""
+
+MOST_PICTURES = 16
+"""Of each camera at least so many pictures are kept, if there were so many ticks, and less than twice as many."""
+
+MOST_EVENTS = 300
+"""The latest events that are listed; all of them are counted."""
+
+MOST_GAPS = 20_000
+"""How many times between ticks the histogram looks back: 11 minutes at 30 Hz."""
+
+BANDS = 48
+"""Rows of a spectrogram."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One tick, as far as it concerns a report.
+
+    Attributes:
+        time_ns: when it was.
+        observation: what the agent was given.
+        ages_s: sense -> age of its newest reading; infinite where there was none.
+        gates: sense -> how far it was let in; None without a policy.
+        action: the action's name, "" where it has none or none was sent.
+        is_safe: whether it was the safe action, or none because something was wrong.
+        events: what happened since the tick before.
+    """
+
+    time_ns: int
+    observation: Mapping[str, NDArray[Any]]
+    ages_s: Mapping[str, float]
+    gates: Mapping[str, float] | None = None
+    action: str = ""
+    is_safe: bool = False
+    events: Sequence[Event] = ()
+
+
+class Curve:
+    """Values over ticks, at most `MOST_POINTS` points: each is the mean, or the maximum, of as many ticks as it needs.
+
+    Args:
+        width: values in a point.
+        takes_maximum: instead of the mean.
+    """
+
+    def __init__(self, width: int, *, takes_maximum: bool = False) -> None:
+        self._merge = np.maximum if takes_maximum else np.add
+        self._divisor = 1 if takes_maximum else 2
+        self._points = np.zeros((MOST_POINTS, width))
+        self._count = 0
+        self._ticks_per_point = 1
+        self._pending = np.zeros(width)
+        self._pending_ticks = 0
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Adds a tick's values."""
+        self._pending = self._merge(self._pending, values) if self._pending_ticks else np.array(values, np.float64)
+        self._pending_ticks += 1
+        if self._pending_ticks < self._ticks_per_point:
+            return
+        if self._count == MOST_POINTS:
+            self._points[: MOST_POINTS // 2] = self._merge(self._points[::2], self._points[1::2]) / self._divisor
+            self._count //= 2
+            self._ticks_per_point *= 2
+            return
+        self._points[self._count] = self._mean()
+        self._count += 1
+        self._pending_ticks = 0
+
+    def points(self) -> NDArray[np.float64]:
+        """All points, the unfinished one too: (points, width)."""
+        kept = self._points[: self._count]
+        return np.concatenate([kept, self._mean()[None]]) if self._pending_ticks else kept.copy()
+
+    def _mean(self) -> NDArray[np.float64]:
+        return self._pending if self._divisor == 1 else self._pending / self._pending_ticks
+
+
+class Digest:
+    """Facts, curves, pictures and events of a session.
+
+    Args:
+        senses: the Spec of the observations.
+        action_names: the names of the actions; empty where they have none.
+        period_s: how long a tick should be.
+        max_age_s: sense -> how old a reading may be.
+
+    Attributes:
+        ticks: how many there were.
+        safe_ticks: how many were answered by the safe action.
+        skipped: ticks that were not looked at, because there was no time for it.
+        kinds: event kind -> how many.
+        events: the latest ones.
+        pictures: camera -> (seconds, picture), the picture None where the camera was absent.
+    """
+
+    def __init__(
+        self, senses: Spec, action_names: Sequence[str], period_s: float, max_age_s: Mapping[str, float]
+    ) -> None:
+        self.senses, self.action_names = senses, tuple(action_names)
+        self.period_s, self.max_age_s = period_s, dict(max_age_s)
+        self.ticks = self.safe_ticks = self.skipped = 0
+        self.has_gates = False
+        self.kinds: collections.Counter[str] = collections.Counter()
+        self.events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self._cameras = [name for name, kind in senses.items() if isinstance(kind, Camera)]
+        self.pictures: dict[str, list[tuple[float, NDArray[np.uint8] | None]]] = {name: [] for name in self._cameras}
+        self.first_ns = self.last_ns = 0
+        self._every = 1
+        count = len(senses)
+        self._times, self._present, self._gates = Curve(1), Curve(count), Curve(count)
+        self._ages = Curve(count, takes_maximum=True)
+        self._actions = Curve(len(self.action_names) + 1)
+        self._sounds = {name: Curve(BANDS) for name, kind in senses.items() if isinstance(kind, Microphone)}
+        self._presence = np.zeros(count, np.int64)
+        self._gaps: collections.deque[int] = collections.deque(maxlen=MOST_GAPS)
+        self._has_hole = False
+
+    def add(self, sample: Sample) -> None:
+        """Takes in one tick."""
+        present = np.asarray(sample.observation[PRESENT])
+        if self.ticks == 0:
+            self.first_ns = sample.time_ns
+        elif not self._has_hole:
+            self._gaps.append(sample.time_ns - self.last_ns)
+        self._has_hole = False
+        self.last_ns = sample.time_ns
+        seconds = self.seconds
+        self._times.add(np.array([seconds]))
+        self._present.add(present)
+        self._presence += present
+        self._ages.add(np.array([sample.ages_s.get(name, math.inf) for name in self.senses]))
+        gates = sample.gates or {}
+        self.has_gates |= sample.gates is not None
+        self._gates.add(np.array([gates.get(name, 0.0) for name in self.senses]))
+        chosen = np.array([name == sample.action for name in self.action_names] + [sample.is_safe], np.float64)
+        self._actions.add(chosen)
+        for name, curve in self._sounds.items():
+            curve.add(bands(sample.observation[name]))
+        if self.ticks % self._every == 0:
+            self._keep_pictures(sample, present, seconds)
+        self.ticks += 1
+        self.safe_ticks += sample.is_safe
+        self.note(sample.events)
+
+    def note(self, events: Iterable[Event]) -> None:
+        """Takes in events that belong to no tick any more."""
+        for event in events:
+            self.kinds[event.kind] += 1
+            self.events.append(event)
+
+    def skip(self, ticks: int) -> None:
+        """Counts ticks that nobody could look at."""
+        self.skipped += ticks
+        self._has_hole = True
+
+    def _keep_pictures(self, sample: Sample, present: NDArray[Any], seconds: float) -> None:
+        for name in self._cameras:
+            is_here = present[self.senses.names.index(name)]
+            self.pictures[name].append((seconds, np.asarray(sample.observation[name]) if is_here else None))
+        if self._cameras and len(self.pictures[self._cameras[0]]) == 2 * MOST_PICTURES:
+            for kept in self.pictures.values():
+                del kept[1::2]
+            self._every *= 2
+
+    @property
+    def seconds(self) -> float:
+        """From the first tick to the last."""
+        return (self.last_ns - self.first_ns) / 1e9
+
+    @property
+    def presence(self) -> dict[str, float]:
+        """Sense -> the share of the ticks in which it was there, 0..1."""
+        return dict(zip(self.senses, (self._presence / max(1, self.ticks)).tolist(), strict=True))
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        """Seconds since the first tick of every point: (points,)."""
+        return self._times.points()[:, 0]
+
+    @property
+    def present(self) -> NDArray[np.float64]:
+        """Share of presence: (points, senses)."""
+        return self._present.points()
+
+    @property
+    def ages_s(self) -> NDArray[np.float64]:
+        """The greatest age: (points, senses)."""
+        return self._ages.points()
+
+    @property
+    def gates(self) -> NDArray[np.float64]:
+        """Mean gates: (points, senses)."""
+        return self._gates.points()
+
+    @property
+    def actions(self) -> NDArray[np.float64]:
+        """Share of each action, and of the safe one at the end: (points, actions + 1)."""
+        return self._actions.points()
+
+    @property
+    def gaps_ms(self) -> NDArray[np.float64]:
+        """How much longer than a tick should be the latest ticks were, in ms: (ticks,)."""
+        return np.array(self._gaps, np.float64) / 1e6 - 1e3 * self.period_s
+
+    def loudness(self, name: str) -> NDArray[np.float64]:
+        """The spectrogram of a microphone in dB of full scale, the deepest band first: (points, bands)."""
+        return 10 * np.log10(self._sounds[name].points() + 1e-10)
+
+
+def bands(sound: NDArray[Any]) -> NDArray[np.float64]:
+    """Power in each band of a window of sound, (channels, samples), a full sine being 1; bands are even in log f."""
+    samples = sound.shape[-1]
+    window = np.hanning(samples)
+    spectrum = np.abs(np.fft.rfft(sound * window, axis=-1)) ** 2
+    power = spectrum.mean(axis=0) * (2.0 / max(window.sum(), 1e-9)) ** 2
+    edges = np.unique(np.geomspace(1, len(power), BANDS + 1).round().astype(int))
+    summed = np.maximum.reduceat(power, np.minimum(edges[:-1], len(power) - 1))
+    return np.interp(np.linspace(0, 1, BANDS), np.linspace(0, 1, len(summed)), summed)

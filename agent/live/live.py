@@ -1,0 +1,214 @@
+"""`senseweave live`: a trained policy acts on live sensors, or the sensors are only shown and recorded.
+
+The parts are put together here; the loop itself is in live_loop.py, what is shown in live_status.py.
+"""
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...envs.live.reading import Event
+from ...envs.live.sensor import stop_together
+from ...envs.live.tick import Tick
+from ...perception.errors import ConfigError
+from ..play.players import Player, PolicyPlayer
+from ..runs.directory import RunDirectory
+from ..settings.live import LiveConfig
+from ..terminal.progress import duration
+from ..terminal.stop import StopRequest
+from ..train import models as build
+from .assemble import Parts, assemble, start_sensors
+from .loop import Tally, few_heaps, run_loop
+from .status_line import Glance, StatusLine, loading_after
+
+if TYPE_CHECKING:
+    from ...envs.live.sessions.recorder import Recorder
+    from ...envs.live.sessions.replay import Replay
+    from .page import Reporter
+
+
+def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None) -> dict[str, Any]:
+    """Runs one session.
+
+    Args:
+        config: what was asked for.
+        look_on: called with every tick, in the loop's thread; it must return at once.
+
+    Returns:
+        What `live --json` prints.
+
+    Raises:
+        SenseweaveError: something that the caller can mend.
+    """
+    few_heaps()
+    run = None if config.policy is None else RunDirectory.open(config.policy)
+    if run is not None and not run.config.action_names:
+        raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
+    if run is not None and not build.chooses_one_action(run):
+        raise ConfigError(
+            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
+            "LiveRig(action_space=...)."
+        )
+    replay: Replay | None = None
+    if config.replay is None:
+        parts = assemble(config, run)
+    else:
+        from .replay import assemble_replay
+
+        parts, replay = assemble_replay(config, run)
+    player = None if run is None else _load_player(config, run, parts)
+    stop = StopRequest("Ending; once more quits at once.")
+    with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
+        late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
+        status = keepers.enter_context(StatusLine(parts.rig.timing))
+        parts.rig.when_silent = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        lookers_on: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
+        if look_on is not None:
+            lookers_on.append(look_on)
+        recorder = None
+        if config.record is not None:
+            recorder = keepers.enter_context(_recorder(config, parts, run, status))
+            lookers_on.append(recorder.look_on)
+        reporter = None
+        if config.report is not None:
+            reporter = keepers.enter_context(_reporter(config, parts, status))
+            lookers_on.append(reporter.look_on)
+        keepers.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
+
+        def tell_the_last(events: Sequence[Event]) -> None:
+            status.tell_events(events)
+            for keeper in (recorder, reporter):
+                if keeper is not None:
+                    keeper.note(events)
+
+        tally = run_loop(
+            parts.rig,
+            player,
+            seconds=math.inf if config.seconds is None else config.seconds,
+            seed=config.seed,
+            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
+            lookers_on=lookers_on,
+            at_the_end=tell_the_last,
+        )
+    result = _result(config, parts, tally, was_interrupted=stop.is_set)
+    return result | {
+        "recording": None if recorder is None else recorder.close(),
+        "report": None if reporter is None else reporter.close(),
+    }
+
+
+def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
+    policy, _ = build.load_policy(run, parts.rig, build.choose_device(config.device))
+    torch.manual_seed(config.seed)
+    return PolicyPlayer(policy, greedy=config.greedy)
+
+
+def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status: StatusLine) -> "Recorder":
+    from ...envs.live.sessions.recorder import Recorder
+
+    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}
+    return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
+
+
+def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter":
+    from .page import Reporter
+
+    folder = Path(str(config.report)).absolute().parent
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(f"`report` must be in a folder that can be written to; {folder} cannot. Choose another one.")
+    named = ("policy", "replay", "camera", "microphone", "instruction", "body")
+    facts = {field: str(getattr(config, field)) for field in named if getattr(config, field) is not None}
+    return Reporter.of(parts.rig, str(config.report), facts=facts, tell=status.tell)
+
+
+@contextlib.contextmanager
+def _closed_at_the_end(parts: Parts) -> Iterator[None]:
+    """Gives the devices back, also those that were started before the rig was reset."""
+    try:
+        yield
+    finally:
+        parts.rig.close()
+        stop_together(parts.sensors.values())
+
+
+def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Tick], None]:
+    first = [f"{name}: nothing yet. The loop begins without it." for name in late]
+    unserved = (name for name in parts.rig.senses if name not in parts.rig.sensors)
+    first += [f"{name}: the policy was trained with it, but it has no sensor here; it is absent." for name in unserved]
+    held = frozenset(name for name, age_s in parts.rig.max_age_s.items() if age_s == math.inf)
+
+    loading: frozenset[str] = frozenset()
+
+    def show(tick: Tick) -> None:
+        nonlocal loading
+        while first:  # not before the first tick: until then a mistake may be the only thing to be told
+            status.tell(first.pop(0))
+        status.tell_events(tick.moment.events)
+        loading = loading_after(loading, tick.moment.events)
+        status.show(
+            Glance(
+                ages_s=tick.moment.ages_s,
+                absent=tick.moment.absent,
+                loading=loading,
+                held=held,
+                gates=None if tick.move is None else tick.move.gates,
+                action="" if tick.sent is None else tick.sent.name,
+                safe_reason=tick.safe_reason,
+                instruction=tick.moment.instruction,
+            )
+        )
+
+    return show
+
+
+def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: bool) -> dict[str, Any]:
+    timing = parts.rig.timing
+    return {
+        "policy": config.policy,
+        "ticks": tally.ticks,
+        "seconds": tally.seconds,
+        "rate_hz": timing.rate_hz,
+        "wanted_hz": 1.0 / parts.rig.period_s,
+        "overruns": timing.overruns,
+        "jitter_p50_ms": timing.p50_ms,
+        "jitter_p99_ms": timing.p99_ms,
+        "jitter_max_ms": timing.lateness_ms(100),
+        "work_p50_ms": timing.work_ms(50),
+        "work_p99_ms": timing.work_ms(99),
+        "presence": tally.presence,
+        "safe_ticks": tally.safe_ticks,
+        "events": sum(tally.events.values()),
+        "events_by_kind": dict(sorted(tally.events.items())),
+        "body": None if config.body is None else {"env": config.body} | parts.actuator.report(),
+        "instruction": "" if parts.rig.moment is None else parts.rig.moment.instruction,
+        "was_interrupted": was_interrupted,
+    }
+
+
+def as_text(result: dict[str, Any]) -> str:
+    """The session for people."""
+    senses = ", ".join(f"{name} {100 * share:.1f} %" for name, share in result["presence"].items())
+    missed = "no tick missed" if not result["overruns"] else f"{result['overruns']} ticks missed"
+    lines = [
+        f"{result['ticks']:,} ticks in {duration(result['seconds'])}, {result['rate_hz']:.2f} Hz, {missed}",
+        f"jitter    p50 {result['jitter_p50_ms']:.2f} ms, p99 {result['jitter_p99_ms']:.2f} ms; "
+        f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
+        f"present   {senses}",
+    ]
+    if result["safe_ticks"]:
+        lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
+    if result["body"] is not None:
+        lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
+    if result["recording"] is not None:
+        lines.append(f"recording {result['recording']['failure'] or result['recording']['file']}")
+    if result["report"] is not None:
+        lines.append(f"report    {result['report']['failure'] or result['report']['file']}")
+    if result["events"]:
+        told = ", ".join(f"{count} {kind}" for kind, count in result["events_by_kind"].items())
+        lines.append(f"events    {told}")
+    return "\n".join(lines)

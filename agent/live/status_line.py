@@ -1,0 +1,190 @@
+"""The status line of `senseweave live`: calm, on standard error, written by a thread of its own.
+
+The loop leaves its latest `Glance` here and goes on at once; a terminal that is slow or held with Ctrl-S holds this
+thread up and nothing else. On a terminal the line redraws itself in place; in a log file it is a new line now and then.
+What happens to the senses is told above it, a line each, but the same thing not twice within a few seconds.
+"""
+
+import collections
+import dataclasses
+import math
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from typing import Self, TextIO
+
+from ...envs.live.reading import Event
+from ...envs.live.timing import Timing
+
+REDRAW_S = 0.2
+"""How often the line is drawn anew on a terminal."""
+
+LOG_EVERY_S = 5.0
+"""How often it is written into a log file."""
+
+SAME_AGAIN_S = 5.0
+"""The same kind of event of the same sense is told once in so many seconds."""
+
+MOST_WAITING = 200
+"""How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
+
+UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
+"""Kinds that are no line of their own: counts and the status line show them."""
+
+
+NO_LONGER_LOADING = frozenset({"ready", "failed", "stalled", "ended"})
+"""Kinds of events that end what "loading" began."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Glance:
+    """What the line shows of one tick.
+
+    Attributes:
+        ages_s: sense -> age of its newest reading in seconds; infinite where there is none.
+        absent: senses that are not here now.
+        loading: senses whose device prepares itself, and senses nothing new until it is ready.
+        held: senses whose readings hold until the next one, so that their age says nothing.
+        gates: sense -> how far the policy lets it in, 0..1; None without a policy.
+        action: what was sent; "" without a policy.
+        safe_reason: why it is the safe action; "" if it is the policy's.
+        instruction: what the agent is told.
+    """
+
+    ages_s: Mapping[str, float]
+    absent: tuple[str, ...] = ()
+    loading: frozenset[str] = frozenset()
+    held: frozenset[str] = frozenset()
+    gates: Mapping[str, float] | None = None
+    action: str = ""
+    safe_reason: str = ""
+    instruction: str = ""
+
+
+def status_text(glance: Glance, timing: Timing) -> str:
+    """The line, without a limit to its length.
+
+    30.0 Hz, jitter 0.1/0.4 ms | forward | audio 31 ms, gate 0.62 | camera absent for 2.1 s | "go to the red ball"
+    """
+    late = f", {timing.overruns} ticks missed" if timing.overruns else ""
+    parts = [f"{timing.rate_hz:.1f} Hz, jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms{late}"]
+    if glance.safe_reason:
+        parts.append(f"{glance.action or 'nothing'} (safe: {glance.safe_reason.rstrip('.').lower()})")
+    elif glance.action:
+        parts.append(glance.action)
+    parts += [_sense_text(name, age_s, glance) for name, age_s in glance.ages_s.items()]
+    if glance.instruction:
+        parts.append(f'"{glance.instruction}"')
+    return " | ".join(parts)
+
+
+def _sense_text(name: str, age_s: float, glance: Glance) -> str:
+    is_loading = name in glance.loading
+    if name in glance.absent and is_loading:
+        return f"{name} loading"
+    if name in glance.absent:
+        return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
+    gate = "" if glance.gates is None or name not in glance.gates else f"gate {glance.gates[name]:.2f}"
+    age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
+    return f"{name} {', '.join(part for part in (age, gate, 'loading' if is_loading else '') if part) or 'here'}"
+
+
+def loading_after(loading: frozenset[str], events: Iterable[Event]) -> frozenset[str]:
+    """Which senses prepare themselves after some events.
+
+    Args:
+        loading: those that did before.
+        events: in the order of time.
+    """
+    for event in events:
+        if event.kind == "loading":
+            loading |= {event.sense}
+        elif event.kind in NO_LONGER_LOADING:
+            loading -= {event.sense}
+    return loading
+
+
+def event_text(event: Event) -> str:
+    """One event for people, on one line."""
+    subject = f"{event.sense}: " if event.sense else ""
+    if event.kind == "instruction":
+        return f'{subject}"{event.detail}"' if event.detail else f"{subject}none any more."
+    return " ".join(f"{subject}{event.kind}. {event.detail}".split())
+
+
+class StatusLine:
+    """Writes the line and the events until it is left. Its methods return at once.
+
+    Args:
+        timing: the loop's.
+        stream: where to; standard error by default.
+        is_terminal: whether the line is drawn in place; None asks the stream.
+    """
+
+    def __init__(self, timing: Timing, stream: TextIO | None = None, *, is_terminal: bool | None = None) -> None:
+        self._timing, self._stream = timing, stream or sys.stderr
+        self._is_terminal = self._stream.isatty() if is_terminal is None else is_terminal
+        self._glance: Glance | None = None
+        self._waiting: collections.deque[str] = collections.deque(maxlen=MOST_WAITING)
+        self._told_s: dict[tuple[str, str], float] = {}
+        self._line = ""
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._write_on, name="status-line", daemon=True)
+
+    def show(self, glance: Glance) -> None:
+        """Replaces what is shown."""
+        self._glance = glance
+
+    def tell(self, message: str) -> None:
+        """Has a message written above the line."""
+        self._waiting.append(message)
+
+    def tell_events(self, events: Iterable[Event]) -> None:
+        """Has events written above the line, except those that nobody wants to read again so soon."""
+        for event in events:
+            key, now_s = (event.sense, event.kind), event.time_ns / 1e9
+            if event.kind not in UNTOLD and now_s - self._told_s.get(key, -math.inf) >= SAME_AGAIN_S:
+                self._told_s[key] = now_s
+                self._waiting.append(event_text(event))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join(1.0)  # a terminal that is held must not keep the process
+
+    def _write_on(self) -> None:
+        logged_s = time.monotonic()
+        try:
+            while not self._ending.wait(REDRAW_S):
+                is_due = self._is_terminal or time.monotonic() - logged_s >= LOG_EVERY_S
+                if is_due:
+                    logged_s = time.monotonic()
+                self._write(with_line=is_due)
+            self._write(with_line=self._is_terminal)
+            if self._line:
+                self._stream.write("\n")
+            self._stream.flush()
+        except (OSError, ValueError):  # nobody reads any more; the loop does not care
+            return
+
+    def _write(self, *, with_line: bool) -> None:
+        messages = []
+        while self._waiting:
+            messages.append(self._waiting.popleft())
+        line = status_text(self._glance, self._timing) if with_line and self._glance is not None else ""
+        if not self._is_terminal:
+            written = "".join(f"{text}\n" for text in [*messages, line] if text)
+        else:
+            width = shutil.get_terminal_size().columns
+            self._line = line if len(line) < width else f"{line[: max(0, width - 2)]}…"
+            written = "".join(f"\r\x1b[K{text}\n" for text in messages)
+            if messages or self._line:
+                written += f"\r\x1b[K{self._line}"
+        if written:
+            self._stream.write(written)
+            self._stream.flush()

@@ -1,0 +1,1 @@
+"""Episodes: environments to play in, who plays, and whole episodes on held-out seeds."""

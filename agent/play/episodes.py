@@ -1,0 +1,265 @@
+"""Runs a policy through whole episodes on held-out seeds, many side by side, and counts what came of each.
+
+Episode i starts from its own seed, and its sampled actions come from random numbers of its own, so that the number of
+environments changes nothing but the speed. Batched environments of ours are played in batched_episodes.py. No
+learning, no files, no words.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import gymnasium
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+
+from ...perception.errors import ConfigError
+from ...perception.spec import PRESENT, Spec
+from ...policies.saving.random_state import cuda_devices
+
+if TYPE_CHECKING:
+    from ...envs.rooms.vector_env import RoomsVectorEnv
+
+FIRST_HELD_OUT_SEED = 1_000_000_000
+SEEDS_PER_SET = 1_000_000
+LONGEST_EPISODE = 27_000
+"""Steps after which an episode is broken off and counts as a failure, for environments that never end one."""
+
+
+OnChoice = Callable[
+    [dict[str, np.ndarray], Sequence[int], Bool[np.ndarray, " b"], tuple[np.ndarray, ...] | None, np.ndarray], object
+]
+"""Told of b rows: observation, episodes, which of them begin, the memory carried so far (parts 1 b s), and actions."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Episodes:
+    """What came of some episodes; entry i belongs to the i-th held-out seed."""
+
+    returns: Float[np.ndarray, " e"]
+    lengths: Int[np.ndarray, " e"]
+    successes: list[bool | None]
+    """None where the environment does not say what success is."""
+    seconds: float
+
+    @property
+    def success_rate(self) -> float | None:
+        """The share of successes; None where success is not defined."""
+        known = [success for success in self.successes if success is not None]
+        return sum(known) / len(known) if known else None
+
+    @property
+    def success_interval(self) -> tuple[float, float] | None:
+        """A 95 % Wilson interval of the success rate."""
+        known = [success for success in self.successes if success is not None]
+        return wilson_interval(sum(known), len(known)) if known else None
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """The 95 % interval of a share.
+
+    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
+    """
+    z = 1.959963984540054
+    share, weight = successes / trials, z * z / trials
+    middle = (share + weight / 2) / (1 + weight)
+    half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def held_out_seed(seed_set: int, episode: int) -> int:
+    """The seed of an evaluation episode; training never uses it."""
+    return FIRST_HELD_OUT_SEED + SEEDS_PER_SET * seed_set + episode
+
+
+def require_senses(names: Sequence[str], senses: Spec) -> None:
+    """Checks that each name is a sense, and that one of them is not named twice.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    senses.present(*names)  # raises for an unknown one
+    if len(set(names)) < len(names):
+        raise ConfigError(f"`without` must name each sense once; got {' '.join(names)}.")
+
+
+def run_episodes(
+    policy: BasePolicy,
+    envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv",
+    episodes: int,
+    *,
+    seed_set: int = 0,
+    greedy: bool = False,
+    without: Sequence[str] = (),
+    on_episode: Callable[[], None] = lambda: None,
+    on_choice: OnChoice | None = None,
+) -> Episodes:
+    """Plays `episodes` whole episodes.
+
+    Args:
+        policy: an SB3 policy, recurrent or not.
+        envs: environments of one kind, or a batch of them; more are faster.
+        episodes: how many.
+        seed_set: which set of held-out seeds.
+        greedy: take the most probable action instead of a sampled one.
+        without: senses that are taken away.
+        on_episode: called after each episode.
+        on_choice: called after each choice of actions, see `OnChoice`.
+
+    Raises:
+        ObservationError: `without` names a sense that is not there.
+    """
+    senses: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
+    require_senses(without, senses)
+    choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
+    with torch.random.fork_rng(devices=cuda_devices()):
+        torch.manual_seed(seed_set)
+        if isinstance(envs, Sequence):
+            return _play_one_by_one(choose, envs, episodes, seed_set, on_episode)
+        from .batched_episodes import play_batches
+
+        return play_batches(choose, envs, episodes, seed_set, on_episode)
+
+
+class ActionChooser:
+    """Asks a policy for the actions of some episodes that run side by side.
+
+    A sampled action of a discrete policy without memory is drawn by its episode's own random numbers. Other policies
+    draw from torch's generator, and there the rows of a batch share one stream.
+
+    Args:
+        policy: an SB3 policy.
+        seed_set: which set of held-out seeds.
+        greedy: take the most probable action.
+        kept: the `present` mask of the senses that are not taken away.
+        on_choice: called after each choice of actions.
+    """
+
+    def __init__(
+        self,
+        policy: BasePolicy,
+        seed_set: int,
+        *,
+        greedy: bool,
+        kept: np.ndarray,
+        on_choice: OnChoice | None = None,
+    ) -> None:
+        self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
+        self._on_choice = on_choice
+        self._draws_itself = (
+            not greedy
+            and isinstance(policy, ActorCriticPolicy)
+            and not isinstance(policy, RecurrentActorCriticPolicy)
+            and getattr(policy, "memory", None) is None
+            and isinstance(policy.action_space, gymnasium.spaces.Discrete)
+        )
+        self._generators: dict[int, np.random.Generator] = {}
+        self._memory: Any = None
+
+    @torch.no_grad()
+    def __call__(
+        self, observation: dict[str, np.ndarray], episodes: Sequence[int], is_new: Bool[np.ndarray, " b"]
+    ) -> np.ndarray:
+        """Chooses an action for each row.
+
+        Args:
+            observation: b rows.
+            episodes: the number of the episode in each row.
+            is_new: whether the row's episode begins.
+        """
+        observation = observation | {PRESENT: observation[PRESENT] * self._kept}
+        carried = self._memory
+        actions = self._choose(observation, episodes, is_new)
+        if self._on_choice is not None:
+            self._on_choice(observation, episodes, is_new, carried, actions)
+        return actions
+
+    def _choose(
+        self, observation: dict[str, np.ndarray], episodes: Sequence[int], is_new: Bool[np.ndarray, " b"]
+    ) -> np.ndarray:
+        if not self._draws_itself:
+            actions, self._memory = self.policy.predict(observation, self._memory, is_new, deterministic=self._greedy)
+            return actions
+        policy = cast(ActorCriticPolicy, self.policy)
+        distribution = cast(Any, policy.get_distribution(cast(Any, policy.obs_to_tensor(observation)[0])))
+        bounds = distribution.distribution.probs.double().cumsum(dim=1).cpu().numpy()
+        for episode in np.asarray(episodes)[is_new]:
+            self._generators[episode] = np.random.default_rng([self._seed_set, episode])
+        drawn = np.array([self._generators[episode].random() for episode in episodes])
+        chosen = (drawn[:, None] >= bounds).sum(axis=1)
+        return np.minimum(chosen, bounds.shape[1] - 1)
+
+    def keep(self, rows: Sequence[int]) -> None:
+        """From now on only these rows are played; where none is left, others begin without a memory."""
+        if self._memory is not None:
+            self._memory = tuple(part[:, rows] for part in self._memory) if len(rows) else None
+
+
+def _play_one_by_one(
+    choose: ActionChooser,
+    envs: Sequence[gymnasium.Env[Any, Any]],
+    episodes: int,
+    seed_set: int,
+    on_episode: Callable[[], None],
+) -> Episodes:
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
+    successes: list[bool | None] = [None] * episodes
+    broken_off: list[int] = []
+    playing = [_Seat(env, number) for number, env in enumerate(envs[:episodes])]
+    following = len(playing)
+    for seat in playing:
+        seat.start(held_out_seed(seed_set, seat.episode))
+    began = time.monotonic()
+    while playing:
+        batch = {key: np.stack([seat.observation[key] for seat in playing]) for key in playing[0].observation}
+        starts = np.array([seat.is_new for seat in playing])
+        actions = choose(batch, [seat.episode for seat in playing], starts)
+        stay = []
+        for row, seat in enumerate(playing):
+            if not seat.step(actions[row]):
+                stay.append(row)
+                continue
+            i = seat.episode
+            returns[i], lengths[i], successes[i] = seat.total, seat.steps, seat.success
+            broken_off += [i] if seat.was_broken_off else []
+            on_episode()
+            if following < episodes:
+                seat.episode, following = following, following + 1
+                seat.start(held_out_seed(seed_set, seat.episode))
+                stay.append(row)
+        if len(stay) < len(playing):
+            playing = [playing[row] for row in stay]
+            choose.keep(stay)
+    if any(success is not None for success in successes):  # the environment knows what success is
+        for i in broken_off:
+            successes[i] = bool(successes[i])
+    return Episodes(returns, lengths, successes, time.monotonic() - began)
+
+
+class _Seat:
+    """One environment and the episode that it plays now."""
+
+    def __init__(self, env: gymnasium.Env[Any, Any], episode: int) -> None:
+        self.env, self.episode = env, episode
+
+    def start(self, seed: int) -> None:
+        self.observation, self.info = self.env.reset(seed=seed)
+        self.is_new, self.total, self.steps = True, 0.0, 0
+        self.success: bool | None = None
+        self.was_broken_off = False
+
+    def step(self, action: Any) -> bool:
+        """Takes one step; True when the episode is over."""
+        self.observation, reward, terminated, truncated, self.info = self.env.step(action)
+        self.is_new, self.total, self.steps = False, self.total + float(reward), self.steps + 1
+        is_over = bool(terminated or truncated)
+        self.was_broken_off = not is_over and self.steps >= LONGEST_EPISODE
+        is_over |= self.was_broken_off
+        if is_over and self.info.get("is_success") is not None:
+            self.success = bool(self.info["is_success"])
+        return is_over

@@ -1,0 +1,83 @@
+"""Who plays an episode in front of a camera: a trained policy, an expert, or chance. One small interface for all."""
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import gymnasium
+import numpy as np
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from ...envs.live.tick import Move
+from ...perception.perception import State
+from ..train.models import watch_states
+from .experts import Expert
+
+Observation = Mapping[str, np.ndarray]
+
+
+class Player(Protocol):
+    """Plays one environment, episode after episode."""
+
+    has_gates: bool
+
+    def start(self, seed: int) -> None:
+        """Called after each reset of the environment, with the seed that it was reset with."""
+
+    def act(self, observation: Observation) -> Move:
+        """Chooses what to do now."""
+        ...
+
+
+class PolicyPlayer:
+    """A trained policy; a recurrent one remembers within an episode. Sampled actions draw from torch's generator."""
+
+    has_gates = True
+
+    def __init__(self, policy: ActorCriticPolicy, *, greedy: bool = False) -> None:
+        self._policy, self._greedy = policy, greedy
+        self.start(0)
+
+    def start(self, seed: int) -> None:
+        self._memory: Any = None
+        self._is_first = True
+
+    def act(self, observation: Observation) -> Move:
+        batch = {key: np.asarray(value)[None] for key, value in observation.items()}
+        states: deque[State] = deque(maxlen=1)
+        with watch_states(self._policy, states.append):
+            actions, self._memory = self._policy.predict(
+                batch, self._memory, np.array([self._is_first]), deterministic=self._greedy
+            )
+        self._is_first = False
+        return Move(actions[0], {name: float(gate[0]) for name, gate in states[-1].gates.items()})
+
+
+class ExpertPlayer:
+    """An expert, who looks at the true state and needs no observation."""
+
+    has_gates = False
+
+    def __init__(self, expert: Expert) -> None:
+        self._expert = expert
+
+    def start(self, seed: int) -> None:
+        self._expert.start()
+
+    def act(self, observation: Observation) -> Move:
+        return Move(self._expert.act())
+
+
+class RandomPlayer:
+    """Chance: any action with the same probability; the same seed does the same."""
+
+    has_gates = False
+
+    def __init__(self, env: gymnasium.Env[Any, Any]) -> None:
+        self._space = env.action_space
+
+    def start(self, seed: int) -> None:
+        self._space.seed(seed)
+
+    def act(self, observation: Observation) -> Move:
+        return Move(self._space.sample())

@@ -1,0 +1,1 @@
+"""What a command can be told, as frozen dataclasses that check themselves."""

@@ -1,0 +1,1 @@
+"""`senseweave train` and `senseweave pretrain`."""

@@ -1,0 +1,138 @@
+"""Observations to pretrain on, batch by batch and without end: of an environment that is played, or of recordings.
+
+Neighbouring steps look alike, so both mix: played observations through a pool, recorded ones by drawing anew.
+
+b environments, n samples of a batch
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor
+
+from ...envs.live.sessions.session import Session, read_session, session_files
+from ...perception.errors import ConfigError
+from ...perception.spec import PRESENT, Spec
+from ...policies.ppo.sources import Observation, Source, source_of
+from .models import EnvFacts, make_batch, make_vector_env
+
+FRESH = 4
+"""A batch holds one new observation for so many that it takes from the pool."""
+
+POOL_BATCHES = 8
+"""So many batches of observations are kept to mix from."""
+
+MOST_RECORDED = 20_000
+"""More observations of a recording than this are thinned out at random: they are held in memory."""
+
+
+class Played:
+    """Batches of an environment, in which chance acts and, in half of the steps, the simulator's own expert.
+
+    Args:
+        env_id: as `senseweave envs` lists it.
+        options: of the environment.
+        num_envs: how many are played side by side.
+        batch_size: n.
+        device: where batches are.
+        seed: of the environments, the actions and the mixing.
+
+    Attributes:
+        senses: what they sense.
+
+    Raises:
+        SenseweaveError: there is no such environment, or an option does not fit it.
+    """
+
+    def __init__(
+        self, env_id: str, options: dict[str, Any], num_envs: int, batch_size: int, device: torch.device, seed: int
+    ) -> None:
+        vector: Any = make_batch(env_id, options, num_envs, device)
+        if vector is None:
+            vector, facts = make_vector_env(env_id, options, num_envs, device)
+        else:
+            facts = EnvFacts(vector.senses, vector.action_names, vector.step_s)
+        self.senses, self.close = facts.senses, vector.close
+        self._source: Source = source_of(vector, device)
+        self._actions: spaces.Space[Any] = getattr(vector, "single_action_space", vector.action_space)
+        self._actions.seed(seed)
+        self._seed, self._batch_size, self._draws = seed, batch_size, np.random.default_rng(seed)
+
+    def __iter__(self) -> Iterator[Observation]:
+        steps = max(1, math.ceil(self._batch_size / FRESH / self._source.num_envs))
+        kept = max(steps, math.ceil(POOL_BATCHES * self._batch_size / self._source.num_envs))
+        first = max(steps, math.ceil(self._batch_size / self._source.num_envs))
+        observation, pool = self._source.reset(self._seed), list[Observation]()
+        while True:
+            for _ in range(first if not pool else steps):
+                pool.append({name: part.clone() for name, part in observation.items()})
+                observation = self._source.step(self._choose()).observation
+            pool = pool[-kept:]
+            count = len(pool) * self._source.num_envs
+            rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._source.device)
+            yield {name: torch.cat([step[name] for step in pool])[rows] for name in pool[0]}
+
+    def _choose(self) -> Tensor:
+        b = self._source.num_envs
+        chance = torch.as_tensor(np.stack([self._actions.sample() for _ in range(b)]), device=self._source.device)
+        if not self._source.has_expert:
+            return chance
+        by_expert = torch.as_tensor(self._draws.random(b) < 0.5, device=self._source.device)
+        return torch.where(by_expert, self._source.expert_actions().to(chance.dtype), chance)
+
+
+class Recorded:
+    """Batches of recorded sessions, drawn with replacement.
+
+    Args:
+        path: a folder of sessions, or one file.
+        batch_size: n.
+        device: where batches are.
+        seed: of what is drawn.
+
+    Attributes:
+        senses: what was sensed.
+
+    Raises:
+        SenseweaveError: there is no session, it holds no observation, or two of them sensed differently.
+    """
+
+    def __init__(self, path: str, batch_size: int, device: torch.device, seed: int) -> None:
+        files = session_files(path)
+        self.senses = Session(files[0]).spec
+        for file in files[1:]:
+            if (other := Session(file).spec) != self.senses:
+                raise ConfigError(
+                    f"All sessions of a dataset must have the same senses; {file} has {other}, and {files[0]} has "
+                    f"{self.senses}. Move one of them away."
+                )
+        self._batch_size, self._draws = batch_size, np.random.default_rng(seed)
+        held = self._read(path, self.senses)
+        self._whole = {
+            name: torch.as_tensor(np.stack([step[name] for step in held]), device=device) for name in held[0]
+        }
+        self._device = device
+        self.close: Callable[[], object] = lambda: None
+
+    def _read(self, path: str, senses: Spec) -> list[dict[str, np.ndarray[Any, Any]]]:
+        """At most `MOST_RECORDED` observations, each with the same chance to stay (Vitter 1985, algorithm R)."""
+        held: list[dict[str, np.ndarray[Any, Any]]] = []
+        for number, (observation, _, _) in enumerate(read_session(path)):
+            place = number if number < MOST_RECORDED else int(self._draws.integers(number + 1))
+            if place == len(held):
+                held.append(observation)
+            elif place < MOST_RECORDED:
+                held[place] = observation
+        if not any(step[PRESENT].any() for step in held):
+            raise ConfigError(f"{path} holds no observation in which {', '.join(senses)} is present; record longer.")
+        return held
+
+    def __iter__(self) -> Iterator[Observation]:
+        count = len(self._whole[PRESENT])
+        while True:
+            rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._device)
+            yield {name: part[rows] for name, part in self._whole.items()}

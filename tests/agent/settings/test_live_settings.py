@@ -1,0 +1,53 @@
+import json
+
+import pytest
+
+from senseweave.agent.cli.options import build_parser
+from senseweave.agent.settings.live import LiveConfig
+from senseweave.perception.errors import ConfigError
+
+MISTAKES = [
+    ({}, "There is nothing to sense; give --camera, --microphone or --instruction"),
+    ({"camera": ""}, "`camera` must be a name; got ''."),
+    ({"camera": "0", "rate_hz": 0.0}, "`rate` must be above 0 and at most 1000 Hz; got 0.0."),
+    ({"camera": "0", "rate_hz": float("nan")}, "`rate` must be above 0 and at most 1000 Hz; got nan."),
+    ({"camera": "0", "rate_hz": 1e4}, "at most 1000 Hz; got 10000.0."),
+    ({"camera": "0", "seconds": -1.0}, "`seconds` must be above 0; got -1.0. Leave it out to go on until Ctrl-C."),
+    ({"camera": "0", "seconds": float("inf")}, "`seconds` must be above 0; got inf."),
+    ({"camera": "0", "max_age_s": {"camera": 0.0}}, '`max_age` of "camera" must be above 0 seconds; got 0.0.'),
+    ({"camera": "0", "report": "page.txt"}, "`report` must end in .html; got 'page.txt'."),
+    ({"camera": "0", "device": "gpu"}, "`device` must be"),
+    ({"camera": "0", "actions": "a.jsonl"}, "`actions` is about acting, but nobody acts; add --policy DIR"),
+    ({"camera": "0", "greedy": True}, "`greedy` is about acting, but nobody acts"),
+    ({"camera": "0", "safe_action": "done"}, "`safe-action` is about acting, but nobody acts"),
+    ({"camera": "0", "required": ("camera",)}, "`required` is about acting, but nobody acts"),
+    ({"body": "senseweave/Seek-v0"}, "`body` is about acting, but nobody acts"),
+    ({"policy": "r", "camera": "0", "required": ("camera",)}, "needs to know what is safe"),
+    ({"policy": "r", "body": "a", "actions": "b"}, "`actions` go to one place; got a file and a body."),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), MISTAKES, ids=[str(fields) for fields, _ in MISTAKES])
+def test_a_mistake_in_the_settings_of_a_live_session_is_one_sentence(fields, message):
+    with pytest.raises(ConfigError) as caught:
+        LiveConfig(**fields)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_live_settings_survive_json():
+    config = LiveConfig(
+        policy="run", camera="0", required=("camera",), safe_action="done", max_age_s={"camera": 0.5}, rate_hz=30.0
+    )
+    assert LiveConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+    with pytest.raises(ConfigError, match='did you mean "camera"'):
+        LiveConfig.from_json({"camra": "0"})
+
+
+def test_the_words_of_a_session_become_its_settings():
+    words = "live --policy run --camera 0 --microphone default --instruction - --rate 30 --seconds 2.5 --greedy"
+    words += " --required camera audio --max-age camera=0.5 --max-age audio=1e0 --safe-action done --actions udp:9000"
+    options = build_parser().parse([*words.split(), "--record", "session", "--report", "page.html", "--json"])
+    assert (options.rate_hz, options.seconds, options.greedy) == (30.0, 2.5, True)
+    assert options.max_age_s == [("camera", 0.5), ("audio", 1.0)] and options.required == ["camera", "audio"]
+    assert (options.instruction, options.actions, options.safe_action) == ("-", "udp:9000", "done")

@@ -1,0 +1,153 @@
+import dataclasses
+
+import av
+import gymnasium
+import numpy as np
+import pytest
+import torch
+
+from senseweave.agent.play.players import PolicyPlayer
+from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.show import moment as picture
+from senseweave.agent.show import video
+from senseweave.agent.show.moment import Moment, draw
+from senseweave.agent.train.models import load_policy, watch_states
+from senseweave.envs import make
+from senseweave.perception import Camera, Grid, Instruction, Microphone, Spec, Vector
+from senseweave.perception.errors import MissingExtraError
+
+LEVEL = "BabyAI-GoToRedBallGrey-v0"
+EVERYTHING = Spec(
+    camera=Camera(48, 80),
+    ears=Microphone(2, 1600, 16000),
+    grid=Grid(5, 9, (4, 3)),
+    text=Instruction(8, 64),
+    v=Vector(3),
+)
+
+
+@pytest.fixture(scope="module")
+def policy(trained):
+    return load_policy(RunDirectory.open(trained), make(LEVEL), torch.device("cpu"))[0]
+
+
+def frames_of(path):
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+
+
+def moment(senses: Spec, **changes) -> Moment:
+    gates = dict.fromkeys(senses, 0.5)
+    observation = {name: space.sample() for name, space in senses.space().items()}
+    observation["present"] = senses.present()
+    plain = Moment(
+        observation, "go to the red ball", gates, np.full((30, 50, 3), 90, np.uint8), ["step 1", "return 0.00"]
+    )
+    return dataclasses.replace(plain, **changes)
+
+
+def test_a_video_shows_whole_episodes_in_frames_of_one_even_size(policy, tmp_path):
+    path = tmp_path / "deeper" / "film.mp4"
+    filmed = video.record(PolicyPlayer(policy), make(LEVEL), path, episodes=2)
+    frames = frames_of(path)
+    assert len(frames) > 16 and {frame.shape for frame in frames} == {frames[0].shape}
+    assert frames[0].shape[0] % 2 == frames[0].shape[1] % 2 == 0
+    assert [entry.name for entry in path.parent.iterdir()] == ["film.mp4"]
+    assert not np.array_equal(frames[0], frames[-1])
+    held = round(video.END_HOLD_S * 10)
+    assert [episode.is_whole for episode in filmed] == [True, True]
+    assert len(frames) == sum(episode.steps + held for episode in filmed)
+
+
+def test_the_picture_shows_what_the_policy_saw(policy):
+    """minigrid's own drawing of the agent's view is the oracle."""
+    env = make(LEVEL)
+    observation, info = env.reset(seed=1_000_000_000)
+    drawn = draw(env.get_wrapper_attr("senses"), Moment(observation, info["instruction"], None, None, []))
+    expected = env.unwrapped.get_frame(tile_size=32, agent_pov=True)
+    top = picture.MARGIN_PX + 3 * picture.LINE_PX
+    panel = drawn[top : top + picture.PANEL_PX, picture.MARGIN_PX : picture.MARGIN_PX + picture.PANEL_PX]
+    centres = (np.arange(7) * picture.PANEL_PX / 7 + picture.PANEL_PX / 14).astype(int)
+    cells = (np.arange(7) * 32 + 16).astype(int)
+    np.testing.assert_allclose(panel[np.ix_(centres, centres)], expected[np.ix_(cells, cells)], atol=40)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [None, "", "go", "word " * 2000, "x" * 10_000, "去红球 " * 20, "🙂🙃", "a\nb\tc", "\x00\x07", "\ud800 lone"],
+    ids=["none", "empty", "short", "long", "unbroken", "chinese", "emoji", "lines", "control", "surrogate"],
+)
+def test_any_instruction_can_be_drawn_and_stays_inside_its_two_lines(instruction):
+    with_text = draw(EVERYTHING, plain := moment(EVERYTHING, instruction=instruction))
+    without = draw(EVERYTHING, dataclasses.replace(plain, instruction=None))
+    assert with_text.shape == without.shape and with_text.dtype == np.uint8
+    below = picture.MARGIN_PX + 2 * picture.LINE_PX + 2
+    np.testing.assert_array_equal(with_text[below:], without[below:])
+    margin = picture.MARGIN_PX - 2
+    assert (with_text[:, :margin] == without[:, :margin]).all() and (with_text[:, -4:] == without[:, -4:]).all()
+
+
+def test_a_longer_bar_means_a_larger_gate():
+    senses = Spec(camera=Camera(32, 32))
+    blue = []
+    for gate in (0.0, 0.25, 1.0, 7.0):
+        drawn = draw(senses, moment(senses, gates={"camera": gate}, room=None))
+        blue.append(int((drawn[-3 * picture.LINE_PX :] == picture.ACCENTS[0]).all(axis=-1).sum()))
+    assert blue[0] == 0 and blue[1] == pytest.approx(blue[2] / 4, rel=0.05) and blue[3] == blue[2]
+
+
+def test_without_a_policy_there_are_no_gates_to_draw():
+    plain = moment(EVERYTHING)
+    assert len(draw(EVERYTHING, dataclasses.replace(plain, gates=None))) < len(draw(EVERYTHING, plain))
+
+
+def test_an_absent_sense_is_drawn_pale():
+    senses = Spec(camera=Camera(32, 32))
+    black = {"camera": np.zeros((32, 32, 3), np.uint8)}
+    here = draw(senses, moment(senses, observation=black | {"present": np.array([1])}, room=None))
+    gone = draw(senses, moment(senses, observation=black | {"present": np.array([0])}, room=None))
+    middle = picture.MARGIN_PX + 3 * picture.LINE_PX + picture.PANEL_PX // 2
+    assert (here[middle, middle] == 0).all() and (gone[middle, middle] >= 200).all()
+
+
+def test_a_video_without_opencv_or_with_a_broken_renderer_is_told_and_not_raised(policy, tmp_path, monkeypatch, capsys):
+    def no_cv2():
+        raise MissingExtraError("Drawing needs OpenCV, which could not be imported (libGL.so.1).")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(picture, "import_cv2", no_cv2)
+        assert video.try_to_record(policy, LEVEL, {}, tmp_path / "film.mp4") is None
+    assert capsys.readouterr().err == (
+        "There is no video: Drawing needs OpenCV, which could not be imported (libGL.so.1).\n"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(video, "draw", lambda *_: 1 / 0)
+        assert video.try_to_record(policy, LEVEL, {}, tmp_path / "film.mp4") is None
+    assert "drawing it failed: ZeroDivisionError" in capsys.readouterr().err
+    (tmp_path / "taken.mp4").mkdir()
+    assert video.try_to_record(policy, LEVEL, {}, tmp_path / "taken.mp4") is None
+    assert "taken.mp4 could not be written" in capsys.readouterr().err
+    assert [entry.name for entry in tmp_path.iterdir()] == ["taken.mp4"]
+
+
+def test_an_environment_that_cannot_draw_itself_is_filmed_through_its_senses(policy, tmp_path, monkeypatch):
+    def make_without_pictures(env_id, **options):
+        if "render_mode" in options:
+            raise gymnasium.error.Error("no pictures here")
+        return make(env_id, **options)
+
+    monkeypatch.setattr(video, "make", make_without_pictures)
+    assert video.try_to_record(policy, LEVEL, {}, tmp_path / "film.mp4", episodes=1)
+    assert frames_of(tmp_path / "film.mp4")
+
+
+def test_watching_a_policy_gives_the_state_of_the_same_forward_call_and_ends(policy):
+    env = make(LEVEL)
+    observation, _ = env.reset(seed=0)
+    batch = {key: value[None] for key, value in observation.items()}
+    states = []
+    with watch_states(policy, states.append):
+        policy.predict(batch, deterministic=True)
+    policy.predict(batch, deterministic=True)
+    assert len(states) == 1 and set(states[0].gates) == {"grid", "instruction"}
+    assert states[0].embedding.shape == (1, 128)
