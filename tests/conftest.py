@@ -16,7 +16,7 @@ os.environ.setdefault("SDL_AUDIODRIVER", "dummy")
 import hypothesis  # noqa: E402
 import torch  # noqa: E402
 
-import shape_checks  # noqa: E402
+from kit import shape_checks  # noqa: E402
 
 if shape_checks.are_wanted(os.environ):
     if any(name.startswith(shape_checks.CHECKED_PACKAGES) for name in sys.modules):

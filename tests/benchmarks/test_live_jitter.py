@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from live_runs import seeker
+from kit.live_runs import seeker
 
 __all__ = ["seeker"]
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "live_jitter.py"

@@ -21,7 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import torch  # noqa: E402
 import torch._dynamo.config  # noqa: E402
 
-from absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, violations  # noqa: E402
+from kit.absence_cases import PLACEHOLDERS, ROWS, Case, perception_of, readings, violations  # noqa: E402
 from senseweave.perception.spec import PRESENT  # noqa: E402
 from senseweave.policies.ppo.ppo import COMPILER_OPTIONS  # noqa: E402
 

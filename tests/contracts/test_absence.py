@@ -1,6 +1,6 @@
 """The absence contract, A1 to A6, as properties of every fusion in float32 and under bfloat16 autocast, eager.
 
-The laws stand in tests/absence_cases.py. Each example is a batch of rows with masks of their own; a fusion joins by
+The laws stand in tests/kit/absence_cases.py. Each example is a batch of rows with masks of their own; a fusion joins by
 its line in `FUSIONS`. A normal run tries the default fusion with all examples of the profile and every other with a
 part of them; `make nightly` tries all with all.
 """
@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import absence_cases
-from absence_cases import KINDS, PLACEHOLDERS, ROWS, SENSES, Case, perception_of, readings, violations
+from kit import absence_cases
+from kit.absence_cases import KINDS, PLACEHOLDERS, ROWS, SENSES, Case, perception_of, readings, violations
 from senseweave.perception import FUSIONS, PerceptionConfig
 from senseweave.perception.spec import LENGTH_SUFFIX, PRESENT
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from absence_cases import KINDS, ROWS, Case, Spec, perception_of, randomise, readings, token_faults, violations
+from kit.absence_cases import KINDS, ROWS, Case, Spec, perception_of, randomise, readings, token_faults, violations
 from senseweave.perception import FUSIONS, Fusion, Perception, PerceptionConfig
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability

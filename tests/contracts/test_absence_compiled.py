@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-import shape_checks
+from kit import shape_checks
 from senseweave.perception import FUSIONS, PerceptionConfig
 
 SCRIPT = pathlib.Path(__file__).with_name("compiled_absence.py")

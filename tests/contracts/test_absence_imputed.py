@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import absence_cases
-from absence_cases import KINDS, PLACEHOLDERS, ROWS, SENSES, Case, perception_of, readings, violations
+from kit import absence_cases
+from kit.absence_cases import KINDS, PLACEHOLDERS, ROWS, SENSES, Case, perception_of, readings, violations
 from senseweave.perception import (
     FUSIONS,
     Perception,

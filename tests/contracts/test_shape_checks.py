@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, TypeCheckError, jaxtyped
 from torch import Tensor
 
-import shape_checks
+from kit import shape_checks
 from senseweave.perception.errors import SpecError
 from senseweave.perception.spec import Spec
 from senseweave.perception.tokens import TokenGroup

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from failing_disk import FailingDisk
+from kit.failing_disk import FailingDisk
 from senseweave.agent.runs.directory import RunConfig, RunDirectory
 from senseweave.perception.errors import CheckpointError
 from senseweave.policies.saving import checkpoint as checkpoints

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from live_clips import require_portaudio
-from live_runs import COMMAND, clip, seeker, start, wait_for_lines
+from kit.live_clips import require_portaudio
+from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.agent.cli import main as cli
 from senseweave.envs.live.sessions.session import Session
 

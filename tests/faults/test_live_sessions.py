@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from live_runs import COMMAND, clip, seeker, start, wait_for_lines
+from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.envs.live.sessions.session import Session
 
 __all__ = ["clip", "seeker"]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from failing_disk import FailingDisk
 from faults.kill_campaign import spawn
-from saved_models import SAVER, new_model
+from kit.failing_disk import FailingDisk
+from kit.saved_models import SAVER, new_model
 from senseweave.perception.errors import CheckpointError
 from senseweave.policies import PPO
 from senseweave.policies.saving.sealed import read_sealed, write_sealed

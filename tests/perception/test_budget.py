@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fusion_cases import NAMES, SIZES, groups_of
+from kit.fusion_cases import NAMES, SIZES, groups_of
 from senseweave.perception import (
     FUSIONS,
     Camera,

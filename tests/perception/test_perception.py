@@ -7,7 +7,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from absence_cases import KINDS, SMALL, perception_of, readings
+from kit.absence_cases import KINDS, SMALL, perception_of, readings
 from senseweave.perception import (
     FUSIONS,
     Camera,

@@ -7,7 +7,7 @@ import random
 import pytest
 import torch
 
-from absence_cases import KINDS, SMALL, perception_of, readings
+from kit.absence_cases import KINDS, SMALL, perception_of, readings
 from senseweave.perception import FUSIONS, Camera, Perception, PerceptionConfig, Spec, Vector, files, pretrained
 from senseweave.perception.config import PRESETS
 from senseweave.perception.errors import CheckpointError, SenseweaveError, SpecError, TokenizerMismatchError

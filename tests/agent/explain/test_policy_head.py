@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 from sb3_contrib import RecurrentPPO
 
-from saved_models import world
+from kit.saved_models import world
 from senseweave.agent.explain.choice_values import choice_values
 from senseweave.agent.explain.decisions import DecisionLog
 from senseweave.agent.explain.policy_head import PolicyHead, divergence, kept

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from live_sessions import SENSES, make_rig, play, record
+from kit.live_sessions import SENSES, make_rig, play, record
 from senseweave.agent.live import page as live_report
 from senseweave.agent.live.digest import MOST_EVENTS, MOST_PICTURES, MOST_POINTS, Curve, Digest, Sample, bands
 from senseweave.agent.show import charts as live_charts

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from live_runs import clip, seeker
-from live_sessions import record
+from kit.live_runs import clip, seeker
+from kit.live_sessions import record
 from senseweave.agent.cli import main as cli
 from senseweave.envs.live.sessions.session import read_session
 

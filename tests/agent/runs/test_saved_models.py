@@ -4,7 +4,7 @@ import gymnasium
 import pytest
 import torch
 
-from saved_models import new_model
+from kit.saved_models import new_model
 from senseweave.agent.train.models import load_policy
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig, WatchConfig
 from senseweave.agent.evaluate.evaluate import evaluate

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-import live_sessions
-from planted_senses import SMALL, TWO, perception_for, related
+from kit import live_sessions
+from kit.planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent.cli import main as cli
 from senseweave.agent.cli.options import build_parser
 from senseweave.agent.settings.pretrain import IMPUTATION_NAMES, OBJECTIVE_NAMES, PretrainConfig

@@ -1,6 +1,6 @@
 """What comes and goes is told one by one, then as one sentence, then when it has settled."""
 
-from live_rigs import collect
+from kit.live_rigs import collect
 from senseweave.envs.live.clock import to_ns
 from senseweave.envs.live.event_limiter import MOST_TOLD, SETTLED_S, Changes
 from senseweave.envs.live.faults.faults import WrongRate

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-import rooms_lives
-from rooms_lives import actions, digest, level_senses, live
+from kit import rooms_lives
+from kit.rooms_lives import actions, digest, level_senses, live
 from senseweave.envs.rooms.levels.levels import LEVELS
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-import rooms_oracle
+from kit import rooms_oracle
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.state import GONE, RoomsState
 

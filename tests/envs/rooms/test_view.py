@@ -10,9 +10,8 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Box, Door, Key, Wall
 from minigrid.minigrid_env import MiniGridEnv
 
-import rooms_by_hand
-import rooms_oracle
-from rooms_by_hand import AHEAD, GREEN, RED, room, without_values
+from kit import rooms_by_hand, rooms_oracle
+from kit.rooms_by_hand import AHEAD, GREEN, RED, room, without_values
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import BALL, BOX, CLOSED, DOOR, KEY, LOCKED, OPEN
 from senseweave.envs.rooms.state import RoomsState

@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 import torch
 
-from rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
+from kit.rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import (
     BALL,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion_cases import NAMES, ROWS, fusion_of, groups_of
+from kit.fusion_cases import NAMES, ROWS, fusion_of, groups_of
 from senseweave.perception import TokenGroup
 from senseweave.perception.fusion.parts.additive import AdditiveAttention
 from senseweave.perception.fusion.parts.multi_head import MultiHeadAttention

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from absence_cases import ROWS, perception_of, readings
+from kit.absence_cases import ROWS, perception_of, readings
 from senseweave.perception import FUSIONS, Microphone, Perception, PerceptionConfig, Spec, TokenGroup, Vector
 from senseweave.perception.errors import UnknownNameError
 from senseweave.perception.spec import PRESENT

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion_cases import NAMES, ROWS, SIZES, fusion_of, groups_of
+from kit.fusion_cases import NAMES, ROWS, SIZES, fusion_of, groups_of
 from senseweave.perception import FUSIONS, TokenGroup
 
 FIVE = ("audio", "camera", "grid", "touch", "voice")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from fusion_cases import NAMES, ROWS, fusion_of, groups_of
+from kit.fusion_cases import NAMES, ROWS, fusion_of, groups_of
 from senseweave.perception import ConfigError, Perception, PerceptionConfig, Spec, SpecError, Vector
 from senseweave.perception.fusion.low_rank_tensor import LowRankProduct
 from senseweave.perception.fusion.tensor import MOST, outer_product, vector_size

@@ -15,7 +15,7 @@ from stable_baselines3.common.utils import LinearSchedule
 from torch import nn
 
 from faults.kill_campaign import spawn
-from saved_models import everything, new_model, world
+from kit.saved_models import everything, new_model, world
 from senseweave.perception.errors import CheckpointError, ConfigError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors
 from senseweave.policies import PPO
@@ -65,7 +65,7 @@ def test_a_saved_model_goes_on_in_a_new_process_exactly_as_the_one_that_never_st
     model = new_model()
     model.learn(64)
     model.save(tmp_path / "model")
-    script = f"import sys; sys.path.insert(0, {str(TESTS)!r}); import saved_models\n"
+    script = f"import sys; sys.path.insert(0, {str(TESTS)!r}); from kit import saved_models\n"
     script += "saved_models.train_a_saved_model(*sys.argv[1:])"
     with spawn(["-c", script, str(tmp_path / "model"), str(tmp_path / "end")]) as process:
         model.learn(64, reset_num_timesteps=False)

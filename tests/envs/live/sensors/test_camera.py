@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from live_clips import next_reading, opened, write_clip
+from kit.live_clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Patience
 from senseweave.envs.live.clock import NS_PER_S, SystemClock, VirtualClock
 from senseweave.envs.live.sensor import ThreadedSensor

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from live_clips import next_reading, opened
+from kit.live_clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.instruction import LinesSource, TextSource, instruction_sensor, means_stop
 from senseweave.perception.errors import ConfigError

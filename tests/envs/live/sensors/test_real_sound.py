@@ -12,7 +12,7 @@ import sys
 import numpy as np
 import pytest
 
-from live_clips import require_portaudio, sine
+from kit.live_clips import require_portaudio, sine
 
 ALSA_SETTINGS = "/usr/share/alsa/alsa.conf"
 

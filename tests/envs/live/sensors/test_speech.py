@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from live_clips import next_reading, opened
+from kit.live_clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.open import make_live, open_sensors
 from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of

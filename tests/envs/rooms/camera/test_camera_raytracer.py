@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-import rooms_raytracer
-from rooms_scenes import random_scenes
+from kit import rooms_raytracer
+from kit.rooms_scenes import random_scenes
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera import RoomsCamera, geometry
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from rooms_scenes import empty_state, place
+from kit.rooms_scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.expert.expert import Expert
 from senseweave.envs.rooms.expert.gaze import Gaze

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-import rooms_oracle
+from kit import rooms_oracle
 from senseweave.envs.rooms.codes import DOOR
 from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.levels import make_level

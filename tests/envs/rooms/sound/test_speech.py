@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import senseweave.envs.rooms.sound
-from rooms_listening import empty_rooms, random_rooms
+from kit.rooms_listening import empty_rooms, random_rooms
 from senseweave.envs.rooms.codes import COLOURS, SOUNDS
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.levels.levels import LEVELS, make_level

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from absence_cases import KINDS, perception_of, readings
+from kit.absence_cases import KINDS, perception_of, readings
 from senseweave.perception import TokenGroup
 from senseweave.perception.fusion.parts.gated import (
     CrossAttentionHeads,

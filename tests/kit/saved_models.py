@@ -10,7 +10,7 @@ from senseweave.policies import PPO, ppo_settings
 
 SAVER = """
 import sys, torch
-from saved_models import new_model
+from kit.saved_models import new_model
 model = new_model()
 step = int(sys.argv[2])
 while True:

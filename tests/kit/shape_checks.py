@@ -41,4 +41,4 @@ def are_wanted(environment: Mapping[str, str]) -> bool:
 
 def install() -> None:
     """Puts the hook in place; only modules that are imported afterwards are checked."""
-    jaxtyping.install_import_hook(list(CHECKED_PACKAGES), "shape_checks.arrays_only")
+    jaxtyping.install_import_hook(list(CHECKED_PACKAGES), "kit.shape_checks.arrays_only")

@@ -4,7 +4,7 @@ from typing import Any
 
 import torch
 
-from absence_cases import randomise
+from kit.absence_cases import randomise
 from senseweave.perception import FUSIONS, TokenGroup
 
 SIZES = {"width": 6, "latents": 2, "layers": 1, "heads": 2, "state_dim": 5}
