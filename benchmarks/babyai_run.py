@@ -23,8 +23,8 @@ from stable_baselines3.common.torch_layers import CombinedExtractor
 from tables import tell
 from torch import nn
 
+from senseweave.agent.play.environments import make_vector_env
 from senseweave.agent.play.episodes import run_episodes
-from senseweave.agent.train.models import make_vector_env
 from senseweave.envs import make
 from senseweave.perception.spec import Spec
 from senseweave.policies.presets import PPOPreset, ppo_settings

@@ -110,7 +110,7 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
 
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed, by `senseweave train`."""
-    from senseweave.agent.evaluate.evaluate import open_run
+    from senseweave.agent.runs.policies import open_run
     from senseweave.agent.settings.train import ROOMS_RECIPE, EvaluateConfig, TrainConfig
     from senseweave.agent.train.train import resume, train
 
@@ -132,7 +132,7 @@ def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Ro
 
 def play_cases(policy: Any, options: argparse.Namespace) -> Row:
     """Success in each case: held-out seeds, sampled actions."""
-    from senseweave.agent.evaluate.evaluate import close_envs, make_envs
+    from senseweave.agent.play.environments import close_envs, make_envs
     from senseweave.agent.play.episodes import run_episodes
 
     success = {}

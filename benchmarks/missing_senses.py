@@ -57,7 +57,7 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     """Trains one policy and plays it at every rate."""
     import torch
 
-    from senseweave.agent.evaluate.evaluate import close_envs, make_envs
+    from senseweave.agent.play.environments import close_envs, make_envs
     from senseweave.agent.play.episodes import run_episodes
     from senseweave.perception import PerceptionConfig
 

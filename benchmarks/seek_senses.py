@@ -61,8 +61,10 @@ def play_without_policy(level: str, who: str, episodes: int, size: str) -> Row:
 
 def play_policy(run: Path, level: str, without: tuple[str, ...], options: argparse.Namespace, split: str | None) -> Row:
     """A trained agent's sampled actions, on seeds that training never uses."""
-    from senseweave.agent.evaluate.evaluate import close_envs, make_envs, open_run, summary
+    from senseweave.agent.evaluate.evaluate import summary
+    from senseweave.agent.play.environments import close_envs, make_envs
     from senseweave.agent.play.episodes import run_episodes
+    from senseweave.agent.runs.policies import open_run
     from senseweave.agent.settings.train import EvaluateConfig
 
     env_options: dict[str, Any] = {"size": options.size} | ({} if split is None else {"split": split})

@@ -21,11 +21,12 @@ import torch
 from tables import machine, print_json, print_markdown, print_table, tell
 from torch import Tensor
 
-from senseweave.agent.evaluate.evaluate import close_envs, make_envs, open_run
 from senseweave.agent.explain.choice_values import attribute
 from senseweave.agent.explain.decisions import Decision, DecisionLog
 from senseweave.agent.explain.policy_head import PolicyHead, divergence
+from senseweave.agent.play.environments import close_envs, make_envs
 from senseweave.agent.play.episodes import run_episodes
+from senseweave.agent.runs.policies import open_run
 from senseweave.agent.settings.train import EvaluateConfig
 from senseweave.perception.tokens import TokenGroup
 

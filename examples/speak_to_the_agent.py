@@ -27,7 +27,7 @@ import torch
 import senseweave.envs
 from senseweave.agent.play.players import PolicyPlayer
 from senseweave.agent.runs.directory import RunDirectory
-from senseweave.agent.train.models import load_policy
+from senseweave.agent.runs.policies import load_policy
 from senseweave.envs.live.bodies.simulated import BodyActuator
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.rig import LiveRig

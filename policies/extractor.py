@@ -6,13 +6,14 @@ floats. This class undoes that and passes on what the spec describes. It learns 
 b batch, s state width
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Self
 
 import torch
 from gymnasium import spaces
 from jaxtyping import Float
-from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, CombinedExtractor
 from torch import Tensor, nn
@@ -107,3 +108,25 @@ def _changes_by_sb3(spec: Spec, space: spaces.Dict, *, divides: bool) -> tuple[l
         if divides and is_image_space(box):
             scaled.append(name)
     return moved, scaled
+
+
+@contextlib.contextmanager
+def watch_states(policy: ActorCriticPolicy, on_state: Callable[[State], object]) -> Iterator[None]:
+    """Calls `on_state` with the `State` of every forward call that the policy makes in the block."""
+
+    def tell(_module: object, _inputs: object, state: Any) -> None:
+        on_state(state)
+
+    hook = perception_of(policy).register_forward_hook(tell)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def perception_of(policy: ActorCriticPolicy) -> Perception:
+    """The perception module inside a policy."""
+    perception = policy.features_extractor.perception
+    if not isinstance(perception, Perception):
+        raise TypeError(f"The policy's extractor has no Perception; got {type(perception).__name__}.")
+    return perception

@@ -29,7 +29,8 @@ from .policy import SensePolicy
 from .ppo.minibatch import Minibatches, Samples
 from .ppo.rollout import Rollout
 from .ppo.sources import Observation, Outcome, Source, source_of
-from .ppo.workers import Workers, add_gradients, sum_over_world, world_size
+from .ppo.workers import Workers, add_gradients
+from .processes import sum_over_world, world_size
 
 Expert = Callable[[], Tensor | NDArray[Any]]
 """Gives the expert's action in each environment as it is now, (b, ...)."""

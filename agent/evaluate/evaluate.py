@@ -5,57 +5,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import gymnasium
 import numpy as np
-import torch
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.policies import BasePolicy
 
-from ...envs import make
-from ..play.episodes import Episodes, held_out_seed, require_senses, run_episodes
-from ..runs.directory import RunDirectory, require_named_env
+from ..play.environments import close_envs, make_envs
+from ..play.episodes import Episodes, held_out_seed, run_episodes
+from ..runs.policies import open_run
 from ..settings.checks import finite_or_none
 from ..settings.train import EvaluateConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress
-from ..train import models as build
 
 if TYPE_CHECKING:
-    from ...envs.rooms.vector_env import RoomsVectorEnv
-
-
-def choose_env(run: RunDirectory, config: EvaluateConfig) -> tuple[str, dict[str, Any]]:
-    """The environment to evaluate in, and its options: the run's own unless told otherwise.
-
-    Raises:
-        ConfigError: the run's environment is a user's own and was not named.
-    """
-    trained = run.config.train
-    env_id = config.env or trained.env
-    require_named_env(run, config.env)
-    is_own = env_id == trained.env
-    options = config.env_options if config.env_options is not None else (trained.env_options if is_own else {})
-    return env_id, options
-
-
-def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, int, str, dict[str, Any]]:
-    """Opens a run for evaluation.
-
-    Returns:
-        The run, its policy, the steps that it was trained for, the environment's id and its options.
-
-    Raises:
-        SenseweaveError: something does not fit; see `RunDirectory.open` and `build.load_policy`.
-    """
-    device = build.choose_device(config.device)
-    run = RunDirectory.open(config.run)
-    env_id, options = choose_env(run, config)
-    env = make(env_id, **options)
-    try:
-        policy, steps = build.load_policy(run, env, device)
-        require_senses(config.without, run.config.spec)
-    finally:
-        env.close()
-    return run, policy, steps, env_id, options
+    pass
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -155,28 +117,6 @@ def summary(played: Episodes) -> dict[str, Any]:
         "return_standard_error": finite_or_none(spread / math.sqrt(len(played.returns))),
         "mean_length": float(played.lengths.mean()),
     }
-
-
-def make_envs(
-    env_id: str, options: dict[str, Any], episodes: int, num_envs: int | None, device: torch.device
-) -> "list[gymnasium.Env[Any, Any]] | RoomsVectorEnv":
-    """Environments of one kind for so many episodes; a batch where the id is of ours.
-
-    Args:
-        env_id: as `senseweave envs` lists it.
-        options: of the environment.
-        episodes: how many are to be played.
-        num_envs: how many side by side; None takes 512 in a batch, and 32 elsewhere.
-        device: where a batch lives.
-    """
-    batch = build.make_batch(env_id, options, min(num_envs or 512, episodes), device)
-    return [make(env_id, **options) for _ in range(min(num_envs or 32, episodes))] if batch is None else batch
-
-
-def close_envs(envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv") -> None:
-    """Closes all of them."""
-    for env in envs if isinstance(envs, Sequence) else [envs]:
-        env.close()
 
 
 def as_text(result: dict[str, Any]) -> str:

@@ -12,11 +12,11 @@ from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
 from ..runs.directory import RunDirectory
+from ..runs.machine import choose_device
+from ..runs.policies import choose_env, load_policy
 from ..settings.train import EvaluateConfig, TrainConfig, WatchConfig
 from ..show.video import LARGEST_FRAMES, make_with_pictures, record
 from ..terminal.progress import tell
-from ..train import models as build
-from .evaluate import choose_env
 
 
 def watch(config: WatchConfig) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def _choose_player(
 ) -> tuple[str, Player]:
     """The player and what to call it."""
     if run is not None:
-        policy, _ = build.load_policy(run, env, build.choose_device(config.device))
+        policy, _ = load_policy(run, env, choose_device(config.device))
         return "policy", PolicyPlayer(policy, greedy=config.greedy)
     if config.player == "expert" or (config.player is None and has_expert(env)):
         return "expert", ExpertPlayer(expert_for(env, env_id))

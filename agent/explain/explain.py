@@ -17,12 +17,14 @@ from ...envs import make
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import write_atomically
 from ...perception.perception import State
-from ..evaluate.evaluate import close_envs, make_envs, open_run, summary
+from ...policies.extractor import watch_states
+from ..evaluate.evaluate import summary
+from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
+from ..runs.policies import open_run
 from ..settings.train import EvaluateConfig
 from ..terminal.progress import Progress, tell
-from ..train.models import watch_states
 from .choice_values import attribute, choice_values
 from .decisions import WHOLE_EPISODES, DecisionLog
 from .page import page

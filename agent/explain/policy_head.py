@@ -21,10 +21,9 @@ from torch import Tensor
 
 from ...perception.fusion import Fused
 from ...perception.tokens import TokenGroup
-from ...policies.extractor import PerceptionExtractor
+from ...policies.extractor import PerceptionExtractor, perception_of
 from ...policies.policy import SensePolicy
 from ...policies.second_look import Percept
-from ..train.models import perception_of
 from .decisions import Decision
 
 Groups = Mapping[str, TokenGroup]

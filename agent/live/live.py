@@ -18,10 +18,11 @@ from ...envs.live.tick import Tick
 from ...perception.errors import ConfigError
 from ..play.players import Player, PolicyPlayer
 from ..runs.directory import RunDirectory
+from ..runs.machine import choose_device
+from ..runs.policies import chooses_one_action, load_policy
 from ..settings.live import LiveConfig
 from ..terminal.progress import duration
 from ..terminal.stop import StopRequest
-from ..train import models as build
 from .assemble import Parts, assemble, start_sensors
 from .loop import Tally, few_heaps, run_loop
 from .status_line import Glance, StatusLine, loading_after
@@ -49,7 +50,7 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
-    if run is not None and not build.chooses_one_action(run):
+    if run is not None and not chooses_one_action(run):
         raise ConfigError(
             f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
             "LiveRig(action_space=...)."
@@ -103,7 +104,7 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
 
 
 def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
-    policy, _ = build.load_policy(run, parts.rig, build.choose_device(config.device))
+    policy, _ = load_policy(run, parts.rig, choose_device(config.device))
     torch.manual_seed(config.seed)
     return PolicyPlayer(policy, greedy=config.greedy)
 

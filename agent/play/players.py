@@ -10,7 +10,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs.live.tick import Move
 from ...perception.perception import State
-from ..train.models import watch_states
+from ...policies.extractor import watch_states
 from .experts import Expert
 
 Observation = Mapping[str, np.ndarray]

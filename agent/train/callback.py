@@ -20,14 +20,14 @@ from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...perception.errors import CheckpointError, ConfigError
-from ...policies.ppo.workers import world_rank, world_size
+from ...policies.processes import anyone, is_first, world_rank, world_size
 from ...policies.saving import learner_state, random_state
 from ...policies.saving.checkpoint import Checkpoint
 from ..runs.directory import RunDirectory
 from ..terminal.progress import Progress
 from ..terminal.stop import StopRequest
 from .models import DevicePPO, Model
-from .processes import anyone, draw_anew, is_first
+from .processes import draw_anew
 
 LARGEST_TRAINING_SEED = 999_000_000
 """Training draws its seeds below, evaluation from 1,000,000,000 up."""

@@ -10,7 +10,7 @@ from stable_baselines3.common.utils import safe_mean
 
 from ...policies.imitation import ImitationSettings, Imitator
 from ...policies.ppo.sources import Outcome
-from ...policies.ppo.workers import world_size
+from ...policies.processes import world_size
 from ..play.experts import VectorExpert
 from ..settings.train import TrainConfig
 from .callback import Keeper

@@ -18,7 +18,7 @@ from ...envs.live.sessions.session import Session, read_session, session_files
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
 from ...policies.ppo.sources import Observation, Source, source_of
-from .models import EnvFacts, make_batch, make_vector_env
+from ..play.environments import EnvFacts, make_batch, make_vector_env
 
 FRESH = 4
 """A batch holds one new observation for so many that it takes from the pool."""

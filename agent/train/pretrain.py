@@ -20,11 +20,11 @@ from ...perception.perception import Perception
 from ...policies.pretraining import Pretrainer, PretrainingSettings
 from ...policies.saving.random_state import cuda_devices
 from ..runs.directory import require_free
+from ..runs.machine import choose_device, limit_threads
 from ..settings.pretrain import PretrainConfig
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
 from .metrics import open_logger
-from .models import choose_device, settle_threads
 from .observations import Played, Recorded
 
 ROW_STEPS = 10
@@ -49,7 +49,7 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
     changes = {} if config.fusion is None else {"fusion": config.fusion}
     network = PerceptionConfig.preset(config.preset or "laptop", imputation=config.imputation, **changes)
     device = choose_device(config.device)
-    settle_threads(network)
+    limit_threads(network)
     batches = _batches(config, device)
     try:
         with torch.random.fork_rng(devices=cuda_devices()):

@@ -21,22 +21,24 @@ from stable_baselines3.common.vec_env import VecEnv
 from ...perception.errors import ConfigError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
+from ...policies.extractor import perception_of
 from ...policies.imitation import ImitationSettings
 from ...policies.presets import PPOPreset
+from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ..evaluate.evaluate import evaluate_policy
 from ..play.experts import vector_expert_for
 from ..runs.directory import RunConfig, RunDirectory, require_free, require_named_env
+from ..runs.machine import choose_device
 from ..settings.checks import finite_or_none
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
-from . import models as build
 from .callback import Keeper, restore
 from .imitate import imitation_settings, learn_from_expert
 from .metrics import open_logger
-from .processes import is_first, joined, wait_for_all, wait_for_folder
+from .models import DevicePPO, Model, build_model, make_training_env, resolve_algorithm, resolve_perception
 
 IMITATION = "imitation"
 """The key of the imitation's settings among those of the algorithm in config.json."""
@@ -65,17 +67,17 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
 def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     if is_first():
         require_free(Path(out))
-    device = build.choose_device(config.device)
-    vector, facts = build.make_training_env(config, device)
+    device = choose_device(config.device)
+    vector, facts = make_training_env(config, device)
     try:
-        perception, pretrained = build.resolve_perception(config, facts.senses)
-        algorithm = build.resolve_algorithm(config)
+        perception, pretrained = resolve_perception(config, facts.senses)
+        algorithm = resolve_algorithm(config)
         settings = dataclasses.asdict(algorithm)
         if config.all_imitation_steps:
             vector_expert_for(vector, config.env)  # says so where there is none
             settings[IMITATION] = dataclasses.asdict(imitation_settings(config))
-        model = build.build_model(config, algorithm, perception, facts.senses, vector, device)
-        if isinstance(model, build.DevicePPO):
+        model = build_model(config, algorithm, perception, facts.senses, vector, device)
+        if isinstance(model, DevicePPO):
             settings[WORKERS] = model.workers.count
         _begin_with(model, pretrained, config)
         if is_first():
@@ -122,16 +124,16 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
     done = max(0, checkpoint.steps - config.all_imitation_steps) if checkpoint else 0
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
-    device = build.choose_device(config.device)
-    vector, facts = build.make_training_env(config, device)
+    device = choose_device(config.device)
+    vector, facts = make_training_env(config, device)
     try:
         if facts.senses != run.config.spec:
             raise ConfigError(
                 f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
                 "resume with the release that started it."
             )
-        pretrained = None if checkpoint else build.resolve_perception(config, facts.senses)[1]
-        model = build.build_model(
+        pretrained = None if checkpoint else resolve_perception(config, facts.senses)[1]
+        model = build_model(
             config,
             PPOPreset(**{key: value for key, value in run.config.algorithm.items() if key not in (IMITATION, WORKERS)}),
             run.config.perception,
@@ -153,12 +155,12 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
         vector.close()
 
 
-def _begin_with(model: build.Model, pretrained: Perception | None, config: TrainConfig) -> None:
+def _begin_with(model: Model, pretrained: Perception | None, config: TrainConfig) -> None:
     if pretrained is not None:
-        load_strictly(build.perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
+        load_strictly(perception_of(model.policy), pretrained.state_dict(), Path(str(config.perception)))
 
 
-def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> dict[str, Any]:
+def _learn(run: RunDirectory, model: Model, start: Checkpoint | None) -> dict[str, Any]:
     config = run.config.train
     done = start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
@@ -182,7 +184,7 @@ def _learn(run: RunDirectory, model: build.Model, start: Checkpoint | None) -> d
     return _report(run, model, keeper, stop.is_set)
 
 
-def _report(run: RunDirectory, model: build.Model, keeper: "Keeper", was_stopped: bool) -> dict[str, Any]:
+def _report(run: RunDirectory, model: Model, keeper: "Keeper", was_stopped: bool) -> dict[str, Any]:
     config = run.config.train
     if is_first():
         tell(f"Trained for {keeper.steps:,} steps in {duration(keeper.seconds)}; the policy is in {run.path}.")

@@ -1,7 +1,7 @@
 """`PPO`: stable-baselines3's PPO whose rollouts, advantages and updates stay on the device, and which can remember.
 
 It keeps SB3's constructor, `learn`, `predict`, callbacks and logger. What is new is said at the class. Experience comes
-through `sources.py`, is kept in `rollout.py`, and is learned from in `ppo_update.py`; `saved.py` writes it to disk.
+through `sources.py`, is kept in `rollout.py`, and is learned from in `update.py`; `saving/model.py` writes it to disk.
 
 b environments, t steps
 """
@@ -23,7 +23,8 @@ from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
 from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
-from ..saving.saved import SavedAsFolder
+from ..processes import world_rank, world_size
+from ..saving.model import SavedAsFolder
 from ..second_look import Percept
 from .rollout import Rollout
 from .sources import Observation, Source, source_of
@@ -31,7 +32,7 @@ from .tally import EpisodeTally
 from .time_limits import TimeLimits
 from .update import Update, UpdateSettings
 from .vec_env import GymnasiumVecEnv
-from .workers import Workers, available_cores, broadcast_parameters, world_rank, world_size
+from .workers import Workers, available_cores, broadcast_parameters
 
 LEAST_ACTING_ROWS = 64
 """A thread that acts for fewer environments than this costs more than it helps: threads wait for Python's lock."""

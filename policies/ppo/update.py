@@ -14,9 +14,10 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..policy import SensePolicy
+from ..processes import sum_over_world
 from .minibatch import Minibatches, Samples
 from .rollout import Rollout
-from .workers import Workers, add_gradients, sum_over_world
+from .workers import Workers, add_gradients
 
 FIGURES = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
 

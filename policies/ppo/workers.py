@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, distributed, nn
 
+from ..processes import sum_over_world, world_size
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -72,23 +74,6 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return max(1, len(os.sched_getaffinity(0)))
     return os.cpu_count() or 1
-
-
-def world_size() -> int:
-    """Processes that learn together, 1 without torch.distributed."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
-
-
-def world_rank() -> int:
-    """The number of this process among them, from 0."""
-    return distributed.get_rank() if world_size() > 1 else 0
-
-
-def sum_over_world(value: Tensor) -> Tensor:
-    """Adds a tensor up over all processes, in place."""
-    if world_size() > 1:
-        distributed.all_reduce(value)
-    return value
 
 
 def add_gradients(parameters: Sequence[nn.Parameter], parts: Sequence[Sequence[Tensor | None]]) -> None:

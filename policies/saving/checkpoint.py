@@ -3,7 +3,7 @@
 `checkpoints/step-000123/` holds policy.safetensors, optimizer.safetensors, random.safetensors, world.safetensors,
 state.json and, written last, manifest.json with the SHA-256 of each. A folder is built under a temporary name and
 published by one rename; older ones are removed only after that. What is in a checkpoint is decided by those who write
-one: saved.py here, and agent/train/callback.py.
+one: model.py here, and agent/train/callback.py.
 """
 
 import dataclasses

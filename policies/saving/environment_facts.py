@@ -12,7 +12,6 @@ from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from ...perception.errors import CheckpointError, ConfigError
-from ..ppo.vec_env import GymnasiumVecEnv
 from .json_values import encode
 
 _NOT_OPTIONS = ("num_envs", "device", "render_mode", "vectorization_mode", "vector_kwargs", "wrappers")
@@ -67,7 +66,7 @@ class EnvironmentFacts:
 def _attribute(env: VecEnv, name: str) -> Any:
     """An attribute of the environments; None where it is lacking, or cannot be had without risk to another process."""
     inner = env.unwrapped
-    holder: Any = inner.env if isinstance(inner, GymnasiumVecEnv) else getattr(inner, "env", inner)
+    holder: Any = getattr(inner, "env", inner)
     found = getattr(holder, name, None)
     if found is not None:
         return found

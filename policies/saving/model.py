@@ -1,33 +1,187 @@
-"""How `PPO.save` writes a model: config.json, policy.safetensors, and one folder in checkpoints/.
+"""`SavedAsFolder`: `save` and `load` of the on-device PPO, as plain files in a folder and never as a pickle.
 
-config.json is written after the checkpoint, and before anything old is removed: at every moment it names a whole one.
-What the model is stands in `saved_config.py`; `loading.py` reads it back.
+A folder holds config.json, policy.safetensors, and one folder in checkpoints/. config.json is written after the
+checkpoint, and before anything old is removed: at every moment it names a whole one. What a model is stands in
+`model_config.py`. Whatever stands in the files, nothing is imported for them; a user's own classes come from the user.
 """
 
+import dataclasses
 import os
 import re
 import secrets
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self, TypeVar, cast
+
+import torch
+from stable_baselines3 import PPO as SB3PPO
+from stable_baselines3.common.utils import get_system_info
+from stable_baselines3.common.vec_env import VecEnv
+from torch import Tensor, nn
 
 from ...perception.errors import CheckpointError, ConfigError
-from ...perception.files import read_json
+from ...perception.files import load_strictly, read_json
 from ..extractor import PerceptionExtractor
-from ..ppo.workers import world_rank, world_size
+from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
-from . import learner_state, random_state
-from .json_spaces import describe_space
+from . import learner_state, optimizer_state, random_state
+from .environment_facts import EnvironmentFacts
+from .json_spaces import describe_space, read_space, same_to_a_policy
 from .json_values import encode, encode_schedule
-from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, tokenizer_of
+from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, policy_of, settings_of, tokenizer_of
 from .sealed import remove_folder, write_sealed
-from .weights import write_policy
+from .weights import FILE, chooses_one_of, read_policy, write_policy
 
-if TYPE_CHECKING:
-    from ..ppo.ppo import PPO
+Model = TypeVar("Model", bound="SavedAsFolder")
 
 _OURS = re.compile(r"\.?step-\d+-[0-9a-f]{8}(\.\d+\.partial)?")
 """Names of folders in checkpoints/ that saving may remove."""
+
+
+class SavedAsFolder(SB3PPO):
+    """`save`, `load`, `get_parameters` and `set_parameters` of a PPO; `PPO` itself is derived from it.
+
+    A subclass sets the attributes without a value here, and tells its state by the first five methods.
+
+    Attributes:
+        environment_facts: what was known about the environments when the model was loaded, or saved last.
+        auxiliary: losses beside the policy's, as modules.
+        auxiliary_weights: name -> weight of each of them.
+        workers: the threads that share the work; see `policies/ppo/workers.py`.
+        mission_count: instructions that the environments number; 0 where no loss asks for it.
+    """
+
+    environment_facts: EnvironmentFacts = EnvironmentFacts()
+    auxiliary: nn.ModuleDict
+    auxiliary_weights: dict[str, float]
+    workers: Any
+    mission_count: int
+    _wanted_workers: int | None
+    _compiles: bool
+
+    @property
+    def resumes_exactly(self) -> bool:
+        """Whether the environments can tell their state."""
+        raise NotImplementedError
+
+    def snapshot(self) -> dict[str, Tensor]:
+        """The state of the environments, of a rollout that has begun, and of the auxiliary losses."""
+        raise NotImplementedError
+
+    def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what `snapshot` told."""
+        raise NotImplementedError
+
+    def auxiliary_state(self) -> dict[str, Tensor]:
+        """The weights of the auxiliary losses, as `snapshot` names them."""
+        raise NotImplementedError
+
+    def tell_episodes(self) -> None:
+        """Reads the statistics of episodes from the device."""
+        raise NotImplementedError
+
+    def save(self, path: Any, exclude: Iterable[str] | None = None, include: Iterable[str] | None = None) -> None:
+        """Writes the model into a folder, without pickle; whatever happens meanwhile, the folder's old model is whole.
+
+        Saved between two rollouts, so after `learn`, training goes on bit for bit where the environments can tell their
+        state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The log
+        folder, callbacks and a `VecNormalize` are not saved.
+
+        Args:
+            path: the folder; a suffix ".zip", which stable-baselines3's callbacks add, is left away.
+            exclude: settings to leave out, such as "learning_rate"; `load` must be given them.
+            include: for stable-baselines3's signature; must be empty.
+
+        Raises:
+            ConfigError: a setting is a function or an object that a file cannot hold.
+            CheckpointError: the folder cannot be written, or holds something else.
+        """
+        if self.env is not None:
+            self.environment_facts = EnvironmentFacts.of(self.env)
+        folder, left_out = folder_of(path), tuple(sorted(set(exclude or ()) & set(SETTINGS)))
+        if include:
+            raise ConfigError(f"`include` must be empty, as nothing more can be saved; got {', '.join(include)}.")
+        _require_ours(folder)
+        save_id = secrets.token_hex(8)
+        name = f"step-{self.num_timesteps:06d}-{save_id[:8]}"
+        described = _describe(self, save_id, name, left_out)
+        if world_rank() > 0:  # the first process writes for all
+            return
+        checkpoint = _checkpoint_of(self)
+        new = folder / "checkpoints" / name
+        checkpoints.write(new, save_id, checkpoint)
+        write_sealed(folder / "config.json", described.to_json())
+        write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
+        for old in new.parent.iterdir():
+            if old != new and _OURS.fullmatch(old.name):
+                remove_folder(old)
+
+    @classmethod
+    def load(
+        cls,
+        path: Any,
+        env: Any = None,
+        device: torch.device | str = "auto",
+        custom_objects: Mapping[str, Any] | None = None,
+        print_system_info: bool = False,
+        force_reset: bool = False,
+        **changes: Any,
+    ) -> Self:
+        """Reads what `save` wrote, or the policy of a run directory of `senseweave train`.
+
+        With the environments that it was saved with, `learn(..., reset_num_timesteps=False)` goes on exactly: they and
+        the global random generators are put back. Other environments begin new episodes.
+
+        Args:
+            path: the folder, with or without ".zip".
+            env: environments to learn in; without, the model can predict.
+            device: of the network.
+            custom_objects: for stable-baselines3's signature; must be empty.
+            print_system_info: whether versions are printed.
+            force_reset: begin new episodes in any case.
+            **changes: settings to change, and those that `save` left out. `policy`, and classes in `policy_kwargs`,
+                must be given again where they are your own, as files import nothing; other `policy_kwargs` stay.
+
+        Raises:
+            CheckpointError: nothing is there, it is damaged, of another version, or a zip of stable-baselines3.
+            ConfigError: the environment has other spaces, or a setting is unknown or missing.
+        """
+        if custom_objects:
+            raise ConfigError("`custom_objects` must be empty; give settings by their own names.")
+        if print_system_info:
+            get_system_info()
+        folder = _existing(path)
+        saved = SavedModel.read(folder)
+        policy, steps, checkpoint = _weights(folder, saved)
+        if saved.checkpoint is None and not chooses_one_of(policy, len(saved.environment.action_names)):
+            saved = dataclasses.replace(saved, action_space=None)  # of a run, which names actions and not their space
+        model = _build(cls, saved, folder, env, device, changes)
+        model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
+        has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
+            model.auxiliary.state_dict()
+        )
+        if has_other_losses:
+            warnings.warn(
+                "The auxiliary losses are not the saved ones: they and the optimiser begin anew.", stacklevel=2
+            )
+        if checkpoint is None or has_other_losses:
+            load_strictly(model.policy, policy, folder / FILE)
+            model.num_timesteps = steps
+            return model
+        learner_state.restore(model, checkpoint, folder)
+        _go_on(model, saved, checkpoint, force_reset)
+        return model
+
+    def set_parameters(self, load_path_or_dict: Any, exact_match: bool = True, device: Any = "auto") -> None:
+        """As in SB3: state dicts as `get_parameters` gives them, or a folder that `save` wrote.
+
+        Raises:
+            CheckpointError: see `load`.
+        """
+        is_given = isinstance(load_path_or_dict, Mapping)
+        given = load_path_or_dict if is_given else _parameters(load_path_or_dict, self)
+        super().set_parameters(cast(Any, given), exact_match, device)
 
 
 def folder_of(path: str | os.PathLike[str]) -> Path:
@@ -42,29 +196,6 @@ def folder_of(path: str | os.PathLike[str]) -> Path:
     return folder.with_suffix("") if folder.suffix == ".zip" else folder
 
 
-def save(
-    model: "PPO", path: str | os.PathLike[str], exclude: Iterable[str] | None, include: Iterable[str] | None
-) -> None:
-    """See `PPO.save`."""
-    folder, left_out = folder_of(path), tuple(sorted(set(exclude or ()) & set(SETTINGS)))
-    if include:
-        raise ConfigError(f"`include` must be empty, as nothing more can be saved; got {', '.join(include)}.")
-    _require_ours(folder)
-    save_id = secrets.token_hex(8)
-    name = f"step-{model.num_timesteps:06d}-{save_id[:8]}"
-    described = _describe(model, save_id, name, left_out)
-    if world_rank() > 0:  # the first process writes for all
-        return
-    checkpoint = _checkpoint_of(model)
-    new = folder / "checkpoints" / name
-    checkpoints.write(new, save_id, checkpoint)
-    write_sealed(folder / "config.json", described.to_json())
-    write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
-    for old in new.parent.iterdir():
-        if old != new and _OURS.fullmatch(old.name):
-            remove_folder(old)
-
-
 def _require_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise CheckpointError(f"{folder} is a file, but a model is saved as a folder; choose another path.")
@@ -72,7 +203,7 @@ def _require_ours(folder: Path) -> None:
         raise CheckpointError(f"{folder} holds a config.json of another sort ({found!r:.40}); choose another path.")
 
 
-def _describe(model: "PPO", save_id: str, checkpoint: str, left_out: tuple[str, ...]) -> SavedModel:
+def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tuple[str, ...]) -> SavedModel:
     settings: dict[str, Any] = {name: getattr(model, name) for name in (*SCHEDULES, *NUMBERS)}
     settings |= {
         "stats_window_size": model._stats_window_size,
@@ -100,11 +231,11 @@ def _describe(model: "PPO", save_id: str, checkpoint: str, left_out: tuple[str, 
         num_envs=model.n_envs,
         mission_count=model.mission_count,
         environment=model.environment_facts,
-        tokenizer=tokenizer_of(model.policy.senses),
+        tokenizer=tokenizer_of(cast(Any, model.policy).senses),
     )
 
 
-def _resolved(model: "PPO") -> dict[str, Any]:
+def _resolved(model: SavedAsFolder) -> dict[str, Any]:
     """The policy's keyword arguments, with the senses and the perception as they were found to be."""
     given, extractor = dict(model.policy_kwargs), model.policy.features_extractor
     if isinstance(extractor, PerceptionExtractor):
@@ -114,7 +245,7 @@ def _resolved(model: "PPO") -> dict[str, Any]:
     return given
 
 
-def _checkpoint_of(model: "PPO") -> checkpoints.Checkpoint:
+def _checkpoint_of(model: SavedAsFolder) -> checkpoints.Checkpoint:
     is_underway = model.env is not None and model._last_obs is not None
     if is_underway:
         model.tell_episodes()
@@ -124,3 +255,94 @@ def _checkpoint_of(model: "PPO") -> checkpoints.Checkpoint:
     plain, tensors = random_state.capture()
     state |= {"random": plain, "goes_on": goes_on}
     return checkpoints.Checkpoint(model.num_timesteps, model.policy.state_dict(), optimizer, tensors, state, world)
+
+
+def _existing(path: str | os.PathLike[str]) -> Path:
+    folder = folder_of(path)
+    if folder.is_dir():
+        return folder
+    if any(found.is_file() for found in (folder, folder.with_name(f"{folder.name}.zip"))):
+        raise CheckpointError(
+            f"{path} is a file, perhaps of stable-baselines3: loading it is refused, as it would run code from the "
+            "file; give a folder that PPO.save of senseweave wrote."
+        )
+    raise CheckpointError(f'There is no folder "{folder}"; give one that PPO.save or `senseweave train` wrote.')
+
+
+def _weights(folder: Path, saved: SavedModel) -> tuple[dict[str, Tensor], int, checkpoints.Checkpoint | None]:
+    """The weights of this save, their steps, and its checkpoint where there is one."""
+    if saved.checkpoint is None or not (folder / "checkpoints" / saved.checkpoint).is_dir():
+        return *read_policy(folder, saved.save), None
+    checkpoint = checkpoints.load(folder / "checkpoints" / saved.checkpoint, saved.save)
+    return checkpoint.policy, checkpoint.steps, checkpoint
+
+
+def _build(kind: type[Model], saved: SavedModel, folder: Path, env: Any, device: Any, changes: dict[str, Any]) -> Model:
+    given = dict(changes)
+    policy = policy_of(kind.policy_aliases, saved, given.pop("policy", None))
+    settings = settings_of(saved, given)
+    model = kind(policy, env, device=device, _init_setup_model=False, **settings)
+    if env is None:
+        if saved.action_space is None:
+            raise ConfigError(f"{folder} does not tell its actions; give `env`.")
+        model.observation_space, model.action_space = (
+            read_space(saved.observation_space),
+            read_space(saved.action_space),
+        )
+        model.n_envs = saved.num_envs
+    else:
+        _require_same_spaces(model, saved, folder)
+    model.mission_count = saved.mission_count
+    model._setup_model()
+    return model
+
+
+def _require_same_spaces(model: SavedAsFolder, saved: SavedModel, folder: Path) -> None:
+    for name in ("observation_space", "action_space"):
+        stored = getattr(saved, name)
+        if stored is None:
+            continue
+        space, own = read_space(stored), getattr(model, name)
+        if not same_to_a_policy(space, own):
+            raise ConfigError(
+                f"The environment's {name} must be the one of {folder}, {space!s:.200}; got {own!s:.200}. "
+                "Choose another environment."
+            )
+
+
+def _go_on(model: SavedAsFolder, saved: SavedModel, checkpoint: checkpoints.Checkpoint, force_reset: bool) -> None:
+    """Puts environments and generators back where that is possible and wanted; auxiliary losses always."""
+    is_same = model.env is not None and model.n_envs == saved.num_envs and model.environment_facts == saved.environment
+    if checkpoint.state.get("goes_on") and not force_reset and is_same and model.resumes_exactly and world_size() == 1:
+        model.restore_snapshot(checkpoint.world)
+        if model.env is not None:
+            model.env._reset_seeds()
+        random_state.restore(checkpoint.state["random"], checkpoint.random)
+        return
+    if checkpoint.state.get("goes_on") and not force_reset and model.env is not None:
+        warnings.warn(
+            "The environments are not those that the model was saved with (another id, options or number), so they "
+            "begin new episodes.",
+            stacklevel=3,
+        )
+    model.auxiliary.load_state_dict(_losses_of(checkpoint))
+
+
+def _losses_of(checkpoint: checkpoints.Checkpoint) -> dict[str, Tensor]:
+    """The state dict of the auxiliary losses."""
+    return {name.partition(".")[2]: part for name, part in checkpoint.world.items() if name.startswith("auxiliary.")}
+
+
+def _shapes(tensors: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(part.shape) for name, part in tensors.items()}
+
+
+def _parameters(path: str | os.PathLike[str], model: SavedAsFolder) -> dict[str, Any]:
+    """The state dicts of a saved model, as `PPO.get_parameters` gives them; the optimiser's where it was saved."""
+    folder = _existing(path)
+    policy, _, checkpoint = _weights(folder, SavedModel.read(folder))
+    state: dict[str, Any] = {"policy": policy}
+    if checkpoint is not None:
+        groups = checkpoint.state.get("optimizer", [])
+        state["policy.optimizer"] = optimizer_state.from_parts(model.policy.optimizer, checkpoint.optimizer, groups)
+    return state

@@ -1,6 +1,6 @@
 """`SavedModel`: config.json of a folder that `PPO.save` wrote, or of a run of `senseweave train`.
 
-Plain JSON with a checksum; see `plain.py` for how settings stand in it. Nothing is built from it here.
+Plain JSON with a checksum; see `json_values.py` for how settings stand in it. Nothing is built from it here.
 """
 
 import dataclasses
@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...perception.config import PerceptionConfig
-from ...perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
+from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ...perception.files import read_json
 from ...perception.spec import Instruction, Spec
 from ...perception.tokenizer import default_tokenizer
 from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space
-from .json_values import decode, encode, encode_schedule
+from .json_values import decode, decode_schedule, encode, encode_schedule, own_class_name
 from .sealed import read_sealed
 
 FORMAT, VERSION = "senseweave.model", 1
@@ -45,9 +45,9 @@ class SavedModel:
         steps: environment steps that the model had taken.
         checkpoint: name of the folder in checkpoints/ with optimiser, generators and environments; None in a run.
         policy: name in `PPO.policy_aliases`, or {"$own": name} for a class of the user's.
-        settings: of `PPO`, as `plain.py` writes them.
+        settings: of `PPO`, as `json_values.py` writes them.
         left_out: settings that `exclude` named.
-        observation_space: as `plain_spaces.py` writes it.
+        observation_space: as `json_spaces.py` writes it.
         action_space: the same; None in a run whose actions have no names.
         num_envs: environments side by side.
         mission_count: instructions that they number, where auxiliary losses may need it; else 0.
@@ -172,3 +172,53 @@ def tokenizer_of(spec: Spec | None) -> str | None:
     """The identity of the tokenizer, where a sense is an instruction."""
     reads = any(isinstance(kind, Instruction) for kind in (spec or {}).values())
     return default_tokenizer().identity if reads else None
+
+
+def policy_of(aliases: Mapping[str, Any], saved: SavedModel, given: Any) -> Any:
+    """The policy to build: its name, or the class that the user gives again.
+
+    Raises:
+        ConfigError: it is the user's own class and was not given, or another one was.
+        CheckpointError: its name is not known.
+    """
+    name = own_class_name(saved.policy)
+    if given is not None:
+        if name is not None and getattr(given, "__name__", None) != name:
+            raise ConfigError(f"`policy` must be the class {name}, which was saved; got {given!r:.60}.")
+        return given
+    if name is not None:
+        raise ConfigError(f"The policy is of your own class {name}, and files import nothing; give policy={name}.")
+    if saved.policy not in aliases:
+        raise CheckpointError(f"The saved policy {saved.policy!r:.60} is not known; use the release that saved it.")
+    return saved.policy
+
+
+def settings_of(saved: SavedModel, changes: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the saved model's class, with some of them changed.
+
+    Raises:
+        ConfigError: a change is no setting, or a setting was left out and is not given.
+        CheckpointError: the file has a setting that is not known.
+    """
+    known = (*SETTINGS, "tensorboard_log")
+    for name in changes:
+        if name not in known:
+            raise ConfigError(f'"{name}" is no setting that `load` can change; {did_you_mean(name, known)}')
+    for name in saved.left_out:
+        if name not in changes:
+            raise ConfigError(f"`{name}` was left out when the model was saved; give {name}=... to `load`.")
+    stored = {name: value for name, value in saved.settings.items() if name not in changes or name == "policy_kwargs"}
+    if not stored.keys() <= set(SETTINGS):
+        raise CheckpointError(f"The model has the unknown setting {sorted(stored.keys() - set(SETTINGS))[0]!r:.40}.")
+    kwargs = _policy_kwargs(stored.pop("policy_kwargs", {}), changes.get("policy_kwargs") or {})
+    read = {name: (decode_schedule if name in SCHEDULES else decode)(value, name) for name, value in stored.items()}
+    return read | changes | {"policy_kwargs": kwargs}
+
+
+def _policy_kwargs(stored: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    for name, value in given.items():
+        own = own_class_name(stored.get(name))
+        if own is not None and getattr(value, "__name__", None) != own:
+            raise ConfigError(f"`policy_kwargs.{name}` must be the class {own}, which was saved; got {value!r:.60}.")
+    kept = {name: decode(value, f"policy_kwargs.{name}") for name, value in stored.items() if name not in given}
+    return kept | dict(given)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from senseweave.agent.runs.directory import RunDirectory
-from senseweave.agent.train.models import load_policy
+from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.train.train import resume
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, TokenizerMismatchError

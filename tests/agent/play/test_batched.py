@@ -7,11 +7,11 @@ from sb3_contrib import RecurrentPPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from senseweave.agent.evaluate.evaluate import evaluate, make_envs
+from senseweave.agent.evaluate.evaluate import evaluate
+from senseweave.agent.play.environments import EnvFacts, make_batch, make_envs, make_vector_env
 from senseweave.agent.play.episodes import run_episodes
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
 from senseweave.agent.train import callback as keeper
-from senseweave.agent.train import models as build
 from senseweave.agent.train.train import train
 from senseweave.envs import make
 from senseweave.perception import PerceptionConfig
@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def policy():
-    vector, facts = build.make_vector_env(ROOMS, SMALL, 2)
+    vector, facts = make_vector_env(ROOMS, SMALL, 2)
     config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
     model = PPO("MultiInputPolicy", vector, seed=3, device="cpu", **ppo_settings(facts.senses, config))
     torch.nn.init.normal_(model.policy.action_net.weight, std=2.0)  # so that sights matter
@@ -33,13 +33,13 @@ def policy():
 
 
 def test_environments_of_ours_come_as_one_batch_and_others_one_by_one():
-    vector, facts = build.make_vector_env(ROOMS, SMALL, 5)
+    vector, facts = make_vector_env(ROOMS, SMALL, 5)
     single = make(ROOMS, **SMALL)
-    assert build.make_batch(ROOMS, SMALL, 5) is not None and vector.num_envs == 5
+    assert make_batch(ROOMS, SMALL, 5) is not None and vector.num_envs == 5
     assert not isinstance(vector.unwrapped, DummyVecEnv)
-    assert facts == build.EnvFacts.of(single)
+    assert facts == EnvFacts.of(single)
     assert vector.reset()["grid"].shape == (5, 7, 7, 3)
-    other, _ = build.make_vector_env("BabyAI-GoToRedBallGrey-v0", {}, 2)
+    other, _ = make_vector_env("BabyAI-GoToRedBallGrey-v0", {}, 2)
     assert isinstance(other.unwrapped, DummyVecEnv)
 
 
@@ -49,7 +49,7 @@ def test_environments_of_ours_come_as_one_batch_and_others_one_by_one():
 )
 def test_an_option_that_a_batch_does_not_take_is_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        build.make_vector_env(ROOMS, options, 2)
+        make_vector_env(ROOMS, options, 2)
 
 
 @pytest.mark.parametrize(("greedy", "count"), [(True, 3), (False, 12)], ids=["greedy", "sampled"])
@@ -67,7 +67,7 @@ def test_a_batch_is_evaluated_as_single_environments_are_whatever_its_size(polic
 
 
 def test_a_recurrent_policy_is_evaluated_on_more_episodes_than_the_batch_has_rows():
-    vector, facts = build.make_vector_env(ROOMS, SMALL, 2)
+    vector, facts = make_vector_env(ROOMS, SMALL, 2)
     config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
     settings = recurrent_ppo_settings(facts.senses, config)
     recurrent = RecurrentPPO("MultiInputLstmPolicy", vector, seed=3, device="cpu", **settings).policy
@@ -126,7 +126,7 @@ def test_a_batch_trains_evaluates_and_repeats_itself(tmp_path):
 
 def test_training_lives_and_held_out_lives_never_meet():
     """Environment i of a batch takes seed first + i, so 4,096 of them stay below the held-out seeds."""
-    vector, _ = build.make_vector_env(ROOMS, SMALL, 3)
+    vector, _ = make_vector_env(ROOMS, SMALL, 3)
     vector.seed(keeper.LARGEST_TRAINING_SEED)
     vector.reset()
     seeds = vector.unwrapped.env.state.seed

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from kit.saved_models import new_model
-from senseweave.agent.train.models import load_policy
+from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig, WatchConfig
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.explain.explain import explain

@@ -8,13 +8,14 @@ import torch
 
 from senseweave.agent.play.players import PolicyPlayer
 from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.show import moment as picture
 from senseweave.agent.show import video
 from senseweave.agent.show.moment import Moment, draw
-from senseweave.agent.train.models import load_policy, watch_states
 from senseweave.envs import make
 from senseweave.perception import Camera, Grid, Instruction, Microphone, Spec, Vector
 from senseweave.perception.errors import MissingExtraError
+from senseweave.policies.extractor import watch_states
 
 LEVEL = "BabyAI-GoToRedBallGrey-v0"
 EVERYTHING = Spec(

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from senseweave.agent.evaluate.evaluate import evaluate, make_envs
+from senseweave.agent.evaluate.evaluate import evaluate
+from senseweave.agent.play.environments import make_batch, make_envs, make_vector_env
 from senseweave.agent.play.experts import vector_expert_for
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
 from senseweave.agent.terminal.stop import StopRequest
 from senseweave.agent.train import callback as keeper
-from senseweave.agent.train import models as build
+from senseweave.agent.train.models import build_model, resolve_algorithm, resolve_perception
 from senseweave.agent.train.train import resume, train
 from senseweave.perception.errors import ConfigError
 from senseweave.policies.imitation import ImitationSettings
@@ -114,17 +115,17 @@ def test_there_may_be_nothing_after_imitation(short_rollouts, tmp_path):
 
 
 def test_the_learning_rate_is_the_presets_when_ppo_begins_and_falls_to_nothing(tmp_path):
-    vector, facts = build.make_vector_env(CONFIG.env, CONFIG.env_options, CONFIG.num_envs)
-    algorithm = build.resolve_algorithm(CONFIG)
-    perception, _ = build.resolve_perception(CONFIG, facts.senses)
-    model = build.build_model(CONFIG, algorithm, perception, facts.senses, vector, torch.device("cpu"))
+    vector, facts = make_vector_env(CONFIG.env, CONFIG.env_options, CONFIG.num_envs)
+    algorithm = resolve_algorithm(CONFIG)
+    perception, _ = resolve_perception(CONFIG, facts.senses)
+    model = build_model(CONFIG, algorithm, perception, facts.senses, vector, torch.device("cpu"))
     at_start = 1 - CONFIG.all_imitation_steps / CONFIG.all_steps
     assert model.lr_schedule(at_start) == pytest.approx(algorithm.learning_rate)
     assert model.lr_schedule(0.0) == 0
 
 
 def test_babyais_bots_teach_as_well():
-    vector, _ = build.make_vector_env(BABYAI, {}, 4)
+    vector, _ = make_vector_env(BABYAI, {}, 4)
     vector.seed(0)
     vector.reset()
     expert, lengths, steps = vector_expert_for(vector, BABYAI), [], 0
@@ -137,7 +138,7 @@ def test_babyais_bots_teach_as_well():
 
 
 def test_environments_without_an_expert_say_so_before_anything_is_written(tmp_path):
-    vector, _ = build.make_vector_env("Acrobot-v1", {}, 1)
+    vector, _ = make_vector_env("Acrobot-v1", {}, 1)
     with pytest.raises(ConfigError, match="has no expert"):
         vector_expert_for(vector, "Acrobot-v1")
     with pytest.raises(ConfigError, match="has no expert"):
@@ -147,7 +148,7 @@ def test_environments_without_an_expert_say_so_before_anything_is_written(tmp_pa
 
 @pytest.mark.parametrize(("env_id", "options"), [(ROOMS, CONFIG.env_options), (BABYAI, {})])
 def test_senses_are_missing_in_whole_training_episodes_and_never_in_evaluation(env_id, options):
-    vector, _ = build.make_vector_env(env_id, options, 64, modality_dropout=0.25)
+    vector, _ = make_vector_env(env_id, options, 64, modality_dropout=0.25)
     vector.seed(0)
     seen = [vector.reset()["present"]]
     for _ in range(3):
@@ -163,8 +164,10 @@ def test_senses_are_missing_in_whole_training_episodes_and_never_in_evaluation(e
 
 def test_a_run_with_modality_dropout_is_evaluated_with_all_senses(tmp_path, monkeypatch):
     made = []
-    plain = build.make_batch
-    monkeypatch.setattr(build, "make_batch", lambda *words: (made.append(words[1]), plain(*words))[1])
+    plain = make_batch
+    for module in ("train.models", "play.environments"):
+        place = f"senseweave.agent.{module}.make_batch"
+        monkeypatch.setattr(place, lambda *words: (made.append(words[1]), plain(*words))[1])
     config = dataclasses.replace(CONFIG, imitation_steps=0, modality_dropout=0.3, evaluation_episodes=2, steps=16)
     train(config, tmp_path / "run")
     assert made[0] == config.env_options | {"outages": 0.3, "outage_steps": "episode"}

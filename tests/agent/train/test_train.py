@@ -10,14 +10,15 @@ import torch
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED
 from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.runs.machine import limit_threads
+from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.settings.train import EvaluateConfig
 from senseweave.agent.train import callback as keeper
-from senseweave.agent.train import models as build
-from senseweave.agent.train.models import load_policy, perception_of
 from senseweave.agent.train.train import resume, train
 from senseweave.envs import make
 from senseweave.perception import Camera, Perception, PerceptionConfig, Spec
 from senseweave.perception.errors import CheckpointError, ConfigError, UnknownNameError
+from senseweave.policies.extractor import perception_of
 from senseweave.policies.saving.checkpoint import folders, load
 
 
@@ -234,7 +235,7 @@ def test_a_small_network_takes_one_thread_unless_told_otherwise(preset, said, th
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        build.settle_threads(PerceptionConfig.preset(preset))
+        limit_threads(PerceptionConfig.preset(preset))
         assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
