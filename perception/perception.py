@@ -7,9 +7,11 @@ the fusion only as token masks.
 b batch, m modalities, s state width, n tokens, l latents
 """
 
+import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, Self, cast
 
 import torch
@@ -21,7 +23,8 @@ from .encoders.condense import can_condense, condense
 from .encoders.grid import GridEncoder
 from .encoders.microphone import AudioEncoder
 from .encoders.registry import build_encoder
-from .errors import ObservationError, did_you_mean
+from .errors import CheckpointError, ObservationError, TokenizerMismatchError, did_you_mean
+from .files import load_strictly, read_json, read_tensors, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .modules import NamedModules
 from .objectives.imputation import IMPUTATIONS, only_seen, token_counts
@@ -36,8 +39,11 @@ from .spec import (
     Microphone,
     Spec,
 )
-from .tokenizer import Tokenizer
+from .tokenizer import Tokenizer, default_tokenizer
 from .tokens import TokenGroup
+
+FORMAT, VERSION = "senseweave.perception", 1
+"""Of the folders that `Perception.save_pretrained` writes."""
 
 
 class State(NamedTuple):
@@ -283,10 +289,15 @@ class Perception(nn.Module):
         return batch, next(iter(obs.values())).device
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
-        """Writes config.json and model.safetensors; see `perception.pretrained`."""
-        from .pretrained import save_pretrained
+        """Writes config.json (what this is) and model.safetensors (its weights, with the same description inside).
 
-        save_pretrained(self, directory)
+        Raises:
+            CheckpointError: the folder cannot be written; what was there is still whole.
+        """
+        folder = Path(directory)
+        description = json.dumps(self._description(), indent=2)
+        write_tensors(folder / "model.safetensors", self.state_dict(), {"description": description})
+        write_atomically(folder / "config.json", description.encode() + b"\n")
 
     @classmethod
     def from_pretrained(cls, directory: str | os.PathLike[str]) -> Self:
@@ -294,7 +305,45 @@ class Perception(nn.Module):
 
         Raises:
             CheckpointError: a file is missing, damaged, of another version, or does not fit.
+            TokenizerMismatchError: the weights were trained with another tokenizer.
+            SpecError: a modality is of a kind that is not registered.
         """
-        from .pretrained import load_pretrained
+        folder = Path(directory)
+        description = read_json(folder / "config.json")
+        if description.get("format") != FORMAT or description.get("version") != VERSION:
+            raise CheckpointError(
+                f"{folder / 'config.json'} must say format {FORMAT}, version {VERSION}; got "
+                f"{description.get('format')!r}, {description.get('version')!r}. Use the release that wrote it."
+            )
+        if not isinstance(description.get("spec"), dict) or not isinstance(description.get("config"), dict):
+            raise CheckpointError(f"{folder / 'config.json'} lacks its spec or config; restore it or save again.")
+        tensors, metadata = read_tensors(folder / "model.safetensors")
+        if _parsed(metadata.get("description")) != description:
+            raise CheckpointError(f"config.json and model.safetensors in {folder} are of different saves; save again.")
+        identity = description.get("tokenizer")
+        if identity is not None and identity != default_tokenizer().identity:
+            raise TokenizerMismatchError(
+                f"{folder} was trained with tokenizer {identity}, but this release has "
+                f"{default_tokenizer().identity}; use the release that trained it."
+            )
+        perception = cls(Spec.from_json(description["spec"]), PerceptionConfig.from_json(description["config"]))
+        load_strictly(perception, tensors, folder / "model.safetensors")
+        return perception
 
-        return load_pretrained(cls, directory)
+    def _description(self) -> dict[str, Any]:
+        """What is needed to build the same network again."""
+        return {
+            "format": FORMAT,
+            "version": VERSION,
+            "spec": self.spec.to_json(),
+            "config": self.config.to_json(),
+            "tokenizer": default_tokenizer().identity if self._texts else None,
+        }
+
+
+def _parsed(description: str | None) -> Any:
+    """The description in the weights' metadata, which no checksum covers; None if it is none."""
+    try:
+        return json.loads(description or "null")
+    except (ValueError, RecursionError):
+        return None

@@ -102,6 +102,8 @@ def _output_kept_clean() -> Iterator[None]:
 
 
 def _print(text: str) -> int:
+    if int(os.environ.get("RANK", "0")) > 0:  # of torchrun: the first process speaks for all
+        return SUCCESS
     try:
         print(text, flush=True)
     except BrokenPipeError:  # `senseweave envs | head`

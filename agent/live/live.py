@@ -1,6 +1,6 @@
 """`senseweave live`: a trained policy acts on live sensors, or the sensors are only shown and recorded.
 
-The parts are put together here; the loop itself is in live_loop.py, what is shown in live_status.py.
+The parts are put together here; the loop itself is in loop.py, what is shown in status_line.py.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from ..runs.policies import chooses_one_action, load_policy
 from ..settings.live import LiveConfig
 from ..terminal.progress import duration
 from ..terminal.stop import StopRequest
-from .assemble import Parts, assemble, start_sensors
+from .assemble import Parts, assemble, assemble_replay, start_sensors
 from .loop import Tally, few_heaps, run_loop
 from .status_line import Glance, StatusLine, loading_after
 
@@ -59,8 +59,6 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
     if config.replay is None:
         parts = assemble(config, run)
     else:
-        from .replay import assemble_replay
-
         parts, replay = assemble_replay(config, run)
     player = None if run is None else _load_player(config, run, parts)
     stop = StopRequest("Ending; once more quits at once.")

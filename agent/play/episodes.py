@@ -1,8 +1,7 @@
 """Runs a policy through whole episodes on held-out seeds, many side by side, and counts what came of each.
 
 Episode i starts from its own seed, and its sampled actions come from random numbers of its own, so that the number of
-environments changes nothing but the speed. Batched environments of ours are played in batched_episodes.py. No
-learning, no files, no words.
+environments changes nothing but the speed. No learning, no files, no words.
 """
 
 import dataclasses
@@ -121,9 +120,7 @@ def run_episodes(
         torch.manual_seed(seed_set)
         if isinstance(envs, Sequence):
             return _play_one_by_one(choose, envs, episodes, seed_set, on_episode)
-        from .batched_episodes import play_batches
-
-        return play_batches(choose, envs, episodes, seed_set, on_episode)
+        return _play_batches(choose, envs, episodes, seed_set, on_episode)
 
 
 class ActionChooser:
@@ -238,6 +235,50 @@ def _play_one_by_one(
     if any(success is not None for success in successes):  # the environment knows what success is
         for i in broken_off:
             successes[i] = bool(successes[i])
+    return Episodes(returns, lengths, successes, time.monotonic() - began)
+
+
+def _play_batches(
+    choose: ActionChooser,
+    env: "RoomsVectorEnv",
+    episodes: int,
+    seed_set: int,
+    on_episode: Callable[[], None],
+) -> Episodes:
+    """Plays `episodes` whole episodes, `env.num_envs` at a time: each row its own seed, and its first episode counts.
+
+    A row (seed, 0) lives the life that a single environment lives with that seed, so the results are the same.
+
+    Args:
+        choose: chooses the actions.
+        env: the batch; its rows beyond the last episode idle.
+        episodes: how many.
+        seed_set: which set of held-out seeds.
+        on_episode: called after each episode.
+    """
+    returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
+    successes: list[bool | None] = [None] * episodes
+    began = time.monotonic()
+    for first in range(0, episodes, env.num_envs):
+        observation, _ = env.reset(seed=[held_out_seed(seed_set, first + row) for row in range(env.num_envs)])
+        playing = np.arange(min(env.num_envs, episodes - first))
+        actions, is_new = np.zeros(env.num_envs, np.int64), True
+        while len(playing):
+            rows = slice(None) if len(playing) == env.num_envs else playing
+            seen = {name: tensor[rows].cpu().numpy() for name, tensor in observation.items()}
+            actions[playing] = choose(seen, (first + playing).tolist(), np.full(len(playing), is_new))
+            observation, rewards, terminated, truncated, infos = env.step(actions)
+            lengths[first + playing] += 1
+            returns[first + playing] += rewards.cpu().numpy()[playing]
+            is_over = (terminated | truncated).cpu().numpy()[playing]
+            is_new = False
+            if is_over.any():
+                solved = infos["is_success"].cpu().numpy()
+                for row in playing[is_over]:
+                    successes[first + row] = bool(solved[row])
+                    on_episode()
+                choose.keep(np.flatnonzero(~is_over).tolist())
+                playing = playing[~is_over]
     return Episodes(returns, lengths, successes, time.monotonic() - began)
 
 

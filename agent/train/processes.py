@@ -1,4 +1,4 @@
-"""Several processes that train one policy: `torchrun --nproc-per-node N -m senseweave.agent.train ...`.
+"""Several processes that train one policy: `torchrun --nproc-per-node N -m senseweave.agent.cli train ...`.
 
 torchrun starts the processes and says in the environment who they are; here they join. The first one owns the run
 directory and everything that people see; gradients are averaged in policies/ppo/workers.py.

@@ -2,14 +2,13 @@
 
 Checkpoints are taken between rollouts. They hold the environments of the simulator; other environments start anew at
 each checkpoint, from a seed made of (seed, steps). So a run that resumes goes on exactly as the run that never stopped
-would have. `python -m senseweave.agent.train` is the command for torchrun.
+would have.
 """
 
 import contextlib
 import dataclasses
 import os
 import shlex
-import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -222,16 +221,3 @@ def _report(run: RunDirectory, model: Model, keeper: "Keeper", was_stopped: bool
         tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")
         result["was_interrupted"] = True
     return result
-
-
-def main() -> int:
-    """`senseweave train` for torchrun: the first process talks, the others are silent."""
-    from ..cli.main import main as run_command
-
-    if int(os.environ.get("RANK", "0")) > 0:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115  (until the process ends)
-    return run_command(["train", *sys.argv[1:]])
-
-
-if __name__ == "__main__":
-    sys.exit(main())
