@@ -1,8 +1,8 @@
 """Where observations come from. Importing it is light and registers our environments' ids, nothing else."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ..perception.registry import lazy_names
 from .live.registration import register_live
 from .rooms.registration import register_rooms
 
@@ -23,19 +23,7 @@ _HOMES = {
     "registry": ("EnvEntry", "known", "make"),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
 
 register_rooms()
 register_live()
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__

@@ -1,7 +1,8 @@
 """Senses in, one state embedding out. Names are imported on first use, so that `spec` alone stays light."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .registry import lazy_names
 
 if TYPE_CHECKING:
     from .attribution import Attribution as Attribution
@@ -62,16 +63,4 @@ _HOMES = {
     "tokenizer": ("Tokenizer", "default_tokenizer"),
     "tokens": ("TokenGroup",),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # noqa: PLE0605
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -9,10 +9,10 @@ import dataclasses
 import torch
 from torch import nn
 
-from .config import PerceptionConfig
+from .config import IMPUTATIONS, PerceptionConfig
+from .encoders.registry import token_counts_of
 from .errors import ConfigError
 from .fusion import FUSIONS
-from .objectives.imputation import IMPUTATIONS, token_counts_of
 from .perception import Perception
 from .spec import Spec
 

@@ -5,6 +5,18 @@ from collections.abc import Mapping
 from typing import Any, Self
 
 from .errors import ConfigError, did_you_mean, unknown_name
+from .fusion import FUSIONS
+from .registry import Registry
+
+IMPUTATIONS: Registry[Any] = Registry(
+    "imputation",
+    {
+        "none": None,
+        "autoencoder": ".objectives.imputation:AutoencoderImputer",
+        "translation": ".objectives.imputation:TranslationImputer",
+    },
+)
+"""What `PerceptionConfig(imputation=...)` and `--imputation` choose from: an `Imputer`, or None for "none"."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +31,7 @@ class PerceptionConfig:
         heads: attention heads.
         state_dim: width of the state embedding.
         fusion_width: inner width of the fusion, where it has one to choose; None takes the fusion's own. With it,
-            fusions can be compared at one number of parameters (`fusion/budget.py`).
+            fusions can be compared at one number of parameters (`budget.py`).
         imputation: a name in `IMPUTATIONS`: how the tokens of absent senses are made of the others, if at all.
 
     Raises:
@@ -38,13 +50,8 @@ class PerceptionConfig:
     imputation: str = "none"
 
     def __post_init__(self) -> None:
-        from .fusion import FUSIONS
-        from .objectives.imputation import IMPUTATIONS
-
-        if not isinstance(self.fusion, str) or self.fusion not in FUSIONS:
-            raise unknown_name("Fusion", str(self.fusion), FUSIONS)
-        if not isinstance(self.imputation, str) or self.imputation not in IMPUTATIONS:
-            raise unknown_name("Imputation", str(self.imputation), IMPUTATIONS)
+        FUSIONS.require(self.fusion)
+        IMPUTATIONS.require(self.imputation)
         for field in ("width", "latents", "layers", "heads", "state_dim", "fusion_width"):
             value = getattr(self, field)
             if field == "fusion_width" and value is None:

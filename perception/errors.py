@@ -24,8 +24,11 @@ class ConfigError(SenseweaveError, ValueError):
     """A setting is out of its range, unknown, or contradicts another one."""
 
 
-class UnknownNameError(SenseweaveError, LookupError):
+class UnknownNameError(SenseweaveError, KeyError):
     """A name that chooses a class, a preset or an environment is not known."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)  # a KeyError shows its message in quotes
 
 
 class CheckpointError(SenseweaveError, RuntimeError):

@@ -18,16 +18,16 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .config import PerceptionConfig
+from .config import IMPUTATIONS, PerceptionConfig
 from .encoders.condense import can_condense, condense
 from .encoders.grid import GridEncoder
 from .encoders.microphone import AudioEncoder
-from .encoders.registry import build_encoder
+from .encoders.registry import build_encoder, token_counts
 from .errors import CheckpointError, ObservationError, TokenizerMismatchError, did_you_mean
 from .files import load_strictly, read_json, read_tensors, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
+from .fusion.base import only_seen
 from .modules import NamedModules
-from .objectives.imputation import IMPUTATIONS, only_seen, token_counts
 from .prepare import prepare
 from .spec import (
     DISTINCT_SUFFIX,

@@ -1,7 +1,8 @@
 """What turns a state into actions: extractors, settings that work, imitation. Names are imported on first use."""
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..perception.registry import lazy_names
 
 if TYPE_CHECKING:
     from .extractor import PerceptionExtractor as PerceptionExtractor
@@ -27,16 +28,4 @@ _HOMES = {
     "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
     "pretraining": ("Pretrainer", "PretrainingSettings", "pretrain_on"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

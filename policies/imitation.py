@@ -25,10 +25,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..perception.errors import ConfigError
-from .policy import SensePolicy
+from .policy import Observation, SensePolicy
 from .ppo.minibatch import Minibatches, Samples
 from .ppo.rollout import Rollout
-from .ppo.sources import Observation, Outcome, Source, source_of
+from .ppo.sources import Outcome, Source, source_of
 from .ppo.workers import Workers, add_gradients
 from .processes import sum_over_world, world_size
 

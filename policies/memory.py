@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from ..perception.registry import Registry
+
 
 class Memory(nn.Module):
     """Base of all memories.
@@ -24,7 +26,7 @@ class Memory(nn.Module):
     Attributes:
         state_width: s, of the state, which is all zeros where an episode begins.
         recall_width: m, of what is recalled at each step.
-        looks_again: whether what is recalled takes a second look at the senses (percept.py).
+        looks_again: whether what is recalled takes a second look at the senses (second_look.py).
     """
 
     state_width: int
@@ -132,5 +134,5 @@ class _Recurrence(torch.autograd.Function):
         return seen_gradient, carried, None, flat.t() @ befores.flatten(0, 1), flat.sum(dim=0)
 
 
-MEMORIES: dict[str, type[Memory]] = {"gru": GRUMemory, "looking_gru": LookingGRUMemory}
+MEMORIES: Registry[type[Memory]] = Registry("memory", {"gru": GRUMemory, "looking_gru": LookingGRUMemory})
 """What `memory=` and `--memory` choose from, beside "none"."""

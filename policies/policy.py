@@ -21,13 +21,17 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, Combine
 from torch import Tensor
 from torch.nn import functional
 
-from ..perception.errors import ConfigError, unknown_name
+from ..perception.errors import ConfigError
 from ..perception.perception import Perception
 from ..perception.spec import Spec
 from .extractor import PerceptionExtractor
 from .memory import MEMORIES, Memory
-from .ppo.sources import ONLY, Observation
 from .second_look import Percept, SecondLook
+
+ONLY = ""
+"""The name of an observation that is no dict."""
+
+Observation = dict[str, Tensor]
 
 SECOND_LOOK_WIDTH = 64
 """Numbers that a second look adds to what the heads see."""
@@ -68,8 +72,8 @@ class SensePolicy(ActorCriticPolicy):
     default_extractor: ClassVar[type[BaseFeaturesExtractor]] = CombinedExtractor
 
     def __init__(self, *args: Any, memory: str = "none", **kwargs: Any) -> None:
-        if memory not in ("none", *MEMORIES):
-            raise unknown_name("Memory", memory, ("none", *MEMORIES))
+        if memory != "none":
+            MEMORIES.require(memory)
         if not kwargs.get("share_features_extractor", True) or kwargs.get("use_sde"):
             raise ConfigError(
                 "A SensePolicy has one features extractor and no state-dependent noise; got other values of "

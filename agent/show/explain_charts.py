@@ -7,15 +7,26 @@ its style sheet, for light and dark alike.
 import html
 import math
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from ..explain.shapley import Estimate
 from .charts import colour, nice_steps
 
 WIDTH, LEFT, RIGHT, AXIS = 520, 96, 12, 24
 BAR_PX = 34
 
 
-def bars(estimates: Mapping[str, Estimate], title: str, unit: str = "") -> str:
+class Measured(Protocol):
+    """A figure, how far it can be trusted, and the ends of its interval."""
+
+    @property
+    def value(self) -> float: ...  # noqa: D102
+    @property
+    def standard_error(self) -> float: ...  # noqa: D102
+    @property
+    def interval(self) -> tuple[float, float]: ...  # noqa: D102
+
+
+def bars(estimates: Mapping[str, Measured], title: str, unit: str = "") -> str:
     """A bar for each name, with a whisker from end to end of its interval, and the value in words beside the name."""
     ends = [
         end for estimate in estimates.values() for end in (estimate.value, *estimate.interval) if math.isfinite(end)

@@ -17,7 +17,8 @@ from torch import Tensor
 from ...envs.live.sessions.session import Session, read_session, session_files
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
-from ...policies.ppo.sources import Observation, Source, source_of
+from ...policies.policy import Observation
+from ...policies.ppo.sources import Source, source_of
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 
 FRESH = 4

@@ -4,8 +4,9 @@ Importing it is light; what is used is imported then. Read in this order: readin
 sensor.py (a device and who keeps it alive), align.py (one tick), rig.py (the environment), faults.py (what goes wrong).
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ...perception.registry import lazy_names
 
 if TYPE_CHECKING:
     from .backoff import Patience as Patience
@@ -43,16 +44,4 @@ _HOMES = {
     "sensor": ("Sensor", "ThreadedSensor"),
     "source": ("Source", "SourceEndedError", "SourceError"),
 }
-_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
-
-__all__ = sorted(_HOME_OF)  # pyright: ignore[reportUnsupportedDunderAll]
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f".{_HOME_OF[name]}", __name__), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

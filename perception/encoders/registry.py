@@ -4,12 +4,14 @@ An encoder is an `nn.Module` made as `Encoder(kind, width)`; its forward takes a
 where absent) readings and returns a `TokenGroup`. Encoders never see whether a sense is absent.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+import torch
 from torch import nn
 
 from ..errors import SpecError
-from ..spec import Camera, Grid, Instruction, Kind, Microphone, Vector
+from ..modules import NamedModules
+from ..spec import Camera, Grid, Instruction, Kind, Microphone, Spec, Vector
 from .camera import CameraEncoder
 from .grid import GridEncoder
 from .instruction import InstructionEncoder
@@ -46,3 +48,20 @@ def build_encoder(name: str, kind: Kind, width: int) -> nn.Module:
         f'Modality "{name}" is a {type(kind).__name__}, which has no encoder; '
         f"call register_encoder({type(kind).__name__}, YourEncoder) first."
     )
+
+
+@torch.no_grad()
+def token_counts(encoders: Mapping[str, nn.Module] | NamedModules[nn.Module], spec: Spec) -> dict[str, int]:
+    """How many tokens each encoder makes of a whole reading; one reading of nothing is encoded to know."""
+    counts = {}
+    for name, kind in spec.items():
+        encoder = encoders[name]
+        device = next((weight.device for weight in encoder.parameters()), None)
+        counts[name] = encoder(torch.from_numpy(kind.placeholder())[None].to(device)).tokens.shape[1]
+    return counts
+
+
+def token_counts_of(spec: Spec, width: int) -> dict[str, int]:
+    """The same from encoders that are made for this alone, without touching torch's random numbers."""
+    with torch.random.fork_rng(devices=[]):
+        return token_counts({name: build_encoder(name, kind, width) for name, kind in spec.items()}, spec)

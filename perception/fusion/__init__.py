@@ -1,35 +1,35 @@
-"""Fusions by name. A new one is a file beside these and a line here; the contract tests pick it up from the dict."""
+"""Fusions by name. A new one is a file beside these and a line here; the contract tests pick it up from the table."""
 
-from .additive_attention import AdditiveAttentionFusion
-from .base import Fused, Fusion, SizedFusion, Sizes
-from .co_attention import CoAttentionFusion
-from .concat import ConcatFusion
-from .cross_attention import CrossAttentionFusion
-from .early import EarlyFusion
-from .gated_cross_attention import GatedCrossAttentionFusion
-from .gated_sum import GatedSumFusion
-from .hierarchical import HierarchicalFusion
-from .late import LateFusion
-from .low_rank_tensor import LowRankTensorFusion
-from .sum import SumFusion
-from .tensor import TensorFusion
-from .transformer import TransformerFusion
+from typing import TYPE_CHECKING
 
-FUSIONS: dict[str, type[Fusion]] = {
-    "additive_attention": AdditiveAttentionFusion,
-    "co_attention": CoAttentionFusion,
-    "concat": ConcatFusion,
-    "cross_attention": CrossAttentionFusion,
-    "early": EarlyFusion,
-    "gated_cross_attention": GatedCrossAttentionFusion,
-    "gated_sum": GatedSumFusion,
-    "hierarchical": HierarchicalFusion,
-    "late": LateFusion,
-    "low_rank_tensor": LowRankTensorFusion,
-    "sum": SumFusion,
-    "tensor": TensorFusion,
-    "transformer": TransformerFusion,
-}
-"""Name -> class: what `PerceptionConfig(fusion=...)` and `--fusion` choose from."""
+from ..registry import Registry, lazy_names
 
+if TYPE_CHECKING:
+    from .base import Fused as Fused
+    from .base import Fusion as Fusion
+    from .base import SizedFusion as SizedFusion
+    from .base import Sizes as Sizes
+
+FUSIONS: "Registry[type[Fusion]]" = Registry(
+    "fusion",
+    {
+        "additive_attention": ".additive_attention:AdditiveAttentionFusion",
+        "co_attention": ".co_attention:CoAttentionFusion",
+        "concat": ".concat:ConcatFusion",
+        "cross_attention": ".cross_attention:CrossAttentionFusion",
+        "early": ".early:EarlyFusion",
+        "gated_cross_attention": ".gated_cross_attention:GatedCrossAttentionFusion",
+        "gated_sum": ".gated_sum:GatedSumFusion",
+        "hierarchical": ".hierarchical:HierarchicalFusion",
+        "late": ".late:LateFusion",
+        "low_rank_tensor": ".low_rank_tensor:LowRankTensorFusion",
+        "sum": ".sum:SumFusion",
+        "tensor": ".tensor:TensorFusion",
+        "transformer": ".transformer:TransformerFusion",
+    },
+)
+"""What `PerceptionConfig(fusion=...)` and `--fusion` choose from."""
+
+_HOMES = {"base": ("Fused", "Fusion", "SizedFusion", "Sizes")}
+__getattr__, __dir__, _names = lazy_names(__name__, _HOMES)
 __all__ = ["FUSIONS", "Fused", "Fusion", "SizedFusion", "Sizes"]

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -98,3 +99,14 @@ class SizedFusion(Fusion):
 def availability(groups: Mapping[str, TokenGroup]) -> dict[str, Float[Tensor, " b"]]:
     """The gates of a fusion that has none: 1 where a modality is here, 0 where it is not."""
     return {name: group.available.to(group.tokens.dtype) for name, group in groups.items()}
+
+
+def only_seen(fused: Fused, groups: Mapping[str, TokenGroup]) -> Fused:
+    """What a fusion of filled groups tells, with gates and attention of what is really here alone."""
+    gates = {name: torch.where(groups[name].available, gate, 0.0) for name, gate in fused.gates.items()}
+    maps = {
+        name: torch.where(group.available[:, None, None], fused.attention[name][..., : group.tokens.shape[1]], 0.0)
+        for name, group in groups.items()
+        if name in fused.attention
+    }
+    return fused._replace(gates=gates, attention=maps)

@@ -4,25 +4,39 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ..errors import ConfigError, unknown_name
-from .autoencoder import Autoencoder
-from .base import Objective, Seen
-from .cca import linear_cca
-from .contrastive import Contrastive
-from .dcca import DeepCCA
-from .translation import Translation
+from ..errors import ConfigError
+from ..registry import Registry, lazy_names
 
 if TYPE_CHECKING:
     from ..perception import Perception
+    from .autoencoder import Autoencoder as Autoencoder
+    from .base import Objective as Objective
+    from .base import Seen as Seen
+    from .cca import linear_cca as linear_cca
+    from .contrastive import Contrastive as Contrastive
+    from .dcca import DeepCCA as DeepCCA
+    from .translation import Translation as Translation
 
-OBJECTIVES: dict[str, type[Objective]] = {
-    "autoencoder": Autoencoder,
-    "contrastive": Contrastive,
-    "dcca": DeepCCA,
-    "translation": Translation,
+OBJECTIVES: "Registry[type[Objective]]" = Registry(
+    "objective",
+    {
+        "autoencoder": ".autoencoder:Autoencoder",
+        "contrastive": ".contrastive:Contrastive",
+        "dcca": ".dcca:DeepCCA",
+        "translation": ".translation:Translation",
+    },
+)
+"""What `--objective`, `pretrain_on` and, as losses beside a policy's, `--auxiliary` choose from."""
+
+_HOMES = {
+    "autoencoder": ("Autoencoder",),
+    "base": ("Objective", "Seen"),
+    "cca": ("linear_cca",),
+    "contrastive": ("Contrastive",),
+    "dcca": ("DeepCCA",),
+    "translation": ("Translation",),
 }
-"""Name -> class: what `--objective`, `pretrain_on` and, as losses beside a policy's, `--auxiliary` choose from."""
-
+__getattr__, __dir__, _names = lazy_names(__name__, _HOMES)
 __all__ = [
     "OBJECTIVES",
     "Autoencoder",
@@ -52,8 +66,7 @@ def make_objectives(weights: Mapping[str, float], perception: "Perception") -> d
         raise ConfigError(f"At least one objective is needed; choose from: {', '.join(sorted(OBJECTIVES))}.")
     made = {}
     for name, weight in weights.items():
-        if name not in OBJECTIVES:
-            raise unknown_name("The objective", name, OBJECTIVES)
+        OBJECTIVES.require(name)
         if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
             raise ConfigError(f'The weight of the objective "{name}" must be above 0; got {weight!r}.')
         made[name] = OBJECTIVES[name](perception.spec, perception.config)

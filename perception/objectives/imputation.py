@@ -15,13 +15,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..encoders.registry import build_encoder
 from ..errors import SpecError
-from ..fusion.base import Fused
 from ..fusion.parts.gated import masked_softmax
 from ..fusion.parts.pool import AttentionPool
 from ..modules import NamedModules
-from ..spec import Spec
 from ..tokens import TokenGroup
 
 NOISE = 8
@@ -161,39 +158,3 @@ class Generator(nn.Module):
         places = self.places if noise is None else self.places + self.noise(noise)[:, None]
         told = self.tell(self.mix(torch.cat([found, places.to(found.dtype).expand_as(found)], dim=-1)))
         return Generated(told[..., :-1], told[..., -1])
-
-
-def only_seen(fused: Fused, groups: Mapping[str, TokenGroup]) -> Fused:
-    """What a fusion of filled groups tells, with gates and attention of what is really here alone."""
-    gates = {name: torch.where(groups[name].available, gate, 0.0) for name, gate in fused.gates.items()}
-    maps = {
-        name: torch.where(group.available[:, None, None], fused.attention[name][..., : group.tokens.shape[1]], 0.0)
-        for name, group in groups.items()
-        if name in fused.attention
-    }
-    return fused._replace(gates=gates, attention=maps)
-
-
-IMPUTATIONS: dict[str, type[Imputer] | None] = {
-    "none": None,
-    "autoencoder": AutoencoderImputer,
-    "translation": TranslationImputer,
-}
-"""Name -> class: what `PerceptionConfig(imputation=...)` and `--imputation` choose from."""
-
-
-@torch.no_grad()
-def token_counts(encoders: Mapping[str, nn.Module] | NamedModules[nn.Module], spec: Spec) -> dict[str, int]:
-    """How many tokens each encoder makes of a whole reading; one reading of nothing is encoded to know."""
-    counts = {}
-    for name, kind in spec.items():
-        encoder = encoders[name]
-        device = next((weight.device for weight in encoder.parameters()), None)
-        counts[name] = encoder(torch.from_numpy(kind.placeholder())[None].to(device)).tokens.shape[1]
-    return counts
-
-
-def token_counts_of(spec: Spec, width: int) -> dict[str, int]:
-    """The same from encoders that are made for this alone, without touching torch's random numbers."""
-    with torch.random.fork_rng(devices=[]):
-        return token_counts({name: build_encoder(name, kind, width) for name, kind in spec.items()}, spec)

@@ -13,13 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..config import PerceptionConfig
+from ..encoders.registry import token_counts_of
 from ..fusion.parts.pool import AttentionPool
 from ..modules import NamedModules
 from ..spec import Spec
 from ..tokens import TokenGroup
 from .base import Objective, Seen, require_two_senses
 from .hidden_tokens import Hiding, guess_loss, only_those
-from .imputation import Generated, TranslationImputer, token_counts_of
+from .imputation import Generated, TranslationImputer
 
 if TYPE_CHECKING:
     from ..perception import Perception

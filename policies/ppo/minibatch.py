@@ -11,8 +11,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from ...perception.spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX
+from ..policy import Observation
 from .rollout import Rollout
-from .sources import Observation
 
 LEAST_ROWS = 32
 """A thread that gets fewer samples than this costs more than it helps."""

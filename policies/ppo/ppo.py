@@ -22,12 +22,12 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
-from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
+from ..policy import Observation, SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
 from ..second_look import Percept
 from .rollout import Rollout
-from .sources import Observation, Source, source_of
+from .sources import Source, source_of
 from .tally import EpisodeTally
 from .time_limits import TimeLimits
 from .update import Update, UpdateSettings

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ...perception.perception import Perception
 from ...perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
-from .sources import Observation
+from ..policy import Observation
 from .workers import Workers
 
 LEAST_SOUNDS = 16

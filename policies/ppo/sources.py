@@ -17,12 +17,8 @@ from jaxtyping import Bool, Float, Int
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from ..policy import ONLY, Observation
 from .vec_env import GymnasiumVecEnv, final_observation, require_same_step
-
-ONLY = ""
-"""The name of an observation that is no dict."""
-
-Observation = dict[str, Tensor]
 
 
 class Infos(Sequence[dict[str, Any]]):

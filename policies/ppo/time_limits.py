@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from ..policy import SensePolicy
+from ..policy import Observation, SensePolicy
 from ..second_look import Percept
 from .rollout import Rollout
-from .sources import Observation, Outcome
+from .sources import Outcome
 
 
 class _Cut(NamedTuple):

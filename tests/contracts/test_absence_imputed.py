@@ -16,8 +16,9 @@ from senseweave.perception import (
     TokenGroup,
     UnknownNameError,
 )
+from senseweave.perception.config import IMPUTATIONS
 from senseweave.perception.objectives import OBJECTIVES
-from senseweave.perception.objectives.imputation import IMPUTATIONS, Generated, Imputer
+from senseweave.perception.objectives.imputation import Generated, Imputer
 from senseweave.perception.spec import PRESENT
 
 ALL = tuple(KINDS)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from senseweave.perception import FUSIONS, OBJECTIVES
-from senseweave.perception.objectives.imputation import IMPUTATIONS
+from senseweave.perception.config import IMPUTATIONS
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "techniques.md").read_text(encoding="utf-8")

@@ -19,9 +19,9 @@ from senseweave.perception import (
     config_within,
     count_parameters,
 )
+from senseweave.perception.config import IMPUTATIONS
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability
-from senseweave.perception.objectives.imputation import IMPUTATIONS
 
 WORDS = Instruction(6, 1024)
 SPEC = Spec(camera=Camera(16, 16), instruction=WORDS)

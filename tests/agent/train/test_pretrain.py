@@ -21,8 +21,8 @@ from senseweave.agent.settings.pretrain import IMPUTATION_NAMES, OBJECTIVE_NAMES
 from senseweave.agent.train.observations import Played, Recorded
 from senseweave.agent.train.pretrain import as_text, pretrain
 from senseweave.perception import OBJECTIVES, ConfigError, Perception, UnknownNameError
+from senseweave.perception.config import IMPUTATIONS
 from senseweave.perception.files import digest
-from senseweave.perception.objectives.imputation import IMPUTATIONS
 from senseweave.perception.spec import PRESENT
 from senseweave.policies import Pretrainer, PretrainingSettings, pretrain_on
 

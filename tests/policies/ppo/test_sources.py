@@ -15,7 +15,8 @@ from kit.noise_world import Noise, noises
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.ppo.sources import ONLY, BatchSource, VecEnvSource, source_of
+from senseweave.policies.policy import ONLY
+from senseweave.policies.ppo.sources import BatchSource, VecEnvSource, source_of
 from senseweave.policies.ppo.tally import EpisodeTally
 from senseweave.policies.ppo.vec_env import GymnasiumVecEnv
 
