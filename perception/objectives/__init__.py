@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 
-def make_objectives(weights: Mapping[str, float], perception: "Perception") -> dict[str, Objective]:
+def make_objectives(weights: Mapping[str, float], perception: "Perception") -> "dict[str, Objective]":
     """The objectives for a perception, on its device.
 
     Args:
