@@ -1,6 +1,6 @@
 """How well a policy carries on as senses fail more and more often, and what in its training helps.
 
-    python benchmarks/missing_senses.py --plot docs/missing-senses.png       about 100 minutes on one core
+    python benchmarks/missing_senses.py --plot docs/pictures/missing-senses.png       about 100 minutes on one core
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Five policies learn by heart what the expert does in Seek, each state three times, with every sense there unless said:
