@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from kit.markdown import ROOT, anchors, links, pages
 
 ELSEWHERE = re.compile(r"[a-z]+:")
