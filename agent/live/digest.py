@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from ...envs.live.reading import Event
 from ...perception.spec import PRESENT, Camera, Microphone, Spec
 
-MOST_POINTS = 1024
+MAX_POINTS = 1024
 """A curve has at most so many points."""
 
-MOST_PICTURES = 16
+MIN_PICTURES = 16
 """Of each camera at least so many pictures are kept, if there were so many ticks, and less than twice as many."""
 
-MOST_EVENTS = 300
+MAX_EVENTS = 300
 """The latest events that are listed; all of them are counted."""
 
-MOST_GAPS = 20_000
+MAX_GAPS = 20_000
 """How many times between ticks the histogram looks back: 11 minutes at 30 Hz."""
 
 BANDS = 48
@@ -56,7 +56,7 @@ class Sample:
 
 
 class Curve:
-    """Values over ticks, at most `MOST_POINTS` points: each is the mean, or the maximum, of as many ticks as it needs.
+    """Values over ticks, at most `MAX_POINTS` points: each is the mean, or the maximum, of as many ticks as it needs.
 
     Args:
         width: values in a point.
@@ -66,7 +66,7 @@ class Curve:
     def __init__(self, width: int, *, takes_maximum: bool = False) -> None:
         self._merge = np.maximum if takes_maximum else np.add
         self._divisor = 1 if takes_maximum else 2
-        self._points = np.zeros((MOST_POINTS, width))
+        self._points = np.zeros((MAX_POINTS, width))
         self._count = 0
         self._ticks_per_point = 1
         self._pending = np.zeros(width)
@@ -78,8 +78,8 @@ class Curve:
         self._pending_ticks += 1
         if self._pending_ticks < self._ticks_per_point:
             return
-        if self._count == MOST_POINTS:
-            self._points[: MOST_POINTS // 2] = self._merge(self._points[::2], self._points[1::2]) / self._divisor
+        if self._count == MAX_POINTS:
+            self._points[: MAX_POINTS // 2] = self._merge(self._points[::2], self._points[1::2]) / self._divisor
             self._count //= 2
             self._ticks_per_point *= 2
             return
@@ -122,7 +122,7 @@ class Digest:
         self.ticks = self.safe_ticks = self.skipped = 0
         self.has_gates = False
         self.kinds: collections.Counter[str] = collections.Counter()
-        self.events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self.events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
         self._cameras = [name for name, kind in senses.items() if isinstance(kind, Camera)]
         self.pictures: dict[str, list[tuple[float, NDArray[np.uint8] | None]]] = {name: [] for name in self._cameras}
         self.first_ns = self.last_ns = 0
@@ -133,7 +133,7 @@ class Digest:
         self._actions = Curve(len(self.action_names) + 1)
         self._sounds = {name: Curve(BANDS) for name, kind in senses.items() if isinstance(kind, Microphone)}
         self._presence = np.zeros(count, np.int64)
-        self._gaps: collections.deque[int] = collections.deque(maxlen=MOST_GAPS)
+        self._gaps: collections.deque[int] = collections.deque(maxlen=MAX_GAPS)
         self._has_hole = False
 
     def add(self, sample: Sample) -> None:
@@ -178,7 +178,7 @@ class Digest:
         for name in self._cameras:
             is_here = present[self.senses.names.index(name)]
             self.pictures[name].append((seconds, np.asarray(sample.observation[name]) if is_here else None))
-        if self._cameras and len(self.pictures[self._cameras[0]]) == 2 * MOST_PICTURES:
+        if self._cameras and len(self.pictures[self._cameras[0]]) == 2 * MIN_PICTURES:
             for kept in self.pictures.values():
                 del kept[1::2]
             self._every *= 2

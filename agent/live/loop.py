@@ -25,7 +25,7 @@ from ..play.players import Player
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while the loop wants it; 5 ms by default, more than a tick may be late."""
 
-MOST_HEAPS = 2
+MAX_HEAPS = 2
 """How many heaps the C library may have, see `few_heaps`."""
 
 _M_ARENA_MAX = -8
@@ -156,4 +156,4 @@ def few_heaps() -> None:
     """
     if "MALLOC_ARENA_MAX" not in os.environ:
         with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, another system
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, MOST_HEAPS)
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, MAX_HEAPS)

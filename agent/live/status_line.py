@@ -27,7 +27,7 @@ LOG_EVERY_S = 5.0
 SAME_AGAIN_S = 5.0
 """The same kind of event of the same sense is told once in so many seconds."""
 
-MOST_WAITING = 200
+MAX_WAITING = 200
 """How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
 
 UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
@@ -127,7 +127,7 @@ class StatusLine:
         self._timing, self._stream = timing, stream or sys.stderr
         self._is_terminal = self._stream.isatty() if is_terminal is None else is_terminal
         self._glance: Glance | None = None
-        self._waiting: collections.deque[str] = collections.deque(maxlen=MOST_WAITING)
+        self._waiting: collections.deque[str] = collections.deque(maxlen=MAX_WAITING)
         self._told_s: dict[tuple[str, str], float] = {}
         self._line = ""
         self._ending = threading.Event()

@@ -26,8 +26,8 @@ from .readings import (
     TokenReading,
 )
 
-SMALLEST_CAMERA = 16
-MOST_CHANNELS = 8
+MIN_CAMERA_PX = 16
+MAX_CHANNELS = 8
 SOUND_NAMES = frozenset({"audio", "sound", "microphone", "mic"})
 TOKEN_NAMES = frozenset({"instruction", "mission", "tokens"})
 BARE_SOURCE = "observation"
@@ -129,7 +129,7 @@ def _read_box(source: str, box: spaces.Box, wishes: Wishes) -> Reading:
     if dtype == np.uint8 and rank in (2, 3):
         highest = box.high.max()
         is_picture = highest == 255 and _picture_layout(box.shape) is not None
-        if is_picture and (wishes.size is not None or min(_picture_size(box.shape)) >= SMALLEST_CAMERA):
+        if is_picture and (wishes.size is not None or min(_picture_size(box.shape)) >= MIN_CAMERA_PX):
             return _picture(source, box, wishes.size)
         if highest < 255 or is_picture:
             return _categories(source, box)
@@ -221,7 +221,7 @@ def _sound(source: str, box: spaces.Box, rate_hz: int | None, kind: Microphone |
     if len(shape) == 1:
         return SoundReading(source, Microphone(1, shape[0], rate_hz), shape)
     channels, samples = min(shape), max(shape)
-    if channels == samples or channels > MOST_CHANNELS:
+    if channels == samples or channels > MAX_CHANNELS:
         raise SpecError(
             f'"{source}" has shape {shape}, in which channels cannot be told from samples; pass '
             f'kinds={{"{source}": Microphone(channels, samples, sample_rate_hz)}}.'

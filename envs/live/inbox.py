@@ -18,7 +18,7 @@ from .reading import Event, Reading, misfit
 QUIET_NS = to_ns(5.0)
 """Dropped readings are told of again after so long without any."""
 
-MOST_EVENTS = 1000
+MAX_EVENTS = 1000
 """How many events are kept until somebody takes them; then the oldest go."""
 
 
@@ -57,7 +57,7 @@ class Inbox:
         self._changed_ns = 0
         self._dropped_ns: int | None = None
         self._warnings: set[str] = set()
-        self._events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self._events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
 
     def offer(self, reading: Reading, now_ns: int) -> bool:
         """Lets a reading in if it is good.

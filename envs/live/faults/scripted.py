@@ -27,7 +27,7 @@ from .faults import Fault, Take
 NEVER_NS = 2**63 - 1
 """A time after every other."""
 
-LONGEST_READ_S = 0.1
+MAX_READ_S = 0.1
 """How long a scripted `read` waits for something to come, unless a fault makes it hang."""
 
 
@@ -175,7 +175,7 @@ class ScriptedSource(Source):
 
     def _wait_until(self, time_s: float, now_s: float) -> bool:
         """Waits for a moment of the script, but not long; whether it has come."""
-        until_s = min(time_s, now_s + LONGEST_READ_S)
+        until_s = min(time_s, now_s + MAX_READ_S)
         self.clock.sleep_until_ns(self.script.moment_ns(until_s))
         return until_s == time_s
 

@@ -29,13 +29,13 @@ SEQUENCE_RATE_HZ = 30.0
 FROZEN_S = 5.0
 """After so many seconds of equal frames a device that is plugged in counts as frozen."""
 
-LONGEST_WAIT_NS = 100_000_000
+MAX_WAIT_NS = 100_000_000
 """A read of a file waits no longer, so that the sensor can be stopped."""
 
-LONGEST_CATCH_UP_NS = 50_000_000
+MAX_CATCH_UP_NS = 50_000_000
 """How long frames that have piled up are skipped in one read."""
 
-MOST_BEHIND_NS = 2 * NS_PER_S
+MAX_LAG_NS = 2 * NS_PER_S
 """A file that is this late (the computer slept) goes on where it was instead of skipping."""
 
 
@@ -145,11 +145,11 @@ class CameraSource(Source):
         due_ns = self._start_ns + self._number * self._period_ns
         now_ns = self.clock.now_ns()
         if due_ns > now_ns:
-            self.clock.sleep_until_ns(min(due_ns, now_ns + LONGEST_WAIT_NS))
+            self.clock.sleep_until_ns(min(due_ns, now_ns + MAX_WAIT_NS))
             now_ns = self.clock.now_ns()
             if due_ns > now_ns:
                 return None
-        if now_ns - due_ns > MOST_BEHIND_NS:
+        if now_ns - due_ns > MAX_LAG_NS:
             self._start_ns += now_ns - due_ns
         newest = (now_ns - self._start_ns) // self._period_ns
         self._grab_of_file()
@@ -182,7 +182,7 @@ class CameraSource(Source):
             captured_ns = self.clock.now_ns()
             self._number += 1
             was_waiting = captured_ns - before_ns < self._period_ns * 3 // 10
-            if not was_waiting or captured_ns - began_ns > LONGEST_CATCH_UP_NS:
+            if not was_waiting or captured_ns - began_ns > MAX_CATCH_UP_NS:
                 return self._retrieve(captured_ns, self._number - 1)
             before_ns = captured_ns
 

@@ -25,7 +25,7 @@ STOP_WORDS = frozenset({"stop", "halt"})
 WAIT_S = 0.1
 """How long one read waits for something new."""
 
-LONGEST_LINE_BYTES = 4096
+MAX_LINE_BYTES = 4096
 """More without an end of line counts as a line."""
 
 AT_ITS_OWN_TIME = Patience(stall_s=float("inf"), start_up_s=float("inf"))
@@ -146,7 +146,7 @@ class LinesSource(SpokenTo):
 
     def _receive(self) -> None:
         try:
-            received = os.read(self._descriptor, LONGEST_LINE_BYTES)
+            received = os.read(self._descriptor, MAX_LINE_BYTES)
         except OSError:  # a terminal that was closed
             received = b""
         self._has_ended = not received
@@ -154,7 +154,7 @@ class LinesSource(SpokenTo):
 
     def _take_line(self) -> str | None:
         line, end, rest = self._bytes.partition(b"\n")
-        if not end and not (self._has_ended and line) and len(line) < LONGEST_LINE_BYTES:
+        if not end and not (self._has_ended and line) and len(line) < MAX_LINE_BYTES:
             return None
         self._bytes = rest
         return line.decode("utf-8", errors="replace")

@@ -35,10 +35,10 @@ FILE_ENDINGS = frozenset(
 SILENT_S = 5.0
 """After so many seconds of nothing but zeros a device is probably muted: a real microphone has noise."""
 
-MOST_BLOCKS = 50
+MAX_BLOCKS = 50
 """A read takes no more of what is waiting: some virtual devices deliver as fast as they are asked."""
 
-WORST_DRIFT_PPM = 500.0
+MAX_DRIFT_PPM = 500.0
 """Sound cards are within 100 millionths of their rate; beyond this something is wrong."""
 
 
@@ -99,7 +99,7 @@ class MicrophoneSource(Source):
         if block is None:
             return None
         heard_ns = self._take(block)
-        for _ in range(MOST_BLOCKS if self.feed.is_live else 0):
+        for _ in range(MAX_BLOCKS if self.feed.is_live else 0):
             if (block := self.feed.read(0.0)) is None:
                 break
             heard_ns = self._take(block)
@@ -156,7 +156,7 @@ class MicrophoneSource(Source):
             self._warn(
                 f'"{self.source}" gives nothing but zeros; is it muted, or may this program not use the microphone'
             )
-        if self._end > 60 * self.feed.rate_hz and abs(self.drift_ppm) > WORST_DRIFT_PPM:
+        if self._end > 60 * self.feed.rate_hz and abs(self.drift_ppm) > MAX_DRIFT_PPM:
             self._warn(f'"{self.source}" does not keep its rate of {self.feed.rate_hz} Hz')
 
     def _warn(self, sentence: str) -> None:

@@ -14,12 +14,12 @@ from typing import Any
 from ....perception.errors import MissingExtraError
 from ..clock import NS_PER_S, Clock
 from ..source import SourceError
-from .feeds import BLOCK_S, LONGEST_WAIT_S, Block, Feed
+from .feeds import BLOCK_S, MAX_WAIT_S, Block, Feed
 
 QUEUE_S = 2.0
 """How much sound waits for a reader who is late; then the oldest is lost, and counted."""
 
-LARGEST_LATENCY_S = 1.0
+MAX_LATENCY_S = 1.0
 """Devices that claim to be later than this are not believed."""
 
 
@@ -79,7 +79,7 @@ class DeviceFeed(Feed):
             except (sounddevice.PortAudioError, ValueError) as error:
                 raise SourceError(f'The microphone "{device["name"]}" cannot be opened: {_reason(error)}.') from error
 
-    def read(self, timeout_s: float = LONGEST_WAIT_S) -> Block | None:
+    def read(self, timeout_s: float = MAX_WAIT_S) -> Block | None:
         if not self._blocks and timeout_s > 0:
             self._arrived.clear()
             if not self._blocks:
@@ -102,7 +102,7 @@ class DeviceFeed(Feed):
         now_ns = self._clock.now_ns()
         self._counted += count
         age_s = times.currentTime - times.inputBufferAdcTime - count / self.rate_hz
-        if not (times.inputBufferAdcTime > 0 and 0.0 <= age_s <= LARGEST_LATENCY_S):
+        if not (times.inputBufferAdcTime > 0 and 0.0 <= age_s <= MAX_LATENCY_S):
             age_s = 0.0
         told_ns = now_ns - round(age_s * NS_PER_S)
         self._blocks.append(Block(heard.T.copy(), self._counted, told_ns, bool(status.input_overflow)))

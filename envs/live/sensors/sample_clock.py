@@ -13,10 +13,10 @@ WINDOW_S = 0.5
 PHASE_GAIN, RATE_GAIN = 0.3, 0.05
 """How much of the remaining error is mended in a window: in the anchor, and in the rate."""
 
-LARGEST_ERROR_S = 0.1
+MAX_ERROR_S = 0.1
 """An error beyond that is no drift: samples were lost, and the anchor is set anew."""
 
-LARGEST_DRIFT = 0.01
+MAX_DRIFT = 0.01
 """Device rates are believed to be within one per cent of what they claim."""
 
 
@@ -60,7 +60,7 @@ class SampleClock:
             return told_ns
         counted_ns = self._anchor_ns + (count - self._anchor_count) * self._period_ns
         error_ns = told_ns - counted_ns
-        if abs(error_ns) > LARGEST_ERROR_S * NS_PER_S:
+        if abs(error_ns) > MAX_ERROR_S * NS_PER_S:
             self._anchor(count, told_ns)
             return told_ns
         if self._least_ns is None or error_ns < self._least_ns:
@@ -78,6 +78,6 @@ class SampleClock:
         error_ns = self._least_ns or 0.0
         samples = count - self._window_start
         period_ns = self._period_ns + RATE_GAIN * error_ns / samples
-        low, high = self._nominal_ns * (1 - LARGEST_DRIFT), self._nominal_ns * (1 + LARGEST_DRIFT)
+        low, high = self._nominal_ns * (1 - MAX_DRIFT), self._nominal_ns * (1 + MAX_DRIFT)
         self._period_ns = min(max(period_ns, low), high)
         self._anchor(count, counted_ns + PHASE_GAIN * error_ns)

@@ -26,7 +26,7 @@ from .file import RecordingFile
 from .format import EVENTS, SENSES, TICKS, Encoder, as_json
 from .queue import RecordingQueue
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """How much may wait for the disk: 170 s of 64 x 64 pictures at 30 Hz, 2 s of 640 x 360."""
 
 FLUSH_S = 0.5
@@ -64,7 +64,7 @@ class Recorder:
         policy: who acts, as plain JSON values: its run directory and identity, say.
         clock: the rig's.
         tell: called, from the recorder's thread, with a sentence when something is lost or the recording ends early.
-        most_bytes: how much may wait for the disk.
+        max_bytes: how much may wait for the disk.
 
     Attributes:
         path: the file.
@@ -87,15 +87,15 @@ class Recorder:
         policy: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        if not (type(most_bytes) is int and most_bytes > 0):
-            raise ConfigError(f"`most_bytes` must be a whole number above 0; got {most_bytes!r}.")
+        if not (type(max_bytes) is int and max_bytes > 0):
+            raise ConfigError(f"`max_bytes` must be a whole number above 0; got {max_bytes!r}.")
         self.path = _file(Path(path))
         self.failure = ""
         self._clock = clock or SystemClock()
         self._tell = tell
-        self._queue: RecordingQueue[_Job] = RecordingQueue(most_bytes)
+        self._queue: RecordingQueue[_Job] = RecordingQueue(max_bytes)
         self._told: dict[str, int] = {}
         self._told_s = -math.inf
         self._encoders = {SENSES + name: Encoder(name, kind) for name, kind in senses.items()}

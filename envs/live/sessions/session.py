@@ -24,10 +24,10 @@ from ..align import Observation
 from ..reading import EVENT_KINDS, Event
 from .format import EVENTS, FORMAT, SENSES, TICKS, VERSION, Decoder, SessionError, Stored
 
-LARGEST_RECORD_BYTES = 2**30
+MAX_RECORD_BYTES = 2**30
 """A record that claims to be larger is damage."""
 
-MOST_HELD, MOST_HELD_A_S = 256, 1000
+MAX_HELD, MAX_HELD_PER_S = 256, 1000
 """How many readings of a sense are kept, and how many for each second of a tick, while a tick that used them may still
 come: everything that is sensed during a tick stands before it in the file."""
 
@@ -150,7 +150,7 @@ class Session:
             ) from error
         try:
             with open(self.path, "rb") as file:
-                reader = StreamReader(file, validate_crcs=True, record_size_limit=LARGEST_RECORD_BYTES)
+                reader = StreamReader(file, validate_crcs=True, record_size_limit=MAX_RECORD_BYTES)
                 yield from reader.records
         except FileNotFoundError as error:
             raise SessionError(f"There is no recording {self.path}; give the .mcap file of a session.") from error
@@ -212,7 +212,7 @@ def only_file(path: str | os.PathLike[str]) -> Path:
 def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
     held: dict[str, dict[int, Stored]] = {name: {} for name in session.spec}
     nothing = session.spec.placeholder()
-    most = max(MOST_HELD, math.ceil(MOST_HELD_A_S * session.period_s))
+    most = max(MAX_HELD, math.ceil(MAX_HELD_PER_S * session.period_s))
     events: list[Event] = []
     for part in session:
         if isinstance(part, Stored):

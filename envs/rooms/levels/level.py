@@ -30,7 +30,7 @@ FREE_BITS = (1 << 62) - 1
 """A draw under this mask is a random rank; the next bit marks what must not be drawn."""
 
 _TOGETHER = 512  # rows that cost hardly more than one
-_MOST_ATTEMPTS = 100_000
+_MAX_ATTEMPTS = 100_000
 _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts count from 0
 
 
@@ -164,7 +164,7 @@ class Level:
         draft, valid, attempts = self._first_valid(life, 0)
         pending = (~valid).nonzero().flatten()
         while len(pending):
-            if attempts >= _MOST_ATTEMPTS:
+            if attempts >= _MAX_ATTEMPTS:
                 raise ConfigError(f"{self.name} found no valid world in {attempts} attempts; ask for fewer `objects`.")
             again, valid, attempts = self._first_valid(life[pending], attempts)
             done = valid.nonzero().flatten()

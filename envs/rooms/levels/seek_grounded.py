@@ -33,8 +33,8 @@ from .placing import Scatter, kth
 
 INNER = 8
 """Cells along the room's inside."""
-MOST_OBJECTS = 5
-MOST_STEPS = 30
+MAX_OBJECTS = 5
+MAX_STEPS = 30
 
 _HEIGHTS = (SHORT, TALL)
 _COLOURS = tuple(COLOURS.index(name) for name in ("red", "green", "blue", "yellow"))
@@ -124,12 +124,12 @@ class SeekGrounded(Level):
 
     def __init__(
         self,
-        objects: int = MOST_OBJECTS,
+        objects: int = MAX_OBJECTS,
         split: Literal["train", "test"] | None = None,
-        max_steps: int = MOST_STEPS,
+        max_steps: int = MAX_STEPS,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.objects = whole("objects", objects, 2, MOST_OBJECTS)
+        self.objects = whole("objects", objects, 2, MAX_OBJECTS)
         among("split", split, (None, "train", "test"))
         self.max_steps = whole("max_steps", max_steps, 1, 1_000_000)
         plan = FloorPlan(1, INNER + 2, device)

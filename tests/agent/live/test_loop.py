@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from senseweave.agent.live.loop import MOST_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
+from senseweave.agent.live.loop import MAX_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
 from senseweave.envs.live.bodies.actuators import Actuator, CallbackActuator
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.faults import Unplugged
@@ -176,4 +176,4 @@ print(heaps)
     for way in ("few", "many"):
         words = [sys.executable, "-P", "-c", program, way]
         heaps[way] = int(subprocess.run(words, env=free, capture_output=True, text=True, check=True).stdout)
-    assert heaps["few"] <= MOST_HEAPS - 1 < 4 < heaps["many"], "besides the first heap, which is not counted"
+    assert heaps["few"] <= MAX_HEAPS - 1 < 4 < heaps["many"], "besides the first heap, which is not counted"

@@ -11,7 +11,7 @@ import pytest
 
 from kit.live_sessions import SENSES, make_rig, play, record
 from senseweave.agent.live import page as live_report
-from senseweave.agent.live.digest import MOST_EVENTS, MOST_PICTURES, MOST_POINTS, Curve, Digest, Sample, bands
+from senseweave.agent.live.digest import MAX_EVENTS, MIN_PICTURES, MAX_POINTS, Curve, Digest, Sample, bands
 from senseweave.agent.show import charts as live_charts
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.sessions.session import SessionError
@@ -104,10 +104,10 @@ def test_a_long_session_has_a_small_page_in_little_memory() -> None:
     collected = digest(5000, events=[event])
     text = live_report.page(collected, {}, {})
     assert len(text) < 400_000
-    assert MOST_PICTURES <= len(collected.pictures["camera"]) < 2 * MOST_PICTURES
-    assert len(collected.times_s) <= MOST_POINTS + 1
-    assert len(collected.events) == MOST_EVENTS
-    assert f"5,000 overflow. The first {5000 - MOST_EVENTS:,} are left out." in Reader(text).words
+    assert MIN_PICTURES <= len(collected.pictures["camera"]) < 2 * MIN_PICTURES
+    assert len(collected.times_s) <= MAX_POINTS + 1
+    assert len(collected.events) == MAX_EVENTS
+    assert f"5,000 overflow. The first {5000 - MAX_EVENTS:,} are left out." in Reader(text).words
     assert collected.presence == {"audio": 1.0, "camera": 1.0, "instruction": 0.0}
 
 
@@ -117,19 +117,19 @@ def test_pictures_are_spread_evenly_over_the_session() -> None:
     assert np.allclose(steps, steps[0]) and seconds[0] == 0 and seconds[-1] > 90
 
 
-@pytest.mark.parametrize("ticks", [1, MOST_POINTS, MOST_POINTS + 1, 5 * MOST_POINTS + 3])
+@pytest.mark.parametrize("ticks", [1, MAX_POINTS, MAX_POINTS + 1, 5 * MAX_POINTS + 3])
 def test_a_curve_keeps_means_and_maxima_of_all_ticks(ticks) -> None:
     values = np.random.default_rng(ticks).random(ticks)
     mean, most = Curve(1), Curve(1, takes_maximum=True)
     for value in values:
         mean.add(np.array([value]))
         most.add(np.array([value]))
-    size = 2 ** max(0, math.ceil(math.log2(ticks / (MOST_POINTS + 0.5))))
+    size = 2 ** max(0, math.ceil(math.log2(ticks / (MAX_POINTS + 0.5))))
     groups = [values[i : i + size] for i in range(0, ticks, size)]
     if len(mean.points()) == len(groups):
         assert np.allclose(mean.points()[:, 0], [group.mean() for group in groups])
         assert np.allclose(most.points()[:, 0], [group.max() for group in groups])
-    assert most.points().max() == values.max() and len(mean.points()) <= MOST_POINTS + 1
+    assert most.points().max() == values.max() and len(mean.points()) <= MAX_POINTS + 1
 
 
 def test_a_tone_is_seen_in_its_band_and_twice_as_high_further_up() -> None:

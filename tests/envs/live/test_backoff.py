@@ -7,7 +7,7 @@ import pytest
 
 from senseweave.envs.live.backoff import Patience, Watchdog
 from senseweave.envs.live.clock import to_ns
-from senseweave.envs.live.inbox import MOST_EVENTS, Inbox
+from senseweave.envs.live.inbox import MAX_EVENTS, Inbox
 from senseweave.envs.live.reading import EVENT_KINDS, Event, Reading, misfit
 from senseweave.envs.live.sensor import Sensor
 from senseweave.perception.errors import ConfigError
@@ -111,11 +111,11 @@ def test_content_that_stays_the_same_counts_as_frozen_only_where_that_is_asked_f
 
 def test_events_that_nobody_takes_do_not_pile_up() -> None:
     inbox = Inbox("touch", KIND)
-    for i in range(3 * MOST_EVENTS):
+    for i in range(3 * MAX_EVENTS):
         inbox.tell(i, "overflow")
     taken = inbox.take_events()
-    assert len(taken) == MOST_EVENTS
-    assert taken[-1].time_ns == 3 * MOST_EVENTS - 1
+    assert len(taken) == MAX_EVENTS
+    assert taken[-1].time_ns == 3 * MAX_EVENTS - 1
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def test_a_disk_that_hangs_holds_nothing_up_and_pictures_are_dropped_first(tmp_p
     monkeypatch.setattr("senseweave.envs.live.sessions.recorder.RecordingFile", SlowFile)
     monkeypatch.setattr(SlowFile, "gate", threading.Event())
     rig, told = make_rig(faults={}), []
-    recorder = Recorder(tmp_path / "slow.mcap", SENSES, clock=rig.clock, tell=told.append, most_bytes=210_000)
+    recorder = Recorder(tmp_path / "slow.mcap", SENSES, clock=rig.clock, tell=told.append, max_bytes=210_000)
     recorder.listen("camera", rig.sensors["camera"])
     started = time.monotonic()
     ticks = play(rig, 2.0, recorder.look_on)
