@@ -28,7 +28,7 @@ from tables import machine, print_json, print_table, tell
 
 from senseweave.envs.live.sensors.instruction import STOP_WORDS
 from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
-from senseweave.envs.live.sensors.recogniser import MIN_MEAN, MAX_S, MAX_UNSAID_S, MIN_WORD, Recogniser, fits
+from senseweave.envs.live.sensors.recogniser import MAX_S, MAX_UNSAID_S, MIN_MEAN, MIN_WORD, Recogniser, fits
 
 WRONG_COSTS = 5
 GRID = (

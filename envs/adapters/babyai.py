@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, MissingExtraError, unknown_name
 from ...perception.spec import Camera, Grid, Kind, Spec, Vector
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from ..observation import Observation
 from .construct import construct
 
 View = Literal["grid", "camera"]
@@ -26,8 +27,6 @@ ACTION_NAMES = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 
 STEP_S = 0.1
 """Nominal duration of a step: MiniGrid renders ten frames a second."""
-
-Observation = dict[str, NDArray[Any]]
 
 
 def make_babyai(

@@ -9,19 +9,16 @@ settled. Nothing waits here and nothing that a sensor does can raise.
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Instruction, Spec
+from ..observation import Observation
 from .clock import NS_PER_S
 from .event_limiter import Changes
 from .reading import Event, Reading, misfit
 from .sensor import Sensor
-
-Observation = dict[str, NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
+from ..observation import Observation
 from .codes import ACTIONS
-from .render.renderer import Moments
+from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import choose_device, require_whole_number
+from .settings import MAX_SEED, choose_device, require_whole_number
 from .simulation import Simulation
 from .vector_env import refuse_reset_options, require_render_mode
-
-Observation = dict[str, NDArray[Any]]
-_LARGEST_SEED = 2**31 - 1
 
 
 class RoomsEnv(gymnasium.Env[Any, Any]):
@@ -71,7 +69,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         self._actions = torch.arange(len(ACTIONS), device=self._device)[:, None]
         self._mission = 0
         self._is_over = True
-        self._moments = Moments(self.simulation.level) if render_mode else None
+        self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
         self._last: Observation = {}
 
     @torch.inference_mode()
@@ -92,7 +90,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         if seed is None and self.simulation.has_begun:
             self.simulation.begin_next_everywhere()
         else:
-            seed = int(self.np_random.integers(_LARGEST_SEED)) if seed is None else seed
+            seed = int(self.np_random.integers(MAX_SEED)) if seed is None else seed
             life = torch.tensor([[seed], [0], [0]], device=self._device)
             self.simulation.begin(*life.unbind())
         self._mission = int(self.simulation.state.mission)
@@ -132,9 +130,9 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             ConfigError: nothing has begun.
             MissingExtraError: cv2 cannot be imported.
         """
-        if self._moments is None:
+        if self._renderer is None:
             return None
-        return self._moments.draw(self.simulation.state, 0, self._last)
+        return self._renderer.draw(self.simulation.state, 0, self._last)
 
     @torch.inference_mode()
     def expert_action(self) -> int:
@@ -143,8 +141,8 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
 
     def _observe(self, *, is_first: bool = False) -> Observation:
         observation = {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}
-        if self._moments is not None:
-            self._moments.remember(observation, is_first=is_first)
+        if self._renderer is not None:
+            self._renderer.remember(observation, is_first=is_first)
             self._last = {name: array.copy() for name, array in observation.items()}
         return observation
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...perception.errors import ConfigError
+from ..observation import Observation
 from .vector_env import RoomsVectorEnv
 
-Observation = dict[str, NDArray[Any]]
 Indices = None | int | Iterable[int]
 
 

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ...perception.errors import ConfigError, did_you_mean, unknown_name
 from .codes import DONE
-from .expert.expert import Expert
+from .expert.planner import Planner
 from .levels.levels import LEVELS, level_options, make_level
 from .outages import RoomsOutages, take_away
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
 from .state import RoomsState
-from .world import Outcome, World
+from .world import World, WorldStep
 
 _OUTAGES = "outages."
 """Begins the names of the outages' tensors in `tensors`."""
@@ -65,7 +65,7 @@ class Simulation:
             self.spec.names, self.settings.outages, self.settings.outage_steps, self.settings.all_at_once, device
         )
         self._outages = outages if bool(outages.process.rate.any()) else None
-        self._expert: Expert | None = None
+        self._planner: Planner | None = None
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
@@ -87,7 +87,7 @@ class Simulation:
         return self._state is not None
 
     def begin(self, seed: Int[Tensor, " b"], index: Int[Tensor, " b"], episode: Int[Tensor, " b"]) -> None:
-        """Starts an episode in every environment; see draws.py for what names a life."""
+        """Starts an episode in every environment; see random.py for what names a life."""
         self._live_on(self.level.generate(seed, index, episode))
         if self._outages is not None:
             self._outages.begin(self.state)
@@ -130,7 +130,7 @@ class Simulation:
         self._next = None
         self._is_used = torch.ones(len(state), dtype=torch.bool, device=self.device)
 
-    def act(self, actions: Int[Tensor, " b"]) -> Outcome:
+    def act(self, actions: Int[Tensor, " b"]) -> WorldStep:
         """Does one action everywhere; they must be in 0..6."""
         outcome = self._world.step(self.state, actions)
         if self._outages is not None:
@@ -148,13 +148,13 @@ class Simulation:
     def expert_actions(self) -> Int[Tensor, " b"]:
         """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
 
-        With a camera, what can be told by its look alone is looked for, see expert_gaze.py.
+        With a camera, what can be told by its look alone is looked for, see expert/gaze.py.
         """
-        if self._expert is None:
-            self._expert = Expert(self.level.height, self.level.width, self.device)
+        if self._planner is None:
+            self._planner = Planner(self.level.height, self.level.width, self.device)
         by_look = self.level.is_told_by_look if "camera" in self.spec else None
         must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
-        actions = self._expert.act(self.state, must_see)
+        actions = self._planner.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
 

@@ -23,14 +23,13 @@ from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
 from .registration import rooms_id
-from .render.renderer import Moments
+from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import choose_device, require_whole_number
+from .settings import MAX_SEED, choose_device, require_whole_number
 from .simulation import Simulation
 from .state import RoomsState
 
-Observation = dict[str, Tensor]
-_LARGEST_SEED = 2**31 - 1
+TensorObservation = dict[str, Tensor]
 _LAST_ACTION = len(ACTIONS) - 1
 
 
@@ -53,7 +52,7 @@ class Instructions(Sequence[str]):
         return [self._texts[row] for row in rows] if isinstance(number, slice) else self._texts[rows]
 
 
-class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
+class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     """A batch of rooms. Observations are dicts of fresh tensors, b rows each, as `senses` describes them.
 
     Environment i of a batch that was reset with seed s lives the life (s, i), whatever the size of the batch, the
@@ -122,7 +121,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.single_observation_space = self.senses.space()
         self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._moments = Moments(self.simulation.level) if render_mode else None
+        self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
         self._flags = torch.zeros(2, dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
 
     @cached_property
@@ -137,7 +136,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    ) -> tuple[TensorObservation, dict[str, Any]]:
         """Starts an episode everywhere.
 
         Args:
@@ -159,14 +158,14 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def step(
         self, actions: Tensor | np.ndarray
-    ) -> tuple[Observation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
+    ) -> tuple[TensorObservation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
         """Does one action in every environment, and starts the next episode where one is over.
 
         Args:
             actions: whole numbers 0..6, (b,), a tensor on any device or an array.
 
         Returns:
-            Observation, reward float32 (b,), terminated and truncated bool (b,), infos; see the class.
+            TensorObservation, reward float32 (b,), terminated and truncated bool (b,), infos; see the class.
 
         Raises:
             ConfigError: an action is out of range, or their shape or type is wrong; nothing is done then, except on
@@ -189,7 +188,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         infos["_is_success"] = infos["_episode"] = is_over
         return simulation.observe(), outcome.reward, outcome.terminated, outcome.truncated, infos
 
-    def observe(self) -> Observation:
+    def observe(self) -> TensorObservation:
         """The present observation once more, in fresh tensors; after `set_state`, say."""
         return self.simulation.observe()
 
@@ -223,11 +222,11 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
             ConfigError: nothing has begun.
             MissingExtraError: cv2 cannot be imported.
         """
-        if self._moments is None:
+        if self._renderer is None:
             return None
         observation = {name: tensor.cpu().numpy() for name, tensor in self.observe().items()}
         rows = ({name: array[row] for name, array in observation.items()} for row in range(self.num_envs))
-        return tuple(self._moments.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
+        return tuple(self._renderer.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()
@@ -237,7 +236,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         numbers = torch.arange(self.num_envs, device=self.device)
         zeros = torch.zeros_like(numbers)
         if seed is None:
-            seed = int(self.np_random.integers(_LARGEST_SEED))
+            seed = int(self.np_random.integers(MAX_SEED))
         if isinstance(seed, (Sequence, np.ndarray)) and getattr(seed, "ndim", 1) and not isinstance(seed, str):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")

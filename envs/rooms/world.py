@@ -60,7 +60,7 @@ _EFFECT_STRIDES = (1, 8, 8 * _CODES // 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class WorldStep:
     """What one step brought.
 
     Attributes:
@@ -165,7 +165,7 @@ class World:
         self._verdicts = _verdicts().to(device)
         self._relations = relations.to(device)
 
-    def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> Outcome:
+    def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> WorldStep:
         """Does one action in every room.
 
         Args:
@@ -204,4 +204,4 @@ class World:
         state.step_count += 1
 
         worth = (state.step_count.to(torch.float64) / state.max_steps).mul_(-0.9).add_(1)
-        return Outcome((worth * success).to(torch.float32), success | is_wrong, state.step_count >= state.max_steps)
+        return WorldStep((worth * success).to(torch.float32), success | is_wrong, state.step_count >= state.max_steps)

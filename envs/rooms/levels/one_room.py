@@ -31,7 +31,7 @@ LOOK_TEXTS = tuple((kind, colour) for kind in THINGS for colour in range(len(COL
 """(kind, colour) of each look."""
 
 
-class Instruction(NamedTuple):
+class Task(NamedTuple):
     """What a level asks for in a world that is otherwise drawn."""
 
     is_target: Bool[Tensor, "b m"]
@@ -109,11 +109,11 @@ class OneRoom(Level):
         own = bits[:, _FREE : self._look_end]
         return own.topk(self.objects, dim=1, largest=False).indices if self.looks_differ else own % LOOKS
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         """The mission: here, to go to things that look like one of them."""
         chosen = look.gather(1, bits[:, _FIRST, None] % self.objects)
         is_target = look == chosen
-        return Instruction(is_target, chosen.squeeze(1) + (is_target.sum(dim=1) > 1) * LOOKS)
+        return Task(is_target, chosen.squeeze(1) + (is_target.sum(dim=1) > 1) * LOOKS)
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
         """One attempt for each key, and which of them are valid."""
@@ -160,9 +160,9 @@ class GoToRedBall(OneRoom):
         look[:, 0] = RED_BALL
         return look
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         is_target = look == RED_BALL
-        return Instruction(is_target, (is_target.sum(dim=1) > 1).to(torch.int64))
+        return Task(is_target, (is_target.sum(dim=1) > 1).to(torch.int64))
 
 
 class GoToRedBallGrey(GoToRedBall):
@@ -195,7 +195,7 @@ class PutNextLocal(OneRoom):
         texts = [thing("the", *look) for look in LOOK_TEXTS]
         return tuple(put_next(what, beside) for what in texts for beside in texts if what != beside)
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         first = bits[:, _FIRST, None] % self.objects
         second = (first + 1 + bits[:, _SECOND, None] % (self.objects - 1)) % self.objects
         slots = torch.arange(self.objects, device=look.device)
@@ -203,7 +203,7 @@ class PutNextLocal(OneRoom):
         here, there = cell.gather(1, first).squeeze(1), cell.gather(1, second).squeeze(1)
         apart = (self.plan.x[here] - self.plan.x[there]).abs() + (self.plan.y[here] - self.plan.y[there]).abs()
         mission = what * (LOOKS - 1) + beside - (beside > what).to(torch.int64)
-        return Instruction(slots == first, mission, slots == second, apart > 1)
+        return Task(slots == first, mission, slots == second, apart > 1)
 
 
 class PickupLoc(OneRoom):

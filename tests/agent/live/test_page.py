@@ -11,7 +11,7 @@ import pytest
 
 from kit.live_sessions import SENSES, make_rig, play, record
 from senseweave.agent.live import page as live_report
-from senseweave.agent.live.digest import MAX_EVENTS, MIN_PICTURES, MAX_POINTS, Curve, Digest, Sample, bands
+from senseweave.agent.live.digest import MAX_EVENTS, MAX_POINTS, MIN_PICTURES, Curve, Digest, Sample, bands
 from senseweave.agent.show import charts as live_charts
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.sessions.session import SessionError

@@ -171,7 +171,7 @@ def test_an_agent_without_a_camera_is_drawn_with_its_symbolic_view() -> None:
 def test_what_a_batch_draws_with_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     batch = RoomsVectorEnv("Seek", 2, "cpu", render_mode="rgb_array")
     batch.reset(seed=0)
-    monkeypatch.delattr("senseweave.envs.rooms.vector_env.Moments")
+    monkeypatch.delattr("senseweave.envs.rooms.vector_env.RoomRenderer")
     single = RoomsEnv("Seek", render_mode="rgb_array")
     single.reset(seed=0)
     pictures = batch.render()
