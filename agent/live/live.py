@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from .page import Reporter
 
 
-def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None) -> dict[str, Any]:
+def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None) -> dict[str, Any]:
     """Runs one session.
 
     Args:
         config: what was asked for.
-        look_on: called with every tick, in the loop's thread; it must return at once.
+        on_tick: called with every tick, in the loop's thread; it must return at once.
 
     Returns:
         What `live --json` prints.
@@ -65,21 +65,21 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
     with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
         status = keepers.enter_context(StatusLine(parts.rig.timing))
-        parts.rig.when_silent = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
-        lookers_on: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
-        if look_on is not None:
-            lookers_on.append(look_on)
+        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        observers: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
+        if on_tick is not None:
+            observers.append(on_tick)
         recorder = None
         if config.record is not None:
             recorder = keepers.enter_context(_recorder(config, parts, run, status))
-            lookers_on.append(recorder.look_on)
+            observers.append(recorder.on_tick)
         reporter = None
         if config.report is not None:
             reporter = keepers.enter_context(_reporter(config, parts, status))
-            lookers_on.append(reporter.look_on)
+            observers.append(reporter.on_tick)
         keepers.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
 
-        def tell_the_last(events: Sequence[Event]) -> None:
+        def note_last_events(events: Sequence[Event]) -> None:
             status.tell_events(events)
             for keeper in (recorder, reporter):
                 if keeper is not None:
@@ -91,8 +91,8 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
             wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
-            lookers_on=lookers_on,
-            at_the_end=tell_the_last,
+            observers=observers,
+            on_end=note_last_events,
         )
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {

@@ -79,8 +79,8 @@ def run_loop(
     seconds: float = math.inf,
     seed: int = 0,
     wants_to_stop: Callable[[], bool] = lambda: False,
-    lookers_on: Sequence[Callable[[Tick], object]] = (),
-    at_the_end: Callable[[Sequence[Event]], object] = lambda events: None,
+    observers: Sequence[Callable[[Tick], object]] = (),
+    on_end: Callable[[Sequence[Event]], object] = lambda events: None,
 ) -> Tally:
     """Lets a player act on a rig until the time is over or somebody wants to stop.
 
@@ -90,8 +90,8 @@ def run_loop(
         seconds: of the rig's clock, from the first observation.
         seed: for the player and the body.
         wants_to_stop: asked at every tick.
-        lookers_on: called with every `Tick`, when its action is out; each must return at once.
-        at_the_end: called with the events of the last observation, which nobody acted on.
+        observers: called with every `Tick`, when its action is out; each must return at once.
+        on_end: called with the events of the last observation, which nobody acted on.
 
     Returns:
         What was counted.
@@ -112,14 +112,14 @@ def run_loop(
             report = info["actuator"]
             tick = Tick(moment, move, info["sent"] if move is not None else None, info["safe_reason"], report)
             tally.add(tick)
-            for look_on in lookers_on:
-                look_on(tick)
+            for on_tick in observers:
+                on_tick(tick)
             if player is not None and (report.get("terminated") or report.get("truncated")):
                 player.start(seed)
     if rig.moment is not None:
         tally.seconds = (rig.moment.time_ns - start_ns) / NS_PER_S
         tally.count_events(rig.moment)
-        at_the_end(rig.moment.events)
+        on_end(rig.moment.events)
     return tally
 
 

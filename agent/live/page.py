@@ -106,11 +106,11 @@ class Reporter:
         facts: Mapping[str, str] | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
     ) -> Self:
-        """A reporter of a rig: give its `look_on` to the loop. See the class."""
+        """A reporter of a rig: give its `on_tick` to the loop. See the class."""
         digest = Digest(rig.senses, rig.action_names, rig.period_s, rig.max_age_s)
         return cls(path, digest, facts=facts, timing=rig.timing.summary, tell=tell)
 
-    def look_on(self, tick: Tick) -> None:
+    def on_tick(self, tick: Tick) -> None:
         """Takes note of a tick; returns at once."""
         self._added += 1
         self._waiting.append(tick)

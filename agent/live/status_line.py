@@ -30,7 +30,7 @@ SAME_AGAIN_S = 5.0
 MAX_WAITING = 200
 """How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
 
-UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
+QUIET_KINDS = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
 """Kinds that are no line of their own: counts and the status line show them."""
 
 
@@ -128,7 +128,7 @@ class StatusLine:
         self._is_terminal = self._stream.isatty() if is_terminal is None else is_terminal
         self._glance: Glance | None = None
         self._waiting: collections.deque[str] = collections.deque(maxlen=MAX_WAITING)
-        self._told_s: dict[tuple[str, str], float] = {}
+        self._shown_s: dict[tuple[str, str], float] = {}
         self._line = ""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="status-line", daemon=True)
@@ -145,8 +145,8 @@ class StatusLine:
         """Has events written above the line, except those that nobody wants to read again so soon."""
         for event in events:
             key, now_s = (event.sense, event.kind), event.time_ns / 1e9
-            if event.kind not in UNTOLD and now_s - self._told_s.get(key, -math.inf) >= SAME_AGAIN_S:
-                self._told_s[key] = now_s
+            if event.kind not in QUIET_KINDS and now_s - self._shown_s.get(key, -math.inf) >= SAME_AGAIN_S:
+                self._shown_s[key] = now_s
                 self._waiting.append(event_text(event))
 
     def __enter__(self) -> Self:

@@ -53,8 +53,8 @@ class Source:
         """Gives the device back. Called once after `open`, also after one that raised, and must bear that."""
 
     def take_notes(self) -> list[tuple[str, str]]:
-        """What is worth telling since the last call, as (event kind, detail); asked for after each `open` and `read`.
+        """What is worth reporting since the last call, as (event kind, detail); asked for after each `open` and `read`.
 
-        A "warning" is told once in a sensor's life, however often its source is made anew.
+        A "warning" becomes an event once in a sensor's life, however often its source is made anew.
         """
         return []

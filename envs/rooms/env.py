@@ -95,7 +95,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             self.simulation.begin(*life.unbind())
         self._mission = int(self.simulation.state.mission)
         self._is_over = False
-        return self._observe(is_first=True), self._tell()
+        return self._observe(is_first=True), self._info()
 
     @torch.inference_mode()
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -114,7 +114,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         outcome = self.simulation.act(self._actions[number])
         terminated, truncated, reward = bool(outcome.terminated), bool(outcome.truncated), float(outcome.reward)
         self._is_over = terminated or truncated
-        info = self._tell()
+        info = self._info()
         if self._is_over:
             info["is_success"] = terminated and reward > 0
         return self._observe(), reward, terminated, truncated, info
@@ -146,6 +146,6 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             self._last = {name: array.copy() for name, array in observation.items()}
         return observation
 
-    def _tell(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         was_truncated = self.simulation.senses.instruction_was_truncated[self._mission]
         return {"instruction": self.instructions[self._mission], "instruction_was_truncated": was_truncated}

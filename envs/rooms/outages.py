@@ -85,7 +85,7 @@ class RoomsOutages:
         return draw_uniform(key[:, None].expand(-1, chains), step[:, None] * chains + self._chain)
 
 
-def take_away(observation: dict[str, Tensor], names: tuple[str, ...], absent: Bool[Tensor, "b s"]) -> None:
+def zero_absent(observation: dict[str, Tensor], names: tuple[str, ...], absent: Bool[Tensor, "b s"]) -> None:
     """Puts zeros in the place of absent senses, and into the mask, in place."""
     for number, name in enumerate(names):
         content, is_absent = observation[name], absent[:, number]

@@ -176,12 +176,12 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         outcome = simulation.act(actions)
         is_over = outcome.terminated | outcome.truncated
         steps = simulation.state.step_count.clone()
-        which, makes_more = self._ends(is_over, is_refused)
+        which, must_generate = self._ends(is_over, is_refused)
         final = {}
         if len(which):
             final = {"final_obs": simulation.observe(which), "_final_obs": is_over, "final_rows": which}
             final["final_mission"] = simulation.state.mission.index_select(0, which)
-            simulation.begin_next(which, makes_more)
+            simulation.begin_next(which, must_generate)
         infos = self._infos() | final
         infos["is_success"] = outcome.terminated & (outcome.reward > 0)
         infos["episode"] = {"r": outcome.reward.clone(), "l": steps}
@@ -266,10 +266,10 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
 
     def _ends(self, is_over: Bool[Tensor, " b"], is_refused: Tensor | None) -> tuple[Int[Tensor, " k"], bool]:
         """Which episodes are over, and whether the next ones have to be made; waits for the device once."""
-        makes_more = self.simulation.lacks_next(is_over)
+        must_generate = self.simulation.must_generate(is_over)
         if self._flags is None:
-            return is_over.nonzero()[:, 0], bool(makes_more)
-        flags = torch.stack((makes_more, makes_more.new_zeros(()) if is_refused is None else is_refused))
+            return is_over.nonzero()[:, 0], bool(must_generate)
+        flags = torch.stack((must_generate, must_generate.new_zeros(()) if is_refused is None else is_refused))
         self._flags.copy_(flags, non_blocking=True)
         which = is_over.nonzero()[:, 0]  # this waits, so the flags have arrived as well
         if bool(self._flags[1]):

@@ -35,13 +35,13 @@ class Block:
     Attributes:
         samples: int16 (c, n).
         end: how many samples the device has taken to the end of this block, with those that were lost.
-        told_ns: when the last sample was heard, as far as is known from this block alone.
+        reported_ns: when the last sample was heard, as far as is known from this block alone.
         has_unknown_loss: the device says that it lost samples before this block, but not how many.
     """
 
     samples: Int16[np.ndarray, "c n"]
     end: int
-    told_ns: int
+    reported_ns: int
     has_unknown_loss: bool = False
 
 

@@ -13,7 +13,7 @@ from typing import IO, Any
 from ....perception.errors import ConfigError
 from ....perception.spec import Instruction
 from ....perception.tokenizer import default_tokenizer
-from ..backoff import Patience
+from ..backoff import Backoff
 from ..clock import NS_PER_S
 from ..reading import Reading
 from ..sensor import ThreadedSensor
@@ -28,7 +28,7 @@ WAIT_S = 0.1
 MAX_LINE_BYTES = 4096
 """More without an end of line counts as a line."""
 
-AT_ITS_OWN_TIME = Patience(stall_s=float("inf"), start_up_s=float("inf"))
+NO_DEADLINE = Backoff(stall_s=float("inf"), start_up_s=float("inf"))
 """For senses that speak when they like: silence is no fault."""
 
 
@@ -37,7 +37,7 @@ def means_stop(text: str) -> bool:
     return re.sub(r"[\W_]+", "", text).lower() in STOP_WORDS
 
 
-class SpokenTo(Source):
+class InstructionSource(Source):
     """What all sources of instructions share: texts become readings, and "stop" becomes a note.
 
     Args:
@@ -55,7 +55,7 @@ class SpokenTo(Source):
             )
         self.kind = kind
         self._number = 0
-        self._told_ns = -1
+        self._newest_ns = -1
         self._notes: list[tuple[str, str]] = []
 
     def take_notes(self) -> list[tuple[str, str]]:
@@ -76,17 +76,17 @@ class SpokenTo(Source):
         tokens, is_cut = default_tokenizer().encode(text, self.kind.max_tokens)
         if is_cut:
             self._notes.append(("warning", f'Only the beginning of "{text}" fits into {self.kind.max_tokens} tokens.'))
-        self._told_ns = max(said_ns, self._told_ns + 1)
+        self._newest_ns = max(said_ns, self._newest_ns + 1)
         self._number += 1
-        return Reading(tokens, self._told_ns, self._number - 1, text)
+        return Reading(tokens, self._newest_ns, self._number - 1, text)
 
 
-class TextSource(SpokenTo):
+class TextSource(InstructionSource):
     """One instruction, for good.
 
     Args:
         text: what to do.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
 
     Raises:
         ConfigError: `text` is empty or means "stop".
@@ -108,13 +108,13 @@ class TextSource(SpokenTo):
         return None
 
 
-class LinesSource(SpokenTo):
+class LinesSource(InstructionSource):
     """Lines of text as they come; after the end of the file the last one holds.
 
     The file descriptor is polled and read past Python's buffers, so that a program never waits for a line to end.
 
     Args:
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         file: with a file descriptor; standard input by default.
     """
 
@@ -165,15 +165,15 @@ def instruction_sensor(name: str, kind: Instruction, address: str | int) -> Thre
 
     Args:
         name: the sense.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         address: the text; or "-" for lines of standard input.
 
     Raises:
-        ConfigError: see `TextSource` and `SpokenTo`.
+        ConfigError: see `TextSource` and `InstructionSource`.
     """
     text = str(address)
     if text == "-":
         LinesSource(kind)
-        return ThreadedSensor(name, kind, lambda: LinesSource(kind), patience=AT_ITS_OWN_TIME)
+        return ThreadedSensor(name, kind, lambda: LinesSource(kind), backoff=NO_DEADLINE)
     TextSource(text, kind)
-    return ThreadedSensor(name, kind, lambda: TextSource(text, kind), patience=AT_ITS_OWN_TIME)
+    return ThreadedSensor(name, kind, lambda: TextSource(text, kind), backoff=NO_DEADLINE)

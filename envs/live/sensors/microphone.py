@@ -79,7 +79,7 @@ class MicrophoneSource(Source):
         self._window: Int16[np.ndarray, "c n"] = np.zeros((kind.channels, kind.samples), np.int16)
         self._end = 0
         self._lost = 0
-        self._lost_told_ns: int | None = None
+        self._loss_noted_ns: int | None = None
         self._zeros = 0
         self._notes: list[tuple[str, str]] = []
 
@@ -103,7 +103,7 @@ class MicrophoneSource(Source):
             if (block := self.feed.read(0.0)) is None:
                 break
             heard_ns = self._take(block)
-        self._tell()
+        self._note_troubles()
         if self._resampler.given < self.kind.samples:
             return None
         content = self._window.astype(np.float32) / np.float32(32768)
@@ -134,8 +134,8 @@ class MicrophoneSource(Source):
         self._zeros = 0 if block.samples.any() else self._zeros + block.samples.shape[1]
         self._push(block.samples)
         if not self.feed.is_live:
-            return block.told_ns
-        return self._times.heard_ns(block.end, block.told_ns)
+            return block.reported_ns
+        return self._times.heard_ns(block.end, block.reported_ns)
 
     def _push(self, sound: Int16[np.ndarray, "c n"]) -> None:
         if self.tap is not None:
@@ -144,12 +144,12 @@ class MicrophoneSource(Source):
         if ready.shape[1]:
             self._window = np.concatenate([self._window[:, ready.shape[1] :], ready], axis=1)
 
-    def _tell(self) -> None:
+    def _note_troubles(self) -> None:
         now_ns = self.clock.now_ns()
-        if self._lost and (self._lost_told_ns is None or now_ns - self._lost_told_ns > 1e9):
+        if self._lost and (self._loss_noted_ns is None or now_ns - self._loss_noted_ns > 1e9):
             lost_ms = 1000 * self._lost / self.feed.rate_hz
             self._notes.append(("overflow", f"Sound was lost, {lost_ms:.0f} ms or more; the computer is too busy."))
-            self._lost, self._lost_told_ns = 0, now_ns
+            self._lost, self._loss_noted_ns = 0, now_ns
         if not self.feed.is_live:
             return
         if self._zeros >= SILENT_S * self.feed.rate_hz:

@@ -1,6 +1,6 @@
 """`DeviceFeed`: a microphone through PortAudio, at the device's own rate.
 
-PortAudio's callback needs Python's lock, so it only copies a block into a bounded queue and counts. PortAudio lists the
+PortAudio's callback needs the GIL, so it only copies a block into a bounded queue and counts. PortAudio lists the
 devices once, when it starts; it is started anew, when no stream is open, so that what was plugged in later is found.
 """
 
@@ -104,8 +104,8 @@ class DeviceFeed(Feed):
         age_s = times.currentTime - times.inputBufferAdcTime - count / self.rate_hz
         if not (times.inputBufferAdcTime > 0 and 0.0 <= age_s <= MAX_LATENCY_S):
             age_s = 0.0
-        told_ns = now_ns - round(age_s * NS_PER_S)
-        self._blocks.append(Block(heard.T.copy(), self._counted, told_ns, bool(status.input_overflow)))
+        reported_ns = now_ns - round(age_s * NS_PER_S)
+        self._blocks.append(Block(heard.T.copy(), self._counted, reported_ns, bool(status.input_overflow)))
         self._arrived.set()
 
     def _find(self, sounddevice: Any) -> dict[str, Any]:
@@ -152,14 +152,14 @@ def microphone_names(sounddevice: Any) -> list[str]:
 
 def _reason(error: Exception) -> str:
     """PortAudio's words, without its numbers."""
-    told = str(error.args[0] if error.args else error)
-    return told.removeprefix("Error opening InputStream: ").partition(" [PaErrorCode")[0].rstrip(".")
+    message = str(error.args[0] if error.args else error)
+    return message.removeprefix("Error opening InputStream: ").partition(" [PaErrorCode")[0].rstrip(".")
 
 
 def _silence(library: str, setter: str) -> None:
     """Takes from a C library its habit of writing to standard error, where it can be.
 
-    It is given `getpid` to call instead of printing: a function that ignores what it is told, needs no Python, and so
+    It is given `getpid` to call instead of printing: a function that ignores its arguments, needs no Python, and so
     may be called by any thread, also while the program ends.
     """
     name = ctypes.util.find_library(library)

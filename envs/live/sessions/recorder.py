@@ -39,7 +39,7 @@ CLOSE_S = 10.0
 """How long `close` waits for a disk that does not answer."""
 
 TELL_AGAIN_S = 5.0
-"""Losses are told again after so long."""
+"""Losses are reported again after so long."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -96,8 +96,8 @@ class Recorder:
         self._clock = clock or SystemClock()
         self._tell = tell
         self._queue: RecordingQueue[_Job] = RecordingQueue(max_bytes)
-        self._told: dict[str, int] = {}
-        self._told_s = -math.inf
+        self._reported: dict[str, int] = {}
+        self._reported_s = -math.inf
         self._encoders = {SENSES + name: Encoder(name, kind) for name, kind in senses.items()}
         self._frames = frozenset(name for name, kind in senses.items() if isinstance(kind, Camera))
         self._newest_ns: dict[str, int] = {}
@@ -128,7 +128,7 @@ class Recorder:
         policy: Mapping[str, Any] | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
     ) -> Self:
-        """A recorder of a rig: give its `look_on` to the loop. Every reading of a device is recorded, not only those
+        """A recorder of a rig: give its `on_tick` to the loop. Every reading of a device is recorded, not only those
         that stood in an observation. See the class.
         """  # noqa: D205
         recorder = cls(
@@ -165,7 +165,7 @@ class Recorder:
             self._newest_ns[name] = reading.captured_ns
             self._put(SENSES + name, reading, self._clock.now_ns(), reading.content.nbytes, name in self._frames)
 
-    def look_on(self, tick: Tick) -> None:
+    def on_tick(self, tick: Tick) -> None:
         """Records a tick, its events, and those of its readings that are not recorded yet; returns at once."""
         moment = tick.moment
         for name, reading in moment.readings.items():
@@ -240,7 +240,7 @@ class Recorder:
                     if time.monotonic() - flushed_s >= FLUSH_S:
                         break
                 if time.monotonic() - flushed_s >= FLUSH_S or is_last:
-                    self._tell_losses(is_last=is_last and job is None)
+                    self._report_losses(is_last=is_last and job is None)
                     self._file.flush()
                     flushed_s = time.monotonic()
                 if is_last and job is None:
@@ -263,14 +263,14 @@ class Recorder:
         self._file.add(job.topic, data, job.time_ns, publish_ns)
         self._written += 1
 
-    def _tell_losses(self, *, is_last: bool) -> None:
-        """Puts what was lost since the last time into the file, and tells it."""
+    def _report_losses(self, *, is_last: bool) -> None:
+        """Puts what was lost since the last time into the file, and reports it."""
         now_s = time.monotonic()
-        losses = {name: count - self._told.get(name, 0) for name, count in self.dropped.items()}
+        losses = {name: count - self._reported.get(name, 0) for name, count in self.dropped.items()}
         losses = {name: count for name, count in losses.items() if count > 0}
-        if not losses or (not is_last and now_s - self._told_s < TELL_AGAIN_S):
+        if not losses or (not is_last and now_s - self._reported_s < TELL_AGAIN_S):
             return
-        self._told, self._told_s = self.dropped, now_s
+        self._reported, self._reported_s = self.dropped, now_s
         now_ns = self._clock.now_ns()
         for name, count in losses.items():
             sense = name if SENSES + name in self._encoders else ""

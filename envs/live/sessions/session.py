@@ -65,7 +65,7 @@ class Session:
         step_s: how long a step was in the policy's training.
         period_s: how long a tick was.
         max_age_s: sense -> how old a reading could be.
-        policy: who acted, as the recorder was told; empty if nobody did.
+        policy: who acted, as given to the recorder; empty if nobody did.
         wall_ns: the wall-clock time, nanoseconds since 1970, at the clock's `anchor_ns`.
         anchor_ns: see `wall_ns`.
         damage: why reading ended early, a sentence; "" while nothing was found. Known after everything was read.
@@ -92,16 +92,16 @@ class Session:
 
     def _describe(self) -> dict[str, Any]:
         from_file = next((record for record in self._records() if type(record).__name__ == "Metadata"), None)
-        told = from_file.metadata if from_file is not None and from_file.name == "session" else {}
-        if told.get("format") != FORMAT:
+        header = from_file.metadata if from_file is not None and from_file.name == "session" else {}
+        if header.get("format") != FORMAT:
             why = f" ({self.damage})" if self.damage else ""
             raise SessionError(f"{self.path} is no recorded session{why}; `senseweave live --record DIR` makes one.")
-        if told.get("version") != str(VERSION):
+        if header.get("version") != str(VERSION):
             raise SessionError(
-                f"{self.path} is a session of version {told.get('version')}, and this release reads version {VERSION}; "
-                "use the release that wrote it."
+                f"{self.path} is a session of version {header.get('version')}, and this release reads version "
+                f"{VERSION}; use the release that wrote it."
             )
-        described = json.loads(told["session"])
+        described = json.loads(header["session"])
         return described if isinstance(described, dict) else {}
 
     def __iter__(self) -> Iterator[Stored | TickRecord | Event]:

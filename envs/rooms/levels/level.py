@@ -78,7 +78,7 @@ class Level:
         max_steps: actions after which an episode is truncated.
         may_reject: an attempt can be invalid.
         spoken: the instruction is spoken unless the environment is told otherwise.
-        is_told_by_look: for each mission, whether nothing but its look tells what is meant; None for levels of which
+        is_decided_by_look: for each mission, whether nothing but its look tells what is meant; None for levels of which
             that is not said. The expert looks for such a thing.
         has_heights: things can be short or tall; only then does the camera bake pictures of such.
     """
@@ -86,7 +86,7 @@ class Level:
     verb: ClassVar[int]
     spoken: ClassVar[bool] = False
     may_reject: bool = True
-    is_told_by_look: Bool[Tensor, " missions"] | None = None
+    is_decided_by_look: Bool[Tensor, " missions"] | None = None
     height: int
     width: int
     objects: int

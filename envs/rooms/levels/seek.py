@@ -120,7 +120,7 @@ class Seek(Level):
         self._tables(split, looks)
         self._slots = torch.arange(self.objects, device=device)
         by_look = [which == _LOOKS for which in self.deciding for _ in texts[which]]
-        self.is_told_by_look = torch.tensor(by_look, device=device)
+        self.is_decided_by_look = torch.tensor(by_look, device=device)
         self._set(device)
 
     def _tables(self, split: str | None, looks: int) -> None:

@@ -143,7 +143,7 @@ class SeekGrounded(Level):
         self._slots = torch.arange(objects, device=device)
         self._first_cell = _FIRST + objects
         self._draws = torch.arange(self._first_cell + self._scatter.draws, device=device)
-        self.is_told_by_look = torch.ones(len(self.missions), dtype=torch.bool, device=device)
+        self.is_decided_by_look = torch.ones(len(self.missions), dtype=torch.bool, device=device)
         self._set(device)
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:

@@ -67,7 +67,7 @@ def test_the_page_of_a_rig_and_the_page_of_its_recording_tell_the_same(tmp_path)
     rig = make_rig()
     with live_report.Reporter.of(rig, tmp_path / "live.html") as reporter:
         record(tmp_path / "a.mcap", 3.0)
-        ticks = play(rig, 3.0, reporter.look_on)
+        ticks = play(rig, 3.0, reporter.on_tick)
     assert reporter.failure == ""
     live_report.write(tmp_path / "recorded.html", tmp_path / "a.mcap")
     pages = [Reader((tmp_path / name).read_text()) for name in ("live.html", "recorded.html")]
@@ -155,7 +155,7 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_loop_goes_on(tmp_path, monk
     monkeypatch.setattr(live_report, "_write", fail)
     rig, told = make_rig(), []
     with live_report.Reporter.of(rig, tmp_path / "a.html", tell=told.append) as reporter:
-        assert len(play(rig, 1.0, reporter.look_on)) == 10
+        assert len(play(rig, 1.0, reporter.on_tick)) == 10
     assert told == [f"The report could not be written to {tmp_path / 'a.html'} (No space left on device)."]
     assert reporter.close() == {"file": str(tmp_path / "a.html"), "failure": told[0]}
 

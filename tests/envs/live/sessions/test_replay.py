@@ -141,7 +141,7 @@ def test_a_replay_can_be_recorded_and_replayed(recorded, tmp_path) -> None:
     path, ticks = recorded
     rig = replay_rig(Replay(path))
     with Recorder.of(rig, tmp_path / "again.mcap") as recorder:
-        play(rig, 5.0, recorder.look_on)
+        play(rig, 5.0, recorder.on_tick)
     for (observation, _, info), tick in zip(read_session(tmp_path / "again.mcap"), ticks, strict=True):
         assert_same(observation, tick.moment.observation)
         assert info["ages_s"] == tick.moment.ages_s
