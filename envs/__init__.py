@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .registry import EnvEntry as EnvEntry
     from .registry import known as known
     from .registry import make as make
+    from .rooms.registration import register_level as register_level
     from .wrappers import OutageProcess as OutageProcess
     from .wrappers import SensorOutages as SensorOutages
     from .wrappers import WithoutSenses as WithoutSenses
@@ -21,6 +22,7 @@ _HOMES = {
     "adapters.babyai": ("BabyAISenses", "make_babyai"),
     "adapters.generic": ("adapt",),
     "registry": ("EnvEntry", "known", "make"),
+    "rooms.registration": ("register_level",),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -88,11 +88,7 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         MissingExtraError: the environment needs an extra that is not installed.
         SpecError: an observation that cannot be read without a word from you.
     """
-    if not isinstance(env_id, str) or not env_id:
-        raise UnknownNameError(f"An environment's id must be a string such as BabyAI-GoToLocal-v0; got {env_id!r}.")
-    package, _, name = env_id.rpartition(":")
-    if package:
-        _import_package(package)
+    name = resolve(env_id)
     if name.startswith(MINIGRID):
         from .adapters.babyai import make_babyai
 
@@ -106,6 +102,20 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
     if name.startswith(OURS):
         return construct(name, options)
     return _make_adapted(name, options)
+
+
+def resolve(env_id: str) -> str:
+    """The id that Gymnasium knows: of "package:Id" the package is imported, which registers the id.
+
+    Raises:
+        UnknownNameError: there is no such package, or `env_id` is no id.
+    """
+    if not isinstance(env_id, str) or not env_id:
+        raise UnknownNameError(f"An environment's id must be a string such as BabyAI-GoToLocal-v0; got {env_id!r}.")
+    package, _, name = env_id.rpartition(":")
+    if package:
+        _import_package(package)
+    return name
 
 
 def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:

@@ -29,7 +29,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
     the last step of an episode, and only there, `is_success`.
 
     Args:
-        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        level: "Seek", "GoToLocal"...; see `levels.registry.LEVELS`.
         render_mode: None, or "rgb_array" for `render`.
         device: "cpu", which is the faster for one room, "cuda", or "auto".
         **options: those of `RoomsSettings` (senses, compass, spoken, outages, outage_steps, all_at_once, camera_size),

@@ -12,10 +12,10 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ...perception.errors import ConfigError, did_you_mean, unknown_name
+from ...perception.errors import ConfigError, did_you_mean
 from .codes import DONE
 from .expert.planner import Planner
-from .levels.levels import LEVELS, level_options, make_level
+from .levels.registry import LEVELS, level_options, make_level
 from .outages import RoomsOutages, zero_absent
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
@@ -47,8 +47,7 @@ class Simulation:
     """
 
     def __init__(self, level_name: str, options: Mapping[str, Any], device: torch.device) -> None:
-        if level_name not in LEVELS:
-            raise unknown_name("The level", level_name, LEVELS)
+        LEVELS.require(level_name)
         own = {name: value for name, value in options.items() if name in OPTION_NAMES}
         others = {name: value for name, value in options.items() if name not in OPTION_NAMES}
         known = {*level_options(level_name), *OPTION_NAMES}

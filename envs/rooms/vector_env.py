@@ -74,7 +74,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     A step waits for the device once, to learn which episodes are over; more often only where it has to make new ones.
 
     Args:
-        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        level: "Seek", "GoToLocal"...; see `levels.registry.LEVELS`.
         num_envs: environments side by side.
         device: "auto" (CUDA where it is there), "cpu" or "cuda".
         render_mode: None, or "rgb_array" for `render`.

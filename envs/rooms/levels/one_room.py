@@ -20,7 +20,7 @@ from ..missions import ARTICLES, PLACES, go_to, pick_up, put_next, thing
 from ..random import draw_bits
 from ..state import GO_TO, PICK_UP, PUT_NEXT
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, whole
+from .level import FREE_BITS, THINGS, Draft, Level, time_limit, whole
 from .placing import free_pose, kth, sides
 from .reach import Reach
 
@@ -73,14 +73,11 @@ class OneRoom(Level):
         if self.looks_differ:
             most = min(most, LOOKS)
         whole("objects", objects, min(self.walks, most), most, f" for `room_size` {room_size}")
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(1, room_size, device)
-        self.height = self.width = plan.width
-        self.walls, self._cells = plan.walls, plan.room_cells[0]
+        plan = FloorPlan(1, room_size, device)
+        limit = time_limit(max_steps, self.walks * room_size**2)
+        super().__init__(plan, objects=objects, max_steps=limit, device=device)
+        self._cells = plan.room_cells[0]
         self._reach = Reach(plan)
-        self.objects = objects
-        self.max_steps = max_steps or self.walks * room_size**2
         self.may_reject = objects > 1
         self.missions = self._missions()
         distance = plan.nearness(self._cells, chebyshev=False)
@@ -88,7 +85,6 @@ class OneRoom(Level):
         self._is_beside = distance == 1
         self._look_end = _FREE + (LOOKS if self.looks_differ else objects)
         self._draws = torch.arange(self._look_end + len(self._cells), device=device)
-        self._set(device)
 
     def _missions(self) -> tuple[str, ...]:
         return tuple(go_to(thing(article, *look)) for article in articles(self.objects) for look in LOOK_TEXTS)

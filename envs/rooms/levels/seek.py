@@ -24,7 +24,7 @@ from ..missions import go_to, sounding, thing
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, among, whole
+from .level import FREE_BITS, THINGS, Draft, Level, among, time_limit, whole
 from .placing import Scatter
 
 SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
@@ -100,13 +100,10 @@ class Seek(Level):
         most = min(
             self.sounds if _SOUND in self.deciding else looks, (inner**2 - 1) // 9
         )  # the agent and each object take up to nine cells
-        self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(1, inner + 2, device)
-        self.height = self.width = plan.width
-        self.walls = plan.walls
-        self.max_steps = max_steps or plan.width**2 + (SPEECH_STEPS if self.spoken else 0)
+        objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
+        plan = FloorPlan(1, inner + 2, device)
+        limit = time_limit(max_steps, plan.width**2 + (SPEECH_STEPS if self.spoken else 0))
+        super().__init__(plan, objects=objects, max_steps=limit, device=device)
         texts = [
             [go_to(thing("the", kind, colour)) for kind in THINGS for colour in range(self.colours)],
             [go_to(sounding(sound)) for sound in range(self.sounds)],
@@ -121,7 +118,6 @@ class Seek(Level):
         self._slots = torch.arange(self.objects, device=device)
         by_look = [which == _LOOKS for which in self.deciding for _ in texts[which]]
         self.is_decided_by_look = torch.tensor(by_look, device=device)
-        self._set(device)
 
     def _tables(self, split: str | None, looks: int) -> None:
         """What may be drawn: `_blocked` for the attribute that decides, `_goes_with` for the other."""

@@ -4,7 +4,7 @@ from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from kit.rooms_oracle import copied, make, quiet, stacked
 from senseweave.envs.rooms.expert.planner import Planner
-from senseweave.envs.rooms.levels.levels import LEVELS, make_level
+from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.envs.rooms.world import World
 
 

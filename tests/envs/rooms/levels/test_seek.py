@@ -3,7 +3,7 @@ import torch
 from scipy import stats
 
 from senseweave.envs.rooms.codes import COLOURS, EMPTY_CODE, KEY, KINDS, SOUNDS
-from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.levels.registry import make_level
 from senseweave.envs.rooms.levels.seek import SIZES, Seek, held_out
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.perception.errors import ConfigError

@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from senseweave.envs.rooms.codes import COLOURS, HEIGHTS, KEY, KINDS, SHORT, TALL
 from senseweave.envs.rooms.expert.planner import Planner
-from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.levels.registry import make_level
 from senseweave.envs.rooms.levels.seek_grounded import INSTRUCTIONS, SeekGrounded, held_out_instructions
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
