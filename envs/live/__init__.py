@@ -81,8 +81,17 @@ __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
 moved_modules(
     __name__,
     {
+        "actuators": (".bodies.actuators",),
+        "addresses": (".sensors.open",),
         "body": (".bodies.simulated",),
+        "camera": (".sensors.camera",),
+        "feeds": (".sensors.feeds",),
+        "instruction": (".sensors.instruction",),
+        "microphone": (".sensors.microphone",),
         "patience": (".backoff",),
+        "phrases": (".sensors.phrases",),
+        "recogniser": (".sensors.recogniser",),
+        "replay": (".sessions.replay",),
         "scripted": (".faults.scripted",),
         "session": (".sessions.session",),
         "speech": (".sensors.speech",),

@@ -2,32 +2,34 @@
 
 from ....perception.registry import lazy_names
 
-_HOMES = {
-    "faults": (
-        "ChangesSize",
-        "ChangesType",
-        "ClockDrifts",
-        "ClockJumps",
-        "ComesInBursts",
-        "DigitalSilence",
-        "Ends",
-        "Fault",
-        "Frozen",
-        "Hangs",
-        "Late",
-        "NotFinite",
-        "NotInstalled",
-        "OpensSlowly",
-        "OutOfOrder",
-        "OutOfRange",
-        "Overflows",
-        "Raises",
-        "Repeats",
-        "Stall",
-        "Take",
-        "Unplugged",
-        "WrongRate",
-    ),
-    "scripted": ("Script", "ScriptedSensor"),
-}
-__getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
+__getattr__, __dir__, __all__ = lazy_names(
+    __name__,
+    {
+        "faults": (
+            "ChangesSize",
+            "ChangesType",
+            "ClockDrifts",
+            "ClockJumps",
+            "ComesInBursts",
+            "DigitalSilence",
+            "Ends",
+            "Fault",
+            "Frozen",
+            "Hangs",
+            "Late",
+            "NotFinite",
+            "NotInstalled",
+            "OpensSlowly",
+            "OutOfOrder",
+            "OutOfRange",
+            "Overflows",
+            "Raises",
+            "Repeats",
+            "Stall",
+            "Take",
+            "Unplugged",
+            "WrongRate",
+        ),
+        "scripted": ("Script", "ScriptedSensor"),
+    },
+)

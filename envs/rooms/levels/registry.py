@@ -36,6 +36,7 @@ LEVELS: "Registry[type[Level]]" = Registry(
         "SeekSpoken": ".seek:SeekSpoken",
         "SeekGrounded": ".seek_grounded:SeekGrounded",
     },
+    __package__,
 )
 """Name -> class; the id of "Seek" is "senseweave/Seek-v0"."""
 
