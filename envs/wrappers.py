@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..perception.errors import ConfigError, SpecError, did_you_mean
 from ..perception.spec import PRESENT, Spec
-from .observation import Observation
+from .contract import Observation
 
 if TYPE_CHECKING:
     import torch

@@ -201,7 +201,7 @@ def as_text(result: dict[str, Any]) -> str:
     ]
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
-    if result["body"] is not None:
+    if "episodes" in (result["body"] or {}):
         lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
     if result["recording"] is not None:
         lines.append(f"recording {result['recording']['failure'] or result['recording']['file']}")

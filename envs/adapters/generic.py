@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, SpecError
 from ...perception.spec import PRESENT, Camera, Kind, Microphone, Spec
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
-from ..observation import Observation
+from ..contract import Observation
 from .converters import TextConverter
 from .inference import BARE_SOURCE, Wishes, infer
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Instruction, Spec
-from ..observation import Observation
+from ..contract import Observation
 from .clock import NS_PER_S
 from .event_limiter import EventLimiter
 from .reading import Event, Reading, misfit

@@ -134,6 +134,12 @@ class ThreadedSensor(Sensor):
         self._wake = threading.Event()
         self._stopping = threading.Event()
 
+    @classmethod
+    def of(cls, name: str, kind: Kind, make_source: Callable[[], Source], *, max_age_s: float | None = None) -> Self:
+        """A sensor with the deadlines of its source, which is made once now, so that a slip in its arguments raises."""
+        source = make_source()
+        return cls(name, kind, make_source, max_age_s=max_age_s, backoff=source.backoff, unchanged_s=source.unchanged_s)
+
     def start(self, clock: Clock) -> None:
         if self._supervisor is not None:
             return

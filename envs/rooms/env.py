@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
-from ..observation import Observation
+from ..contract import Observation
 from .codes import ACTIONS
 from .render.renderer import RoomRenderer
 from .senses import STEP_S

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...perception.errors import ConfigError
-from ..observation import Observation
+from ..contract import Observation
 from .vector_env import RoomsVectorEnv
 
 Indices = None | int | Iterable[int]

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ....perception.errors import ConfigError, MissingExtraError
 from ....perception.spec import Camera
@@ -55,6 +55,13 @@ class CameraSource(Source):
         ConfigError: an option is out of its range, or an address begins with an unknown scheme.
     """
 
+    kinds = (Camera,)
+
+    @classmethod
+    def at(cls, address: str, kind: Any, *, loop: bool = False, **_: Any) -> Self:
+        """The camera, file or stream that `address` names."""
+        return cls(address, kind, loop=loop)
+
     def __init__(
         self,
         source: str | int,
@@ -76,6 +83,7 @@ class CameraSource(Source):
         self.rate_hz = rate_hz
         self.is_address = "://" in self.source
         self.is_device = not self.is_address and re.fullmatch(r"\d+|/dev/video\d+", self.source) is not None
+        self.unchanged_s = FROZEN_S if self.is_device else None
         if self.is_address and self.source.split("://")[0].lower() not in SCHEMES:
             raise ConfigError(f'A camera\'s address must begin with one of {", ".join(SCHEMES)}; got "{self.source}".')
         self._timeouts_ms = round(open_timeout_s * 1000), round(read_timeout_s * 1000)
@@ -217,14 +225,7 @@ def camera_sensor(
     Raises:
         ConfigError: see `CameraSource`.
     """
-    first = CameraSource(source, kind, **options)
-    return ThreadedSensor(
-        name,
-        kind,
-        lambda: CameraSource(source, kind, **options),
-        max_age_s=max_age_s,
-        unchanged_s=FROZEN_S if first.is_device else None,
-    )
+    return ThreadedSensor.of(name, kind, lambda: CameraSource(source, kind, **options), max_age_s=max_age_s)
 
 
 def load_opencv() -> Any:

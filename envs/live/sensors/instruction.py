@@ -8,7 +8,7 @@ import os
 import re
 import select
 import sys
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from ....perception.errors import ConfigError
 from ....perception.spec import Instruction
@@ -46,6 +46,9 @@ class InstructionSource(Source):
     Raises:
         ConfigError: the vocabulary is not that of the tokenizer that ships with senseweave.
     """
+
+    kinds = (Instruction,)
+    backoff = NO_DEADLINE
 
     def __init__(self, kind: Instruction) -> None:
         if kind.vocab_size != default_tokenizer().vocab_size:
@@ -118,6 +121,11 @@ class LinesSource(InstructionSource):
         file: with a file descriptor; standard input by default.
     """
 
+    @classmethod
+    def at(cls, address: str, kind: Any, **_: Any) -> Self:
+        """Standard input, whatever `address` says."""
+        return cls(kind)
+
     def __init__(self, kind: Instruction, file: IO[Any] | None = None) -> None:
         super().__init__(kind)
         self.file = file
@@ -172,8 +180,4 @@ def instruction_sensor(name: str, kind: Instruction, address: str | int) -> Thre
         ConfigError: see `TextSource` and `InstructionSource`.
     """
     text = str(address)
-    if text == "-":
-        LinesSource(kind)
-        return ThreadedSensor(name, kind, lambda: LinesSource(kind), backoff=NO_DEADLINE)
-    TextSource(text, kind)
-    return ThreadedSensor(name, kind, lambda: TextSource(text, kind), backoff=NO_DEADLINE)
+    return ThreadedSensor.of(name, kind, lambda: LinesSource(kind) if text == "-" else TextSource(text, kind))

@@ -7,7 +7,7 @@ c channels, n samples
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Int16
@@ -57,6 +57,13 @@ class MicrophoneSource(Source):
     Raises:
         ConfigError: `source` is empty.
     """
+
+    kinds = (Microphone,)
+
+    @classmethod
+    def at(cls, address: str, kind: Any, *, loop: bool = False, tap: SoundTap | None = None, **_: Any) -> Self:
+        """The device or file that `address` names; the tap hears it too."""
+        return cls(address, kind, loop=loop, tap=tap)
 
     def __init__(
         self,
@@ -178,8 +185,7 @@ def microphone_sensor(
     Raises:
         ConfigError: see `MicrophoneSource`.
     """
-    MicrophoneSource(source, kind, **options)
-    return ThreadedSensor(name, kind, lambda: MicrophoneSource(source, kind, **options), max_age_s=max_age_s)
+    return ThreadedSensor.of(name, kind, lambda: MicrophoneSource(source, kind, **options), max_age_s=max_age_s)
 
 
 def is_sound_file(source: str) -> bool:

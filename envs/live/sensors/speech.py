@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any, Self
 
 from ....perception.errors import ConfigError, MissingExtraError
 from ....perception.spec import Instruction, Microphone
 from ..reading import Reading
 from ..sensor import ThreadedSensor
 from ..source import SourceError
-from .instruction import NO_DEADLINE, STOP_WORDS, WAIT_S, InstructionSource
+from .instruction import STOP_WORDS, WAIT_S, InstructionSource
 from .microphone import MicrophoneSource
 from .phrases import common_phrases
 from .sound_tap import SoundTap
@@ -49,6 +50,13 @@ class SpeechSource(InstructionSource):
         ConfigError: there is no phrase.
         MissingExtraError: the extra `speech` is not installed.
     """
+
+    @classmethod
+    def at(
+        cls, address: str, kind: Any, *, tap: SoundTap | None = None, phrases: Sequence[str] | None = None, **_: Any
+    ) -> Self:
+        """What the tap hears, or else the microphone that `address` names; the default one where it names none."""
+        return cls(common_phrases() if phrases is None else phrases, kind, tap=tap, microphone=address or "default")
 
     def __init__(
         self,
@@ -200,13 +208,7 @@ def speech_sensor(
         SenseweaveError: see `SpeechSource`.
     """
     phrases = common_phrases() if phrases is None else tuple(phrases)
-    SpeechSource(phrases, kind, tap=tap, microphone=microphone)
-    return ThreadedSensor(
-        name,
-        kind,
-        lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone),
-        backoff=NO_DEADLINE,
-    )
+    return ThreadedSensor.of(name, kind, lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone))
 
 
 def require_speech() -> None:

@@ -20,8 +20,7 @@ from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.registration import LIVE_ID
 from senseweave.envs.live.rig import LiveRig
 from senseweave.envs.live.sensor import ThreadedSensor
-from senseweave.envs.live.sensors.open import ACTION_NAMES, default_senses
-from senseweave.envs.rooms.codes import ACTIONS
+from senseweave.envs.live.sensors.open import default_senses
 from senseweave.perception.errors import ConfigError, SenseweaveError
 from senseweave.perception.spec import PRESENT, Instruction, Spec, Vector
 
@@ -40,7 +39,6 @@ def test_the_default_rig_has_the_senses_actions_and_rate_of_rooms() -> None:
     room = envs.make("senseweave/Seek-v0")
     for attribute in ("senses", "action_names", "step_s"):
         assert env.get_wrapper_attr(attribute) == room.get_wrapper_attr(attribute)
-    assert ACTION_NAMES == ACTIONS
     assert env.observation_space == room.observation_space
     assert env.action_space == room.action_space
 
