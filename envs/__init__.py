@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from .adapters.babyai import BabyAISenses as BabyAISenses
     from .adapters.babyai import make_babyai as make_babyai
     from .adapters.generic import adapt as adapt
+    from .live.bodies.registry import register_body as register_body
+    from .live.sensors.registry import register_source as register_source
     from .registry import EnvEntry as EnvEntry
     from .registry import known as known
     from .registry import make as make
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "adapters.babyai": ("BabyAISenses", "make_babyai"),
     "adapters.generic": ("adapt",),
+    "live.bodies.registry": ("register_body",),
+    "live.sensors.registry": ("register_source",),
     "registry": ("EnvEntry", "known", "make"),
     "rooms.registration": ("register_level",),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),

@@ -42,10 +42,13 @@ if TYPE_CHECKING:
     from .backoff import Backoff as Backoff
     from .backoff import Patience as Patience
     from .bodies.actuators import Actuator as Actuator
+    from .bodies.actuators import Body as Body
     from .bodies.actuators import CallbackActuator as CallbackActuator
     from .bodies.actuators import Command as Command
     from .bodies.actuators import JsonLinesActuator as JsonLinesActuator
     from .bodies.actuators import UdpActuator as UdpActuator
+    from .bodies.registry import BODIES as BODIES
+    from .bodies.registry import register_body as register_body
     from .bodies.simulated import BodyActuator as BodyActuator
     from .clock import Clock as Clock
     from .clock import SystemClock as SystemClock
@@ -59,13 +62,16 @@ if TYPE_CHECKING:
     from .sensor import ThreadedSensor as ThreadedSensor
     from .sensors.open import make_live as make_live
     from .sensors.open import open_sensors as open_sensors
+    from .sensors.registry import SOURCES as SOURCES
+    from .sensors.registry import register_source as register_source
     from .source import Source as Source
     from .source import SourceEndedError as SourceEndedError
     from .source import SourceError as SourceError
 
 _HOMES = {
     "backoff": ("Backoff", "Patience"),
-    "bodies.actuators": ("Actuator", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
+    "bodies.actuators": ("Actuator", "Body", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
+    "bodies.registry": ("BODIES", "register_body"),
     "bodies.simulated": ("BodyActuator",),
     "clock": ("Clock", "SystemClock", "VirtualClock"),
     "faults.scripted": ("Script", "ScriptedSensor"),
@@ -73,6 +79,7 @@ _HOMES = {
     "rig": ("LiveRig",),
     "sensor": ("Sensor", "ThreadedSensor"),
     "sensors.open": ("make_live", "open_sensors"),
+    "sensors.registry": ("SOURCES", "register_source"),
     "source": ("Source", "SourceEndedError", "SourceError"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

@@ -5,8 +5,8 @@ from typing import Any
 
 from ...perception.registry import Registry
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]+):(?![/\\\s])(.*)", re.DOTALL)
-"""Not "http://", which is the address itself; not "C:\\clip.mp4"; not a sentence with a colon in it."""
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9_+.-]+):(?!//|\s)(.*)", re.DOTALL)
+"""Of two letters at least, as "C:" is a disk. Not "http://", which is an address itself, nor a colon in a sentence."""
 
 
 def split_scheme(address: str, table: Registry[Any]) -> tuple[str | None, str]:
