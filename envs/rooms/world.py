@@ -121,8 +121,8 @@ _CONSEQUENCES = {
     _BREAKS: (-1, -2, 0),  # cell: faced - faced - 2 = GONE
     _OPENS: (0, 0, 0),
 }
-"""Event -> (way, offset, hand): way * faced + offset is added to the thing's cell, hand * (slot + 1) to the slot that is
-carried; `faced` is the cell that the agent faces, `slot` the thing's."""
+"""Event -> (way, offset, hand): way * faced + offset is added to the thing's cell, hand * (slot + 1) to the slot that
+is carried; `faced` is the cell that the agent faces, `slot` the thing's."""
 
 
 @functools.cache
