@@ -5,7 +5,6 @@ by tick, live or from a recording, and knows nothing of pages and pixels. One th
 """
 
 import collections
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,7 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...envs.live.align import Moment
 from ...envs.live.reading import Event
+from ...envs.live.tick import Tick
 from ...perception.spec import PRESENT, Camera, Microphone, Spec
 
 MAX_POINTS = 1024
@@ -30,29 +31,6 @@ MAX_GAPS = 20_000
 
 BANDS = 48
 """Rows of a spectrogram."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """One tick, as far as it concerns a report.
-
-    Attributes:
-        time_ns: when it was.
-        observation: what the agent was given.
-        ages_s: sense -> age of its newest reading; infinite where there was none.
-        gates: sense -> how far it was let in; None without a policy.
-        action: the action's name, "" where it has none or none was sent.
-        is_safe: whether it was the safe action, or none because something was wrong.
-        events: what happened since the tick before.
-    """
-
-    time_ns: int
-    observation: Mapping[str, NDArray[Any]]
-    ages_s: Mapping[str, float]
-    gates: Mapping[str, float] | None = None
-    action: str = ""
-    is_safe: bool = False
-    events: Sequence[Event] = ()
 
 
 class Curve:
@@ -136,32 +114,33 @@ class Digest:
         self._gaps: collections.deque[int] = collections.deque(maxlen=MAX_GAPS)
         self._has_hole = False
 
-    def add(self, sample: Sample) -> None:
+    def add(self, tick: Tick) -> None:
         """Takes in one tick."""
-        present = np.asarray(sample.observation[PRESENT])
+        moment = tick.moment
+        present = np.asarray(moment.observation[PRESENT])
         if self.ticks == 0:
-            self.first_ns = sample.time_ns
+            self.first_ns = moment.time_ns
         elif not self._has_hole:
-            self._gaps.append(sample.time_ns - self.last_ns)
+            self._gaps.append(moment.time_ns - self.last_ns)
         self._has_hole = False
-        self.last_ns = sample.time_ns
+        self.last_ns = moment.time_ns
         seconds = self.seconds
         self._times.add(np.array([seconds]))
         self._present.add(present)
         self._presence += present
-        self._ages.add(np.array([sample.ages_s.get(name, math.inf) for name in self.senses]))
-        gates = sample.gates or {}
-        self.has_gates |= sample.gates is not None
+        self._ages.add(np.array([moment.ages_s.get(name, math.inf) for name in self.senses]))
+        gates = tick.gates or {}
+        self.has_gates |= tick.gates is not None
         self._gates.add(np.array([gates.get(name, 0.0) for name in self.senses]))
-        chosen = np.array([name == sample.action for name in self.action_names] + [sample.is_safe], np.float64)
+        chosen = np.array([name == tick.action_name for name in self.action_names] + [tick.is_safe], np.float64)
         self._actions.add(chosen)
         for name, curve in self._sounds.items():
-            curve.add(bands(sample.observation[name]))
+            curve.add(bands(moment.observation[name]))
         if self.ticks % self._every == 0:
-            self._keep_pictures(sample, present, seconds)
+            self._keep_pictures(moment, present, seconds)
         self.ticks += 1
-        self.safe_ticks += sample.is_safe
-        self.note(sample.events)
+        self.safe_ticks += tick.is_safe
+        self.note(moment.events)
 
     def note(self, events: Iterable[Event]) -> None:
         """Takes in events that belong to no tick any more."""
@@ -174,10 +153,10 @@ class Digest:
         self.skipped += ticks
         self._has_hole = True
 
-    def _keep_pictures(self, sample: Sample, present: NDArray[Any], seconds: float) -> None:
+    def _keep_pictures(self, moment: Moment, present: NDArray[Any], seconds: float) -> None:
         for name in self._cameras:
             is_here = present[self.senses.names.index(name)]
-            self.pictures[name].append((seconds, np.asarray(sample.observation[name]) if is_here else None))
+            self.pictures[name].append((seconds, np.asarray(moment.observation[name]) if is_here else None))
         if self._cameras and len(self.pictures[self._cameras[0]]) == 2 * MIN_PICTURES:
             for kept in self.pictures.values():
                 del kept[1::2]

@@ -149,18 +149,7 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         loading = loading_after(loading, tick.moment.events)
-        status.show(
-            Glance(
-                ages_s=tick.moment.ages_s,
-                absent=tick.moment.absent,
-                loading=loading,
-                held=held,
-                gates=None if tick.move is None else tick.move.gates,
-                action="" if tick.sent is None else tick.sent.name,
-                safe_reason=tick.safe_reason,
-                instruction=tick.moment.instruction,
-            )
-        )
+        status.show(Glance(tick, loading, held))
 
     return show
 

@@ -12,10 +12,11 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Self, TextIO
 
 from ...envs.live.reading import Event
+from ...envs.live.tick import Tick
 from ...envs.live.timing import Timing
 
 REDRAW_S = 0.2
@@ -40,27 +41,17 @@ NO_LONGER_LOADING = frozenset({"ready", "failed", "stalled", "ended"})
 
 @dataclasses.dataclass(frozen=True)
 class Glance:
-    """What the line shows of one tick.
+    """What the line shows.
 
     Attributes:
-        ages_s: sense -> age of its newest reading in seconds; infinite where there is none.
-        absent: senses that are not here now.
+        tick: the latest.
         loading: senses whose device prepares itself, and senses nothing new until it is ready.
         held: senses whose readings hold until the next one, so that their age says nothing.
-        gates: sense -> how far the policy lets it in, 0..1; None without a policy.
-        action: what was sent; "" without a policy.
-        safe_reason: why it is the safe action; "" if it is the policy's.
-        instruction: what the agent is told.
     """
 
-    ages_s: Mapping[str, float]
-    absent: tuple[str, ...] = ()
+    tick: Tick
     loading: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
-    gates: Mapping[str, float] | None = None
-    action: str = ""
-    safe_reason: str = ""
-    instruction: str = ""
 
 
 def status_text(glance: Glance, timing: Timing) -> str:
@@ -70,23 +61,24 @@ def status_text(glance: Glance, timing: Timing) -> str:
     """
     late = f", {timing.overruns} ticks missed" if timing.overruns else ""
     parts = [f"{timing.rate_hz:.1f} Hz, jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms{late}"]
-    if glance.safe_reason:
-        parts.append(f"{glance.action or 'nothing'} (safe: {glance.safe_reason.rstrip('.').lower()})")
-    elif glance.action:
-        parts.append(glance.action)
-    parts += [_sense_text(name, age_s, glance) for name, age_s in glance.ages_s.items()]
-    if glance.instruction:
-        parts.append(f'"{glance.instruction}"')
+    tick, moment = glance.tick, glance.tick.moment
+    if tick.is_safe:
+        parts.append(f"{tick.action_name or 'nothing'} (safe: {tick.safe_reason.rstrip('.').lower()})")
+    elif tick.action_name:
+        parts.append(tick.action_name)
+    parts += [_sense_text(name, age_s, glance) for name, age_s in moment.ages_s.items()]
+    if moment.instruction:
+        parts.append(f'"{moment.instruction}"')
     return " | ".join(parts)
 
 
 def _sense_text(name: str, age_s: float, glance: Glance) -> str:
-    is_loading = name in glance.loading
-    if name in glance.absent and is_loading:
+    is_loading, gates = name in glance.loading, glance.tick.gates
+    if name in glance.tick.moment.absent and is_loading:
         return f"{name} loading"
-    if name in glance.absent:
+    if name in glance.tick.moment.absent:
         return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
-    gate = "" if glance.gates is None or name not in glance.gates else f"gate {glance.gates[name]:.2f}"
+    gate = "" if gates is None or name not in gates else f"gate {gates[name]:.2f}"
     age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
     return f"{name} {', '.join(part for part in (age, gate, 'loading' if is_loading else '') if part) or 'here'}"
 

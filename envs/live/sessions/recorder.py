@@ -172,19 +172,19 @@ class Recorder:
             if reading is not None:
                 self.offer(name, reading)
         self.note(moment.events)
-        sent, move = tick.sent, tick.move
+        sent = tick.sent
         record = {
             "time_ns": moment.time_ns,
             "captured_ns": {name: None if part is None else part.captured_ns for name, part in moment.readings.items()},
             "ages_s": {name: _or_none(age_s) for name, age_s in moment.ages_s.items()},
             "action": None if sent is None else sent.action,
-            "name": "" if sent is None else sent.name,
+            "name": tick.action_name,
             "tick": None if sent is None else sent.tick,
             "sent_ns": None if sent is None else sent.time_ns,
             "is_safe": bool(sent is not None and sent.is_safe),
             "safe_reason": tick.safe_reason,
-            "chosen": None if move is None else move.action,
-            "gates": None if move is None or move.gates is None else dict(move.gates),
+            "chosen": None if tick.move is None else tick.move.action,
+            "gates": None if tick.gates is None else dict(tick.gates),
             "instruction": moment.instruction,
             "actuator": dict(tick.actuator),
         }

@@ -1,6 +1,5 @@
 """The page about a session shows what happened, needs nothing else, stays small, and never stops the loop."""
 
-import dataclasses
 import html.parser
 import math
 from pathlib import Path
@@ -10,11 +9,13 @@ import numpy as np
 import pytest
 
 from kit.live_sessions import SENSES, make_rig, play, record
+from kit.live_ticks import tick_of
 from senseweave.agent.live import page as live_report
-from senseweave.agent.live.digest import MAX_EVENTS, MAX_POINTS, MIN_PICTURES, Curve, Digest, Sample, bands
+from senseweave.agent.live.digest import MAX_EVENTS, MAX_POINTS, MIN_PICTURES, Curve, Digest, bands
 from senseweave.agent.show import charts as live_charts
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.sessions.session import SessionError
+from senseweave.envs.live.tick import Tick
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Camera, Instruction, Microphone, Spec
 
@@ -51,15 +52,15 @@ class Reader(html.parser.HTMLParser):
         self.words += data
 
 
-def sample(number: int, **changes: Any) -> Sample:
+def tick(number: int, **changes: Any) -> Tick:
     observation = SMALL.placeholder() | {"present": np.array([1, 1, 0], np.int8)}
-    return dataclasses.replace(Sample(number * 10**8, observation, AGES_S), **changes)
+    return tick_of(AGES_S, **{"time_ns": number * 10**8, "observation": observation} | changes)
 
 
 def digest(ticks: int, **changes: Any) -> Digest:
     collected = Digest(SMALL, ("left", "right"), 0.1, {"camera": 0.3, "audio": 0.3, "instruction": math.inf})
     for number in range(ticks):
-        collected.add(sample(number, **changes))
+        collected.add(tick(number, **changes))
     return collected
 
 
@@ -143,7 +144,7 @@ def test_a_tone_is_seen_in_its_band_and_twice_as_high_further_up() -> None:
 def test_ticks_that_were_skipped_are_told_and_make_no_jitter() -> None:
     collected = digest(3)
     collected.skip(100)
-    collected.add(sample(103))
+    collected.add(tick(103))
     assert collected.gaps_ms.tolist() == pytest.approx([0, 0])
     assert "100 ticks, for which there was no time" in live_report.page(collected, {}, {})
 
