@@ -26,13 +26,13 @@ class EnvEntry:
 
     Attributes:
         id: what `make` takes.
-        modalities: its senses as it is made without options, in alphabetical order.
+        senses: as it is made without options, in alphabetical order.
         extra: the extra of senseweave, or the package, that it needs beyond a plain install.
         is_installed: whether what it needs is there.
     """
 
     id: str
-    modalities: tuple[str, ...]
+    senses: tuple[str, ...]
     extra: str | None
     is_installed: bool
 
@@ -46,7 +46,7 @@ class Provider:
         package: what to import, once, so that Gymnasium knows the ids.
         extra: the extra of senseweave that installs it.
         options: for `gymnasium.make` and `adapt`, unless the caller says otherwise.
-        examples: id -> modalities, for the listing.
+        examples: id -> senses, for the listing.
     """
 
     prefix: str
@@ -59,16 +59,16 @@ class Provider:
 _OURS: dict[str, EnvEntry] = {}
 
 
-def register(env_id: str, *, modalities: tuple[str, ...], **registration: Any) -> None:
+def register(env_id: str, *, senses: tuple[str, ...], **registration: Any) -> None:
     """Registers an environment of ours with Gymnasium and with the listing.
 
     Args:
         env_id: "senseweave/Name-v0".
-        modalities: its senses as it is made without options.
+        senses: as it is made without options.
         **registration: for `gymnasium.register`, such as `entry_point` and `vector_entry_point`.
     """
     gym.register(env_id, **registration)
-    _OURS[env_id] = EnvEntry(env_id, tuple(sorted(modalities)), None, True)
+    _OURS[env_id] = EnvEntry(env_id, tuple(sorted(senses)), None, True)
 
 
 def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
@@ -182,8 +182,7 @@ def known() -> list[EnvEntry]:
     for provider in PROVIDERS:
         is_installed = importlib.util.find_spec(provider.package.partition(".")[0]) is not None
         entries += [
-            EnvEntry(env_id, modalities, provider.extra, is_installed)
-            for env_id, modalities in provider.examples.items()
+            EnvEntry(env_id, senses, provider.extra, is_installed) for env_id, senses in provider.examples.items()
         ]
     return sorted(entries, key=lambda entry: (not entry.id.startswith(OURS), entry.id))
 

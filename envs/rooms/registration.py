@@ -60,7 +60,7 @@ def register_rooms() -> None:
 def _register_id(level: str, senses: tuple[str, ...]) -> None:
     register(
         rooms_id(level),
-        modalities=senses,
+        senses=senses,
         entry_point="senseweave.envs.rooms.env:RoomsEnv",
         vector_entry_point="senseweave.envs.rooms.vector_env:RoomsVectorEnv",
         kwargs={"level": level},

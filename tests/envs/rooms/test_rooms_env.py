@@ -31,7 +31,7 @@ def test_every_level_has_its_id_and_no_other_is_registered() -> None:
 
 
 def test_the_listing_tells_the_senses_that_the_environments_have() -> None:
-    listed = {entry.id: entry.modalities for entry in envs.known()}
+    listed = {entry.id: entry.senses for entry in envs.known()}
     for level in LEVELS:
         assert listed[rooms_id(level)] == envs.make(rooms_id(level)).get_wrapper_attr("senses").names
 
