@@ -24,7 +24,7 @@ from ..settings.live import LiveConfig
 from ..terminal.progress import duration
 from ..terminal.stop import StopRequest
 from .assemble import Parts, assemble, assemble_replay, start_sensors
-from .loop import Tally, few_heaps, run_loop
+from .loop import Tally, limit_heaps, run_loop
 from .status_line import Glance, StatusLine, loading_after
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     Raises:
         SenseweaveError: something that the caller can mend.
     """
-    few_heaps()
+    limit_heaps()
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
@@ -62,28 +62,28 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
         parts, replay = assemble_replay(config, run)
     player = None if run is None else _load_player(config, run, parts)
     stop = StopRequest("Ending; once more quits at once.")
-    with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
+    with stop, _closing(parts), contextlib.ExitStack() as opened:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
-        status = keepers.enter_context(StatusLine(parts.rig.timing))
+        status = opened.enter_context(StatusLine(parts.rig.timing))
         parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
         observers: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
         if on_tick is not None:
             observers.append(on_tick)
         recorder = None
         if config.record is not None:
-            recorder = keepers.enter_context(_recorder(config, parts, run, status))
+            recorder = opened.enter_context(_recorder(config, parts, run, status))
             observers.append(recorder.on_tick)
         reporter = None
         if config.report is not None:
-            reporter = keepers.enter_context(_reporter(config, parts, status))
+            reporter = opened.enter_context(_reporter(config, parts, status))
             observers.append(reporter.on_tick)
-        keepers.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
+        opened.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
 
         def note_last_events(events: Sequence[Event]) -> None:
             status.tell_events(events)
-            for keeper in (recorder, reporter):
-                if keeper is not None:
-                    keeper.note(events)
+            for observer in (recorder, reporter):
+                if observer is not None:
+                    observer.note(events)
 
         tally = run_loop(
             parts.rig,
@@ -126,7 +126,7 @@ def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter
 
 
 @contextlib.contextmanager
-def _closed_at_the_end(parts: Parts) -> Iterator[None]:
+def _closing(parts: Parts) -> Iterator[None]:
     """Gives the devices back, also those that were started before the rig was reset."""
     try:
         yield

@@ -26,7 +26,7 @@ SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while the loop wants it; 5 ms by default, more than a tick may be late."""
 
 MAX_HEAPS = 2
-"""How many heaps the C library may have, see `few_heaps`."""
+"""How many heaps the C library may have, see `limit_heaps`."""
 
 _M_ARENA_MAX = -8
 """The name of that number in glibc's malloc.h."""
@@ -147,7 +147,7 @@ def punctual() -> Iterator[None]:
         gc.unfreeze()
 
 
-def few_heaps() -> None:
+def limit_heaps() -> None:
     """Keeps the memory of this process from growing with every device that is opened again.
 
     glibc lets up to eight heaps a core grow, and gives each new thread any of them. Every attempt to open a device has

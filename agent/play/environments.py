@@ -10,14 +10,12 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from ...envs import SensorOutages, make
 from ...envs.registry import resolve
+from ...envs.rooms.registration import VECTOR_ENTRY_POINT
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 
 if TYPE_CHECKING:
     from ...envs.rooms.vector_env import RoomsVectorEnv
-
-ROOMS_VECTOR_ENTRY = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
-"""How Gymnasium's registry names the batched simulator."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,7 +79,7 @@ def is_batched(env_id: str) -> bool:
         UnknownNameError: there is no such package as "package:Id" names.
     """
     registered = gymnasium.registry.get(resolve(env_id))
-    return registered is not None and registered.vector_entry_point == ROOMS_VECTOR_ENTRY
+    return registered is not None and registered.vector_entry_point == VECTOR_ENTRY_POINT
 
 
 def make_batch(

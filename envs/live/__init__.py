@@ -23,7 +23,7 @@ From a device to the policy and on to the body, in the order of the files:
     |       |                                            |
     |       +-> observation -> policy -> action -+       |
     |                                            |       |
-    |  rig.py         the action, or the safe one        |
+    |  safety.py      the action, or the safe one        |
     |       |                                            |
     |  bodies/        Actuator: file, UDP, simulator     |       or your robot
     |       |                                            |

@@ -13,15 +13,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
-import numpy as np
 
-from ...perception.errors import ConfigError, did_you_mean
+from ...perception.errors import ConfigError
 from ...perception.spec import Instruction, Spec
 from .align import Aligner, Moment, Observation
 from .bodies.actuators import Actuator, Command
 from .clock import Clock, SystemClock, to_ns
 from .event_limiter import EventLimiter
 from .reading import Event
+from .safety import Safety, check_action_space
 from .sensor import Sensor, stop_together
 from .timing import Timing
 from .watchdog import Watchdog
@@ -113,7 +113,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._watched = tuple(watched)
         self.action_names = tuple(action_names)
         self.observation_space = senses.space()
-        self.action_space = self._make_action_space(action_space)
+        self.action_space = check_action_space(action_space, self.action_names)
         self.step_s = float(step_s)
         self.period_s = self.step_s if rate_hz is None else 1.0 / rate_hz
         self.timing = Timing()
@@ -121,8 +121,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._aligner = Aligner(senses, sensors, max_age_s)
         self._actuator = actuator or Actuator()
         self._clock = clock or SystemClock()
-        self._required = self._check_required(required)
-        self._safe_action = self._read_safe_action(safe_action)
+        self._safety = Safety(senses, self.action_space, self.action_names, required, safe_action)
         self._start_up_s = start_up_s
         self._max_steps = max_steps
         self._period_ns = to_ns(self.period_s)
@@ -130,7 +129,6 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._tick = 0
         self._safe_reason = EventLimiter("")
         self._has_reported_unsent = False
-        self._stopped_ns: int | None = None
         self._state = "new"
         self._notes: collections.deque[Event] = collections.deque()
         self._sending = threading.Lock()
@@ -205,7 +203,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         if self._state != "open" or self.moment is None:
             raise ConfigError("The rig is not running; call reset() before the first step.")
         now_ns = self._clock.now_ns()
-        reason = self._why_safe(action, now_ns)
+        reason = self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
         self._has_stepped = True
         self._watchdog.feed()
         with self._sending:
@@ -233,9 +231,9 @@ class LiveRig(gymnasium.Env[Any, Any]):
         """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
         if self._state == "open":
             self._watchdog.stop()
-            if self.moment is not None and self._safe_action is not None:
+            if self.moment is not None and self._safety.action is not None:
                 with self._sending:
-                    self._send(self._safe_action, "The rig is closed.", self._clock.now_ns())
+                    self._send(self._safety.action, "The rig is closed.", self._clock.now_ns())
             stop_together(self.sensors.values())
             self._actuator.close()
         self._state = "closed"
@@ -259,14 +257,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         while self._notes:
             self.moment.events.append(self._notes.popleft())
         self.moment.events.sort(key=lambda event: event.time_ns)
-        for event in self.moment.events:
-            if event.kind == "stop":
-                self._stopped_ns = event.time_ns
-        for name, reading in self.moment.readings.items():
-            if reading is None or self._stopped_ns is None or not isinstance(self.senses[name], Instruction):
-                continue
-            if reading.captured_ns > self._stopped_ns:
-                self._stopped_ns = None
+        self._safety.look_for_stop(self.moment)
 
     def _observation(self) -> Observation:
         return {} if self.moment is None else dict(self.moment.observation)
@@ -288,20 +279,6 @@ class LiveRig(gymnasium.Env[Any, Any]):
     def _note(self, kind: str, detail: str) -> None:
         self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
 
-    def _why_safe(self, action: Any, now_ns: int) -> str:
-        """Why the policy's action must not be sent; "" if it may."""
-        missing = [name for name in self._required if not self._aligner.is_here(name, now_ns)]
-        reason = ""
-        if self._stopped_ns is not None:
-            reason = "It was told to stop."
-        elif missing:
-            reason = f"Without {' and '.join(missing)}."
-        elif not np.isfinite(np.asarray(action, np.float64)).all():
-            reason = "The policy's action is not finite."
-        elif not self.action_space.contains(action):
-            raise ConfigError(f"The action must be one of {self.action_space}; got {action!r}.")
-        return reason
-
     def _report_safe(self, reason: str, now_ns: int) -> None:
         """Makes an event of it when the safe action begins and ends to be sent."""
         change = self._safe_reason.update(reason, now_ns)
@@ -319,7 +296,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
                     return
                 now_ns = self._clock.now_ns()
                 self._report_safe(reason, now_ns)
-                self._send(self._safe_action, reason, now_ns)
+                self._send(self._safety.action, reason, now_ns)
             finally:
                 self._sending.release()
         else:
@@ -330,7 +307,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
 
     def _send(self, action: Any, reason: str, now_ns: int) -> Command | None:
         """Sends an action, or the safe one where there is a reason; None if nothing was sent."""
-        chosen = self._safe_action if reason else action
+        chosen = self._safety.action if reason else action
         if chosen is None:
             return None
         is_named = isinstance(self.action_space, gymnasium.spaces.Discrete) and len(self.action_names) > 0
@@ -345,34 +322,3 @@ class LiveRig(gymnasium.Env[Any, Any]):
             return None
         self._has_reported_unsent = False
         return command
-
-    def _make_action_space(self, action_space: gymnasium.Space[Any] | None) -> gymnasium.Space[Any]:
-        if action_space is None and not self.action_names:
-            raise ConfigError("A rig needs `action_names`, or an `action_space`; got neither.")
-        space = gymnasium.spaces.Discrete(len(self.action_names)) if action_space is None else action_space
-        if space.shape is None:
-            raise ConfigError(f"A rig's actions are a number or an array; got {space}. Flatten it.")
-        if self.action_names and getattr(space, "n", None) != len(self.action_names):
-            raise ConfigError(f"{len(self.action_names)} `action_names` do not fit the action space {space}.")
-        return space
-
-    def _check_required(self, required: tuple[str, ...]) -> tuple[str, ...]:
-        for name in required:
-            if name not in self.senses:
-                raise ConfigError(f'`required` names "{name}", which is no sense; {did_you_mean(name, self.senses)}')
-        return tuple(required)
-
-    def _read_safe_action(self, safe_action: Any) -> Any:
-        if isinstance(safe_action, str):
-            if safe_action not in self.action_names:
-                raise ConfigError(
-                    f'`safe_action` "{safe_action}" is no action; {did_you_mean(safe_action, self.action_names)}'
-                )
-            return self.action_names.index(safe_action)
-        if safe_action is None and self._required:
-            raise ConfigError(
-                f"`required` needs a `safe_action`, to send while {' or '.join(self._required)} is absent; got none."
-            )
-        if safe_action is not None and not self.action_space.contains(safe_action):
-            raise ConfigError(f"`safe_action` must be one of {self.action_space}; got {safe_action!r}.")
-        return safe_action

@@ -14,6 +14,10 @@ WRITTEN: tuple[str, ...] = ("audio", "camera", "instruction")
 SPOKEN: tuple[str, ...] = ("audio", "camera")
 """What is sensed without options where the instruction is written, and where it is spoken."""
 
+ENTRY_POINT = "senseweave.envs.rooms.env:RoomsEnv"
+VECTOR_ENTRY_POINT = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
+"""How Gymnasium's registry names one room, and a batch of them."""
+
 _SENSES = {"SeekSpoken": SPOKEN}
 """Level -> what is sensed without options, where that is not `WRITTEN`."""
 
@@ -61,7 +65,7 @@ def _register_id(level: str, senses: tuple[str, ...]) -> None:
     register(
         rooms_id(level),
         senses=senses,
-        entry_point="senseweave.envs.rooms.env:RoomsEnv",
-        vector_entry_point="senseweave.envs.rooms.vector_env:RoomsVectorEnv",
+        entry_point=ENTRY_POINT,
+        vector_entry_point=VECTOR_ENTRY_POINT,
         kwargs={"level": level},
     )

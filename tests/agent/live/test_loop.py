@@ -150,9 +150,9 @@ def test_the_process_is_set_for_punctuality_and_set_back_whatever_happens():
 def test_threads_that_come_and_go_leave_no_heaps_of_their_own():
     program = """
 import sys, threading
-from senseweave.agent.live_loop import few_heaps
+from senseweave.agent.live_loop import limit_heaps
 if sys.argv[1] == "few":
-    few_heaps()
+    limit_heaps()
 together = threading.Barrier(12)
 def work():
     together.wait()
