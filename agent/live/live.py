@@ -44,12 +44,12 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
         What `live --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend.
+        SenseweaveError: something that the caller can fix.
     """
     limit_heaps()
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
-        raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
+        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
     if run is not None and not chooses_one_action(run):
         raise ConfigError(
             f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "

@@ -1,6 +1,6 @@
 """The loop of `senseweave live`: observe, act, wait for the next tick; and what it needs of the process to be punctual.
 
-It knows the rig, who plays and who looks on. Which sensors there are and what is printed or kept is decided elsewhere.
+It knows the rig, the player and the observers. Which sensors there are and what is shown or kept is decided elsewhere.
 """
 
 import collections

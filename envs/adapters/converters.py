@@ -33,7 +33,7 @@ class Converter:
         array = np.asarray(value)
         if array.shape != shape:
             raise ObservationError(
-                f'"{self.source}" must have shape {shape}, as its space says; got {array.shape}. Mend the environment.'
+                f'"{self.source}" must have shape {shape}, as its space says; got {array.shape}. Fix the environment.'
             )
         return array
 
@@ -159,7 +159,7 @@ class CategoriesConverter(Converter):
         """Returns float32 (sum of sizes,)."""
         chosen = np.asarray(value, np.int64).reshape(-1) - self.starts
         if chosen.shape != (len(self.sizes),) or (chosen < 0).any() or (chosen >= self.sizes).any():
-            raise ObservationError(f'"{self.source}" is outside its space: got {value!r}. Mend the environment.')
+            raise ObservationError(f'"{self.source}" is outside its space: got {value!r}. Fix the environment.')
         row = np.zeros(self.kind.size, np.float32)
         row[np.cumsum((0, *self.sizes[:-1])) + chosen] = 1.0
         return row
@@ -175,6 +175,6 @@ def import_cv2() -> Any:
         import cv2
     except ImportError as error:
         raise MissingExtraError(
-            f"Resizing needs OpenCV, which cannot be imported ({error}); `senseweave doctor` tells how to mend it."
+            f"Resizing needs OpenCV, which cannot be imported ({error}); `senseweave doctor` tells how to fix it."
         ) from error
     return cv2

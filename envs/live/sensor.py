@@ -96,7 +96,7 @@ class ThreadedSensor(Sensor):
     """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
 
     An attempt fails when the source raises, misses its start-up deadline or stalls. The next one follows after a delay
-    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can mend, there is none.
+    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none.
 
     Args:
         name: see `Sensor`.
@@ -109,7 +109,7 @@ class ThreadedSensor(Sensor):
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
-        failure: the sentence of the last failure, "" while it works; what it says can be mended.
+        failure: the sentence of the last failure, "" while it works; what it says can be fixed.
     """
 
     def __init__(

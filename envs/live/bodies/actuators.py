@@ -80,7 +80,7 @@ class Actuator:
         """Gets ready; called once, by the rig's first reset.
 
         Raises:
-            SenseweaveError: it cannot work at all, which the user should mend before anything moves.
+            SenseweaveError: it cannot work at all, which the user should fix before anything moves.
         """
 
     def reset(self, seed: int | None) -> None:

@@ -165,7 +165,7 @@ class OpensSlowly(Fault):
 
 
 class NotInstalled(Fault):
-    """The device's driver is not installed, which no new attempt can mend."""
+    """The device's driver is not installed, which no new attempt can fix."""
 
     def refuse(self) -> None:
         raise MissingExtraError("The script's driver is not installed; there is no cure.")
@@ -226,7 +226,7 @@ class DigitalSilence(Fault):
 
 
 class Overflows(Fault):
-    """Nobody fetched the data in time: what was sensed while the fault is on is lost, which the source tells once."""
+    """Nobody fetched the data in time: what was sensed while the fault is on is lost, which is one event."""
 
     def change(self, take: Take, last: Take | None) -> None:
         take.is_lost = True

@@ -5,7 +5,7 @@ things are asked of a phrase: that its words fit as well as words that were real
 said beside them ("do not go to the red ball" ends with a phrase). Otherwise nothing was understood.
 
 This runs in a process of its own that `speech.py` starts (`python -m`, with the name of this module): decoding would
-hold Python's lock for milliseconds, and silero changes torch's settings. Through standard input come the phrases, as a
+hold the GIL for milliseconds, and silero changes torch's settings. Through standard input come the phrases, as a
 line of JSON, and then the sound, int16 mono at 16 kHz; lines of JSON go out.
 
 n samples

@@ -11,7 +11,7 @@ WINDOW_S = 0.5
 """Of the blocks of such a time the one that came with the least delay counts."""
 
 PHASE_GAIN, RATE_GAIN = 0.3, 0.05
-"""How much of the remaining error is mended in a window: in the anchor, and in the rate."""
+"""How much of the remaining error is corrected in a window: in the anchor, and in the rate."""
 
 MAX_ERROR_S = 0.1
 """An error beyond that is no drift: samples were lost, and the anchor is set anew."""

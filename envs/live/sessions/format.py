@@ -230,7 +230,7 @@ def _from_png(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     except ImportError as error:
         raise MissingExtraError(
             f"The pictures of a recording need OpenCV, which could not be imported ({error}); "
-            "run `senseweave doctor` to mend that."
+            "run `senseweave doctor` to fix that."
         ) from error
     size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
     if size != shape[:2]:  # before a small file becomes a huge picture

@@ -62,7 +62,7 @@ class Replay:
         }
 
     def clock(self) -> "ReplayClock":
-        """A clock that stands at the first tick; who sleeps on it wakes at the next one at once."""
+        """A clock that stands at the first tick; a sleep on it ends at the next one at once."""
         return ReplayClock(self.session)
 
     def begin(self, clock: Clock) -> None:
