@@ -133,6 +133,7 @@ class Aligner:
         reading = None
         try:
             reading = self.sensors[name].newest(now_ns)
+            # Once more after the inbox: a sensor of anybody's making need not have one.
             if reading is not None and (fault := misfit(self.senses[name], reading.content)):
                 fault = f"A reading {fault}."
         except Exception as error:  # a sensor of anybody's making must not stop the loop
