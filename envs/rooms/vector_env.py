@@ -165,7 +165,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
             actions: whole numbers 0..6, (b,), a tensor on any device or an array.
 
         Returns:
-            TensorObservation, reward float32 (b,), terminated and truncated bool (b,), infos; see the class.
+            Observation, reward float32 (b,), terminated and truncated bool (b,), infos; see the class.
 
         Raises:
             ConfigError: an action is out of range, or their shape or type is wrong; nothing is done then, except on
