@@ -50,11 +50,10 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         """The names that are known without looking for other packages' entry points, in the table's order."""
         return tuple(self._targets)
 
-    @property
     def all_names(self) -> tuple[str, ...]:
-        """Every name, those that installed packages declare included; nothing is imported."""
+        """Every name, those of installed packages' entry points included; nothing is imported."""
         self._read_entry_points()
-        return tuple(self._targets)
+        return self.names
 
     def register(self, name: str, target: Target | str) -> None:
         """Adds a choice.

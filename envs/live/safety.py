@@ -105,7 +105,8 @@ def check_action_space(
 def _read(safe_action: Any, action_space: gymnasium.Space[Any], action_names: tuple[str, ...]) -> Any:
     if isinstance(safe_action, str):
         if safe_action not in action_names:
-            raise ConfigError(f'`safe_action` "{safe_action}" is no action; {did_you_mean(safe_action, action_names)}')
+            actions = ", ".join(action_names)  # all of them: a guess about safety could be fatal
+            raise ConfigError(f'`safe_action` "{safe_action}" is no action; the actions are: {actions}.')
         return action_names.index(safe_action)
     if safe_action is not None and not action_space.contains(safe_action):
         raise ConfigError(f"`safe_action` must be one of {action_space}; got {safe_action!r}.")

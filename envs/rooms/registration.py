@@ -54,7 +54,7 @@ def register_level(name: str, target: "type[Level] | str", *, senses: tuple[str,
 
 def register_rooms() -> None:
     """Registers every level, those of installed packages included, for `gymnasium.make` and `gymnasium.make_vec`."""
-    for name in LEVELS.all_names:
+    for name in LEVELS.all_names():
         if name.isidentifier():
             _register_id(name, _SENSES.get(name, WRITTEN))
         else:

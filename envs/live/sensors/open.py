@@ -128,7 +128,7 @@ def _source_of(address: str, kind: Kind) -> tuple[str, str]:
     if plain is None:
         raise ConfigError(
             f'"{address}" does not name a source for a {type(kind).__name__}; write it before a colon, as in "zed:0". '
-            f"There are: {', '.join(SOURCES.all_names)}."
+            f"There are: {', '.join(SOURCES.all_names())}."
         )
     return (plain[address], "") if address in plain else (plain[None], address)
 
