@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kit.own_levels import own_level
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.play.environments import is_batched, make_batch
 from senseweave.perception.errors import UnknownNameError
 
