@@ -6,11 +6,12 @@ from ..perception.registry import lazy_names
 
 if TYPE_CHECKING:
     from .extractor import PerceptionExtractor as PerceptionExtractor
-    from .imitation import ImitationSettings as ImitationSettings
     from .imitation import Imitator as Imitator
     from .imitation import imitate as imitate
     from .policy import SensePolicy as SensePolicy
     from .ppo.ppo import PPO as PPO
+    from .presets import ImitationSettings as ImitationSettings
+    from .presets import PPOPreset as PPOPreset
     from .presets import dqn_settings as dqn_settings
     from .presets import policy_settings as policy_settings
     from .presets import ppo_settings as ppo_settings
@@ -22,10 +23,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "extractor": ("PerceptionExtractor",),
-    "imitation": ("ImitationSettings", "Imitator", "imitate"),
+    "imitation": ("Imitator", "imitate"),
     "policy": ("SensePolicy",),
     "ppo.ppo": ("PPO",),
-    "presets": ("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
+    "presets": (
+        *("ImitationSettings", "PPOPreset"),
+        *("dqn_settings", "policy_settings", "ppo_settings", "recurrent_ppo_settings", "sac_settings"),
+    ),
     "pretraining": ("Pretrainer", "PretrainingSettings", "pretrain_on"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

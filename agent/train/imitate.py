@@ -6,10 +6,12 @@ Steps, checkpoints, metrics and Ctrl-C are those of the whole run; what is learn
 import dataclasses
 from typing import Any, cast
 
+import torch
 from stable_baselines3.common.utils import safe_mean
 
 from ...policies.imitation import ImitationSettings, Imitator
-from ...policies.ppo.sources import Outcome
+from ...policies.ppo.learner import Underway
+from ...policies.ppo.sources import StepOutcome
 from ...policies.processes import world_size
 from ..play.experts import VectorExpert
 from ..settings.train import TrainConfig
@@ -56,7 +58,7 @@ def learn_from_expert(
     if on_device is not None:
         on_device.compile_perception()
 
-    def note(outcome: Outcome) -> bool:
+    def note(outcome: StepOutcome) -> bool:
         model.num_timesteps += len(outcome.reward) * world_size()
         if on_device is not None:
             on_device.tally.note(outcome)
@@ -68,7 +70,7 @@ def learn_from_expert(
     total = config.all_imitation_steps
     imitator = Imitator(
         cast(Any, model.policy),
-        cast(Any, model.get_env()) if on_device is None else on_device.source,
+        cast(Any, model.get_env()) if on_device is None else on_device.environments,
         expert,
         total,
         settings,
@@ -81,19 +83,18 @@ def learn_from_expert(
     while imitator.done < total:
         keeper.start_rollout()
         if on_device is None:
-            imitator.observation = imitator.source.tensors(model._last_obs)
+            seen = imitator.environments.tensors(model._last_obs)
+            imitator.underway = Underway(seen, None, torch.as_tensor(cast(Any, model._last_episode_starts)))
         else:
-            imitator.observation = cast(Any, on_device._last_obs)
-            imitator.state, imitator.starts = on_device.memory_state, on_device.starts
+            imitator.underway = on_device.underway
         if imitator.collect(note) is None:
             return False
-        seen = imitator.observation or {}
         if on_device is None:
+            seen = cast(Underway, imitator.underway).observation
             model._last_obs = cast(Any, {name: part.cpu().numpy() for name, part in seen.items()})
         else:
-            on_device._last_obs = cast(Any, seen)
-            on_device.memory_state, on_device.starts = imitator.state, imitator.starts
-            on_device.tell_episodes()
+            on_device.underway = cast(Underway, imitator.underway)
+            on_device.record_episodes()
         _record(model, keeper, imitator.learn())
     model.policy.optimizer.state.clear()
     for episodes in (model.ep_info_buffer, model.ep_success_buffer):  # the expert's

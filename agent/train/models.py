@@ -19,7 +19,7 @@ from ...perception.perception import Perception
 from ...perception.spec import Spec
 from ...policies.policy import SensePolicy
 from ...policies.ppo.ppo import PPO as DevicePPO  # noqa: N811  (a class with a short name)
-from ...policies.presets import DEVICE_PRESET, MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
+from ...policies.presets import MEMORY_PRESET, PPOPreset, ppo_settings, recurrent_ppo_settings
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 from ..runs.machine import limit_threads, require_compiler
 from ..settings.train import TrainConfig
@@ -52,7 +52,7 @@ def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEn
 
 def resolve_algorithm(config: TrainConfig) -> PPOPreset:
     """The learning algorithm's settings, with rollouts and minibatches that suit short runs and many environments."""
-    preset = DEVICE_PRESET if config.trainer == "senseweave" else PPOPreset()
+    preset = PPOPreset()
     if config.memory != "none" and config.trainer == "senseweave":
         preset = MEMORY_PRESET
     n_steps = max(2, min(preset.n_steps, math.ceil(max(1, config.steps) / config.num_envs)))
