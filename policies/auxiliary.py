@@ -45,7 +45,7 @@ class AuxiliaryLoss(nn.Module):
 
 
 class InstructionWords(AuxiliaryLoss):
-    """Which tokens the instruction holds, told from the features: it must not be forgotten on the way.
+    """Which tokens the instruction holds, predicted from the features: it must not be forgotten on the way.
 
     Samples without an instruction count nothing. Padding is no token.
 
@@ -77,10 +77,10 @@ class InstructionWords(AuxiliaryLoss):
 
 
 class Mission(AuxiliaryLoss):
-    """Which of its instructions the environment has given, told from the features; the simulator knows.
+    """Which of its instructions the environment has given, predicted from the features; the simulator knows.
 
     An instruction that is spoken is understood and remembered much sooner when somebody says what it was. While it is
-    being spoken nothing can be told but what is likely, and the loss is no smaller than that.
+    being spoken only what is likely can be predicted, and the loss is no smaller than that.
 
     Raises:
         ConfigError: the environment does not number its instructions.

@@ -218,7 +218,7 @@ def whole_steps(steps: int, num_envs: int) -> int:
 
 
 class Callback(Protocol):
-    """Is told how a training gets on, and may put it back to an earlier state between two rollouts."""
+    """Watches a training, and may put it back to an earlier state between two rollouts."""
 
     def on_rollout_start(self) -> None:
         """Before each rollout: may write a checkpoint, restart the environments, or restore them."""

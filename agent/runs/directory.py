@@ -148,7 +148,7 @@ def require_named_env(run: RunDirectory, env: str | None) -> None:
     """
     trained = run.config.train.env
     if env is None and trained == UNNAMED:
-        raise ConfigError(f"`env` must be named, as the environments of {run.path} told no id; add --env ID.")
+        raise ConfigError(f"`env` must be named, as the environments of {run.path} have no id; add --env ID.")
     if env is None and ":" in trained:
         raise ConfigError(
             f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'

@@ -47,7 +47,7 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         What `train --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend; nothing was written then, or the run can resume.
+        SenseweaveError: something that the caller can fix; nothing was written then, or the run can resume.
     """
     with joined():
         return _train(config, out)

@@ -70,7 +70,7 @@ class SavedAsFolder(SB3PPO):
         raise NotImplementedError
 
     def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `snapshot` told."""
+        """Puts back what `snapshot` gave."""
         raise NotImplementedError
 
     def auxiliary_state(self) -> dict[str, Tensor]:

@@ -74,7 +74,7 @@ def test_callbacks_run_once_for_all_environments_with_tensors():
     note = Note()
     model = small().learn(64, callback=note)
     assert (note.steps, note.rollouts, note.num_timesteps) == (16, ["start", "end"] * 2, 64)
-    for name in ("actions", "rewards", "dones"):
+    for name in ("actions", "clipped_actions", "values", "log_probs", "rewards", "dones"):
         assert isinstance(note.seen[name], torch.Tensor) and len(note.seen[name]) == 4
     assert all(isinstance(part, torch.Tensor) for part in note.seen["new_obs"].values())
     assert len(note.seen["infos"]) == 4 and model.num_timesteps == 64
