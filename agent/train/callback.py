@@ -15,7 +15,7 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...policies.processes import anyone, is_first, world_rank, world_size
 from ...policies.saving import random_state
 from ...policies.saving.checkpoint import Checkpoint
-from ...policies.trainer import Training
+from ...policies.training import Training
 from ..runs.directory import RunDirectory
 from ..terminal.progress import Progress
 from ..terminal.stop import StopRequest

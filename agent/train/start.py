@@ -13,7 +13,8 @@ from ...perception.errors import CheckpointError
 from ...perception.perception import Perception
 from ...perception.spec import Spec
 from ...policies.processes import world_size
-from ...policies.trainer import TRAINERS, Setup, Training
+from ...policies.trainer import TRAINERS, Setup
+from ...policies.training import Training
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 from ..play.experts import vector_expert_for
 from ..runs.machine import limit_threads, require_compiler

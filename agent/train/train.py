@@ -21,7 +21,8 @@ from ...perception.perception import Perception
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
-from ...policies.trainer import TRAINERS, Training
+from ...policies.trainer import TRAINERS
+from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy
 from ..runs.config import RunConfig
 from ..runs.directory import RunDirectory, require_free, require_named_env

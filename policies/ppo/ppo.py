@@ -25,10 +25,10 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
-from ..policy import Observation, SenseCnnPolicy, SenseMlpPolicy, SensePolicy
+from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
-from ..second_look import Percept
+from .actor import Actor
 from .learner import Acted, Learner, Underway
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
@@ -37,9 +37,6 @@ from .time_limits import TimeLimits
 from .update import Update, UpdateSettings
 from .vec_env import GymnasiumVecEnv
 from .workers import Workers, available_cores, broadcast_parameters
-
-MIN_ACTING_ROWS = 64
-"""A thread that acts for fewer environments than this costs more than it helps: threads wait for Python's GIL."""
 
 COMPILER_OPTIONS = {"cpp_wrapper": True}
 """Of inductor on a CPU: graphs called from C++ release the GIL, for which the workers' threads would wait otherwise."""
@@ -296,17 +293,12 @@ class PPO(SavedAsFolder):
         Returns:
             Whether it came to its end; False where the callback broke it off.
         """
-        policy = self.policy
-        policy.set_training_mode(False)
+        self.policy.set_training_mode(False)
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
-        limits = TimeLimits(policy, rollout_buffer, self.gamma, self._perceive)
+        actor = Actor(self.policy, self.workers, autocast=self.autocast)
+        limits = TimeLimits(self.policy, rollout_buffer, self.gamma, actor.perceive)
         seen_by_callbacks = {"self": self, "env": env, "callback": callback, "rollout_buffer": rollout_buffer}
         callback.update_locals(seen_by_callbacks | {"n_rollout_steps": n_rollout_steps})
-
-        def act(observation: Observation, underway: Underway) -> Acted:
-            percept = self._perceive(observation)
-            actions, values, log_probs, memory = policy.act(percept, underway.memory, underway.starts)
-            return Acted(policy.within_bounds(actions), actions, log_probs, values, memory)
 
         def after_step(acted: Acted, outcome: StepOutcome, underway: Underway) -> bool:
             with torch.no_grad():
@@ -318,30 +310,15 @@ class PPO(SavedAsFolder):
             callback.update_locals(_as_sb3_names_it(acted, outcome))
             return callback.on_step()
 
-        if not self.learner.collect(self.environments, self.underway, n_rollout_steps, act, after_step):
+        if not self.learner.collect(self.environments, self.underway, n_rollout_steps, actor.act, after_step):
             return False
         with torch.no_grad():
             limits.settle()
-        values = self.learner.finish(self.underway, self._perceive, self.gamma, self.gae_lambda)
+        values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)
         self.record_episodes()
         callback.update_locals({"values": values})
         callback.on_rollout_end()
         return True
-
-    def _perceive(self, observation: Observation) -> Percept:
-        """One step of all environments, perceived by all threads."""
-        count = len(next(iter(observation.values())))
-        parts = self.workers.split(torch.arange(count), MIN_ACTING_ROWS)
-        autocasts = self.autocast and self.device.type == "cuda"
-
-        def work(rows: Tensor) -> Percept:
-            begin, end = int(rows[0]), int(rows[-1]) + 1
-            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=autocasts):
-                percept = self.policy.perceive({name: part[begin:end] for name, part in observation.items()})
-                return (percept if self.policy.second_look is not None else percept._replace(tokens={})).float()
-
-        shape = ("act", *((name, part.shape) for name, part in observation.items()))
-        return Percept.cat(self.workers.map(work, parts, shape))
 
     def record_episodes(self) -> None:
         """Reads the episodes that have ended since the last call into SB3's buffers of the latest ones."""

@@ -27,7 +27,8 @@ from ..presets import PPOPreset
 from ..processes import world_size
 from ..saving import learner_state
 from ..saving.checkpoint import Checkpoint
-from ..trainer import Callback, Learned, Plan, Setup, Training
+from ..trainer import Plan, Setup
+from ..training import Callback, Learned, Training
 from .settings import imitation_of, ppo_of
 
 

@@ -1,10 +1,13 @@
 """The trainer "senseweave": PPO whose rollouts, advantages and updates stay on the device."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..presets import MEMORY_PRESET, PPOPreset
-from ..trainer import Job, Setup, Trainer, Training
+from ..trainer import Job, Setup, Trainer
 from .settings import new_settings
+
+if TYPE_CHECKING:
+    from ..training import Training
 
 
 class OnDeviceTrainer(Trainer):
@@ -25,7 +28,7 @@ class OnDeviceTrainer(Trainer):
     def settings(self, job: Job) -> dict[str, Any]:
         return new_settings(job, self.plan(job), PPOPreset() if job.memory == "none" else MEMORY_PRESET)
 
-    def build(self, setup: Setup) -> Training:
+    def build(self, setup: Setup) -> "Training":
         from .on_device_training import OnDeviceTraining
 
         return OnDeviceTraining(setup, self.plan(setup.job))

@@ -12,7 +12,8 @@ from ..ppo.workers import Workers
 from ..presets import PPOPreset, ppo_settings
 from ..processes import world_size
 from ..saving.checkpoint import Checkpoint
-from ..trainer import Callback, Learned, Plan, Setup
+from ..trainer import Plan, Setup
+from ..training import Callback, Learned
 from .model_training import ModelTraining
 from .settings import WORKERS
 

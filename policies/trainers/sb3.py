@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from ..presets import PPOPreset, recurrent_ppo_settings
-from ..trainer import Job, Setup, Trainer, Training
+from ..trainer import Job, Setup, Trainer
 from .settings import new_settings
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ...perception.config import PerceptionConfig
     from ...perception.spec import Spec
+    from ..training import Training
 
 
 class SB3Trainer(Trainer):
@@ -28,7 +29,7 @@ class SB3Trainer(Trainer):
     def settings(self, job: Job) -> dict[str, Any]:
         return new_settings(job, self.plan(job), PPOPreset())
 
-    def build(self, setup: Setup) -> Training:
+    def build(self, setup: Setup) -> "Training":
         from .sb3_training import SB3Training
 
         return SB3Training(setup, self.plan(setup.job))
