@@ -57,17 +57,20 @@ class Training(abc.ABC):
         policy: what learns.
         steps: environment steps taken, earlier parts of the run included. It can be set, to forget a rollout that was
             broken off.
+        steps_at_once: environment steps that one step of all environments makes.
         episodes: episodes that ended, earlier parts of the run included.
+        settings: the trainer's, with what was found out when the training was built; config.json keeps them.
         learn, restart.
 
     Set these in SOME subclasses:
-        settings: the algorithm's, with what was found out when it was built.
-        logger: where figures go; the caller sets it before `learn`.
         progress: a word on how well it goes, shown beside the steps.
         success_rate: of the latest episodes; NaN where nobody knows.
         resumes_exactly: whether `snapshot` holds the environments.
         snapshot, restore_snapshot: what changes while a rollout is played.
-        learned, restore: the rest.
+        learned, restore: the rest of a checkpoint.
+
+    Attributes:
+        logger: where figures go; the caller sets it before `learn`.
     """
 
     policy: "ActorCriticPolicy"
