@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+import gymnasium
 import pytest
 
+from senseweave.envs.live import SOURCES
+from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module
 from senseweave.perception.encoders import registry as encoders
@@ -25,15 +28,20 @@ def registries():
     for names, kept in zip(registered, before, strict=True):
         names.clear()
         names.update(kept)
+    LEVELS.pop("GoToKey", None)
+    SOURCES.pop("numbers", None)
+    gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 
 def test_the_examples_run_and_give_a_state(registries):
     examples = FENCED.findall(TEXT)
-    assert len(examples) == 4
+    assert len(examples) == 6
     names = {"__name__": "contributing"}
     for example in examples:
         exec(compile(example, "CONTRIBUTING.md", "exec"), names)
         assert names["state"].embedding.shape == (1, names["perception"].config.state_dim)
+    assert names["info"]["ages_s"]["heat"] < 5.0, "the last example is a live source"
+    assert gymnasium.make("senseweave/GoToKey-v0").unwrapped.instructions[0] == "go to the red key"
 
 
 def test_it_says_which_five_files_to_read_first():
