@@ -11,6 +11,7 @@ from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module
 from senseweave.perception.encoders import registry as encoders
+from senseweave.policies.trainer import TRAINERS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -21,7 +22,7 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS)
+    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS, TRAINERS)
     before = [dict(names) for names in registered]
     yield
     for names, kept in zip(registered, before, strict=True):
@@ -34,7 +35,7 @@ def registries():
 
 def test_the_examples_run_and_give_a_state(registries):
     examples = FENCED.findall(TEXT)
-    assert len(examples) == 5
+    assert len(examples) == 6
     names = {"__name__": "contributing"}
     for example in examples:
         exec(compile(example, "CONTRIBUTING.md", "exec"), names)
