@@ -9,6 +9,7 @@ from kit.markdown import ROOT
 from senseweave.agent.train.metrics import COLUMNS
 from senseweave.envs.live.reading import EVENT_KINDS
 from senseweave.envs.rooms.levels.registry import LEVELS, level_options
+from senseweave.policies import RECIPES, TRAINERS
 
 HOW = ROOT / "docs" / "how"
 
@@ -26,6 +27,11 @@ def test_every_column_of_the_curves_is_explained_with_its_name_in_tensorboard():
 
 def test_every_kind_of_event_is_explained():
     assert sorted(re.findall(r"`(\w+)`", first_cells(HOW / "live.md", "Events"))) == sorted(EVENT_KINDS)
+
+
+def test_every_trainer_and_every_recipe_is_explained():
+    assert re.findall(r"^`(\w+)`", first_cells(HOW / "training.md", "Training"), re.MULTILINE) == [*TRAINERS.names]
+    assert re.findall(r"^`(\w+)`", first_cells(HOW / "training.md", "Recipes"), re.MULTILINE) == [*RECIPES.names]
 
 
 def test_every_level_of_rooms_is_listed():
