@@ -49,3 +49,9 @@ def test_extras_of_the_page_on_installing_exist():
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
     listed = re.findall(r"`(\w+)`", first_cells(ROOT / "docs" / "start" / "install.md", "Extras"))
     assert set(listed) <= set(extras) and "docs" in listed
+
+
+def test_the_citation_and_the_changelog_know_the_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\n## {version} (" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
