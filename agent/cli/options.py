@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ...perception.errors import ConfigError, did_you_mean
-from ..settings.live import MOST_HZ
+from ..settings.live import MAX_HZ
 from ..settings.train import (
     EXPLAIN_EPISODES,
     MEMORIES,
@@ -295,7 +295,7 @@ def _live(parser: argparse.ArgumentParser) -> None:
         dest="rate_hz",
         type=decimal_number,
         metavar="HZ",
-        help=f"ticks in a second, at most {MOST_HZ:g} (default: the rate that the policy was trained at)",
+        help=f"ticks in a second, at most {MAX_HZ:g} (default: the rate that the policy was trained at)",
     )
     when.add_argument("--seconds", type=decimal_number, metavar="T", help="how long (default: until Ctrl-C)")
     keep = parser.add_argument_group("what to keep")

@@ -2,33 +2,11 @@
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
 from ...perception.errors import ConfigError, did_you_mean
-
-
-def require_whole(field: str, value: Any, low: int, high: int | None = None) -> None:
-    """Checks a whole number in low..high.
-
-    Raises:
-        ConfigError: it is not one.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low or (high is not None and value > high):
-        rule = f"of at least {low}" if high is None else f"in {low}..{high}"
-        raise ConfigError(f"`{field}` must be a whole number {rule}; got {value!r}.")
-
-
-def require_device(device: Any) -> None:
-    """Checks that a device is auto, cpu, cuda or cuda:N; whether it is there is seen when it is used.
-
-    Raises:
-        ConfigError: it is something else.
-    """
-    if not isinstance(device, str) or not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
-        raise ConfigError(f'`device` must be "auto", "cpu", "cuda" or "cuda:N"; got {device!r}.')
 
 
 def require_text(field: str, value: Any) -> None:

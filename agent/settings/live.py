@@ -4,13 +4,13 @@ Whether a device is there, a file readable and a sense known to the policy is se
 """
 
 import dataclasses
-import math
 from typing import Any
 
+from ...perception.checks import require_device, require_number
 from ...perception.errors import ConfigError
-from .checks import JsonSettings, require_device, require_text
+from .checks import JsonSettings, require_text
 
-MOST_HZ = 1000.0
+MAX_HZ = 1000.0
 """The highest rate of a loop; the system's timers are no finer."""
 
 
@@ -29,7 +29,7 @@ class LiveConfig(JsonSettings):
             the time that it took.
         body: a Gymnasium environment that the actions drive, and whose senses count where no sensor is named.
         body_options: options of that environment.
-        rate_hz: ticks in a second, up to `MOST_HZ`; None takes the policy's own.
+        rate_hz: ticks in a second, up to `MAX_HZ`; None takes the policy's own.
         seconds: how long; None goes on until Ctrl-C.
         required: senses without which the safe action is sent.
         max_age_s: by sense, how old a reading may be; others as the policy's run says.
@@ -75,15 +75,12 @@ class LiveConfig(JsonSettings):
                 "There is nothing to sense; give --camera, --microphone or --instruction "
                 "(`senseweave doctor` lists this machine's devices)."
             )
-        if self.rate_hz is not None and not 0 < self.rate_hz <= MOST_HZ:
-            raise ConfigError(f"`rate` must be above 0 and at most {MOST_HZ:g} Hz; got {self.rate_hz!r}.")
-        if self.seconds is not None and not 0 < self.seconds < math.inf:
-            raise ConfigError(f"`seconds` must be above 0; got {self.seconds!r}. Leave it out to go on until Ctrl-C.")
+        if self.rate_hz is not None:
+            require_number("rate_hz", self.rate_hz, above=0, at_most=MAX_HZ)
+        if self.seconds is not None:
+            require_number("seconds", self.seconds, above=0, hint="Leave it out to go on until Ctrl-C.")
         for sense, age_s in self.max_age_s.items():
-            if not age_s > 0:
-                raise ConfigError(
-                    f'`max_age` of "{sense}" must be above 0 seconds; got {age_s!r}. 0.5 is a good start.'
-                )
+            require_number("max_age_s", age_s, above=0, of=f'"{sense}"', hint="0.5 is a good start.")
         if self.report is not None and not self.report.lower().endswith((".html", ".htm")):
             raise ConfigError(f"`report` must end in .html; got {self.report!r}.")
         require_device(self.device)

@@ -1,11 +1,11 @@
 """What a person asks of `senseweave pretrain`, checked when it is made. Nothing heavy is imported here."""
 
 import dataclasses
-import math
 from typing import Any
 
+from ...perception.checks import require_device, require_number, require_whole
 from ...perception.errors import ConfigError
-from .checks import JsonSettings, require_device, require_text, require_whole
+from .checks import JsonSettings, require_text
 from .train import LARGEST_SEED, TrainConfig
 
 OBJECTIVE_NAMES = ("contrastive", "dcca", "autoencoder", "translation")
@@ -66,19 +66,14 @@ class PretrainConfig(JsonSettings):
         if not isinstance(self.objectives, dict) or not self.objectives:
             raise ConfigError(f"`objectives` must map names to weights; got {self.objectives!r}.")
         for name, weight in self.objectives.items():
-            if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
-                raise ConfigError(f'The weight of the objective "{name}" must be above 0; got {weight!r}.')
+            require_number("weight", weight, above=0, of=f'the objective "{name}"')
         require_whole("steps", self.steps, 1)
         require_whole("batch_size", self.batch_size, 2, 65_536)
         require_whole("num_envs", self.num_envs, 1, 4096)
         require_whole("seed", self.seed, 0, LARGEST_SEED)
         require_device(self.device)
-        share = self.modality_dropout
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
-            raise ConfigError(f"`modality_dropout` must be in 0..1, 1 excluded; got {share!r}. 0.3 is a good start.")
-        rate = self.learning_rate
-        if isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1:
-            raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
+        require_number("modality_dropout", self.modality_dropout, at_least=0, below=1, hint="0.3 is a good start.")
+        require_number("learning_rate", self.learning_rate, above=0, at_most=1, hint="0.001 is a good start.")
         if self.imputation != "none" and self.imputation in IMPUTATION_NAMES and self.imputation not in self.objectives:
             raise ConfigError(
                 f'`imputation` "{self.imputation}" is learned by the objective of that name; add '

@@ -8,8 +8,9 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ...perception.checks import require_device, require_number, require_whole
 from ...perception.errors import ConfigError, unknown_name
-from .checks import JsonSettings, require_device, require_text, require_video_name, require_whole
+from .checks import JsonSettings, require_text, require_video_name
 
 TRAINERS = ("senseweave", "sb3", "imitation")
 """What `--trainer` chooses from: PPO that stays on the device, stable-baselines3's PPO, or the expert alone."""
@@ -118,10 +119,8 @@ class TrainConfig(JsonSettings):
             raise ConfigError(f"`env_options` must map names to values; got {self.env_options!r}.")
         require_whole("imitation_steps", self.imitation_steps, 0)
         require_whole("steps", self.steps, 0 if self.imitation_steps else 1)
-        share = self.modality_dropout
-        if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:
-            raise ConfigError(f"`modality_dropout` must be in 0..1, 1 excluded; got {share!r}. 0.2 is a good start.")
-        if share and "outages" in self.env_options:
+        require_number("modality_dropout", self.modality_dropout, at_least=0, below=1, hint="0.2 is a good start.")
+        if self.modality_dropout and "outages" in self.env_options:
             raise ConfigError(
                 "`modality_dropout` and the environment's option `outages` both take senses away; choose one of them."
             )
@@ -147,9 +146,8 @@ class TrainConfig(JsonSettings):
                 f'`imitation_steps` come before reinforcement learning, and the trainer "imitation" has none; got '
                 f"{self.imitation_steps}. Give the number as --steps."
             )
-        rate = self.learning_rate
-        if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1):
-            raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
+        if self.learning_rate is not None:
+            require_number("learning_rate", self.learning_rate, above=0, at_most=1, hint="0.001 is a good start.")
         if not isinstance(self.auxiliary, dict) or not all(
             isinstance(weight, (int, float)) and 0 <= weight < float("inf") for weight in self.auxiliary.values()
         ):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ....perception.errors import ConfigError
+from ....perception.checks import require_whole
 from ....perception.spec import Camera, Spec
 from ..clock import Clock, SystemClock
 from ..reading import Event, Reading
@@ -89,8 +89,7 @@ class Recorder:
         tell: Callable[[str], object] = lambda sentence: None,
         most_bytes: int = MOST_BYTES,
     ) -> None:
-        if not (type(most_bytes) is int and most_bytes > 0):
-            raise ConfigError(f"`most_bytes` must be a whole number above 0; got {most_bytes!r}.")
+        require_whole("most_bytes", most_bytes, 1)
         self.path = _file(Path(path))
         self.failure = ""
         self._clock = clock or SystemClock()

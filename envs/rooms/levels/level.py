@@ -196,17 +196,6 @@ class Level:
         self._life_draws = torch.arange(2 * self.objects + 1, device=device)
 
 
-def whole(name: str, value: object, low: int, high: int, why: str = "") -> int:
-    """An option that is a whole number in low..high.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"`{name}` must be a whole number in {low}..{high}{why}; got {value!r}.")
-    return value
-
-
 def among(name: str, value: object, choices: tuple[object, ...]) -> None:
     """An option that is one of a few.
 

@@ -18,13 +18,14 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ....perception.errors import ConfigError
 from ..codes import KEY
 from ..missions import go_to, sounding, thing
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, among, whole
+from .level import FREE_BITS, THINGS, Draft, Level, among
 from .placing import Scatter
 
 SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
@@ -100,9 +101,11 @@ class Seek(Level):
         most = min(
             self.sounds if _SOUND in self.deciding else looks, (inner**2 - 1) // 9
         )  # the agent and each object take up to nine cells
-        self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
+        self.objects = (
+            usual if objects is None else require_whole("objects", objects, 2, most, why=f'for size "{size}"')
+        )
         if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
+            require_whole("max_steps", max_steps, 1, 1_000_000)
         self.plan = plan = FloorPlan(1, inner + 2, device)
         self.height = self.width = plan.width
         self.walls = plan.walls

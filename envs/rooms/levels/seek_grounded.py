@@ -23,12 +23,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ..codes import COLOURS, KINDS, SHORT, TALL
 from ..missions import described, go_to
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import THINGS, Draft, Level, among, whole
+from .level import THINGS, Draft, Level, among
 from .placing import Scatter, kth
 
 INNER = 8
@@ -129,9 +130,9 @@ class SeekGrounded(Level):
         max_steps: int = MOST_STEPS,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.objects = whole("objects", objects, 2, MOST_OBJECTS)
+        self.objects = require_whole("objects", objects, 2, MOST_OBJECTS)
         among("split", split, (None, "train", "test"))
-        self.max_steps = whole("max_steps", max_steps, 1, 1_000_000)
+        self.max_steps = require_whole("max_steps", max_steps, 1, 1_000_000)
         plan = FloorPlan(1, INNER + 2, device)
         self.height = self.width = plan.width
         self.walls = plan.walls
