@@ -43,11 +43,11 @@ def require_whole(
     Raises:
         ConfigError: it is no such number.
     """
-    is_whole = isinstance(value, Integral) and not isinstance(value, bool)
-    if not is_whole or value < low or (high is not None and value > high):
+    number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
+    if number is None or number < low or (high is not None and number > high):
         rule = f"a whole number of at least {low}" if high is None else f"a whole number in {low}..{high}"
         raise error(_sentence(field, of, f"{rule} {why}".rstrip(), value))
-    return int(value)
+    return number
 
 
 def require_number(
