@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def require_whole(
     field: str,
     value: Any,
-    low: int,
+    low: int | None = None,
     high: int | None = None,
     *,
     of: str = "",
@@ -31,8 +31,8 @@ def require_whole(
     Args:
         field: the setting's name.
         value: what was given.
-        low: the least value.
-        high: the greatest; None for no end.
+        low: the least value; None for no end.
+        high: the greatest; None for no end. It needs `low`.
         of: what has that setting, where the name alone would not say: "RoomsEars".
         why: what the range depends on: "for `room_size` 8".
         error: what is raised.
@@ -44,9 +44,9 @@ def require_whole(
         ConfigError: it is no such number.
     """
     number = int(value) if isinstance(value, Integral) and not isinstance(value, bool) else None
-    if number is None or number < low or (high is not None and number > high):
-        rule = f"a whole number of at least {low}" if high is None else f"a whole number in {low}..{high}"
-        raise error(_sentence(field, of, f"{rule} {why}".rstrip(), value))
+    if number is None or (low is not None and number < low) or (high is not None and number > high):
+        ends = "" if low is None else f" of at least {low}" if high is None else f" in {low}..{high}"
+        raise error(_sentence(field, of, f"a whole number{ends} {why}".rstrip(), value))
     return number
 
 

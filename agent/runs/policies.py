@@ -19,7 +19,7 @@ from ...policies.saving.model_config import SavedModel
 from ...policies.saving.weights import chooses_one_of
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
-from ..settings.train import EvaluateConfig
+from ..settings.evaluate import EvaluateConfig
 from .directory import RunDirectory, require_named_env
 from .machine import choose_device, limit_threads
 

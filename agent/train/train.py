@@ -25,11 +25,10 @@ from ...policies.imitation import ImitationSettings
 from ...policies.presets import PPOPreset
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
-from ..evaluate.evaluate import evaluate_policy
+from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..play.experts import vector_expert_for
 from ..runs.directory import RunConfig, RunDirectory, require_free, require_named_env
 from ..runs.machine import choose_device
-from ..settings.checks import finite_or_none
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell

@@ -1,6 +1,7 @@
 import pytest
 
-from senseweave.agent.settings.train import ROOMS_RECIPE, EvaluateConfig, TrainConfig, with_recipe
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import ROOMS_RECIPE, TrainConfig, with_recipe
 from senseweave.perception.errors import ConfigError, SenseweaveError, UnknownNameError
 
 MISTAKES = [
@@ -15,7 +16,7 @@ MISTAKES = [
     ({"env": ""}, ConfigError, "`env` must be a name"),
     ({"env_options": ["view"]}, ConfigError, "`env_options` must map names to values"),
     ({"device": "gpu"}, ConfigError, '`device` must be "auto", "cpu", "cuda" or "cuda:N"'),
-    ({"memory": "lstm"}, UnknownNameError, 'Memory "lstm" is not known; choose one of: gru, looking_gru, none.'),
+    ({"memory": "lstm"}, UnknownNameError, 'The memory "lstm" is not known; choose one of: gru, looking_gru, none.'),
     ({"trainer": "sb33"}, UnknownNameError, 'did you mean "sb3"?'),
     ({"learning_rate": 0.0}, ConfigError, "`learning_rate` must be in 0..1, 0 excluded; got 0.0."),
     ({"learning_rate": float("nan")}, ConfigError, "got nan"),
