@@ -1,1 +1,6 @@
-"""The command line: what the options mean, which command runs, and how a mistake is told."""
+"""The command line: which commands there are, what the options mean, and how a mistake is told."""
+
+from .command import Command, Result
+from .commands import COMMANDS
+
+__all__ = ["COMMANDS", "Command", "Result"]

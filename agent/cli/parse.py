@@ -85,7 +85,7 @@ def parse(name: str, command: Command[Any], words: Sequence[str]) -> tuple[Setti
     values = _read(name, options, given)
     missing = [option.name for option in options if option.is_required and option.field not in values]
     if missing:
-        raise ConfigError(f"The following arguments are required: {', '.join(missing)}; see: senseweave {name} --help.")
+        raise _mistake(name, f"The following arguments are required: {', '.join(missing)}")
     common = {field: values.pop(field) for field in ("json", "traceback") if field in values}
     return command.settings.from_options(values), Common(**common)
 
@@ -101,24 +101,24 @@ def _read(name: str, options: Sequence[Option], given: Mapping[str, Sequence[str
     for option in options:
         if option.word not in given:
             continue
-        problem = ""
         if option.field in giver:
-            problem = f"cannot be given together with {giver[option.field].name}"
-        else:
-            giver[option.field] = option
-            try:
-                values[option.field] = option.read(given[option.word])
-            except ValueError as error:
-                problem = str(error)
-        if problem:
-            raise ConfigError(f"`{option.name}` {problem}; see: senseweave {name} --help.")
+            raise _mistake(name, f"`{option.name}` cannot be given together with {giver[option.field].name}")
+        giver[option.field] = option
+        try:
+            values[option.field] = option.read(given[option.word])
+        except ValueError as error:
+            raise _mistake(name, f"`{option.name}` {error}") from None
     return values
+
+
+def _mistake(name: str, what: str) -> ConfigError:
+    return ConfigError(f"{what}; see: senseweave {name} --help.")
 
 
 def _unknown(name: str, text: str, options: Sequence[Option]) -> ConfigError:
     word = text.partition("=")[0]
     if not word.startswith("-"):
-        return ConfigError(f'"{word}" is one word too many; see: senseweave {name} --help.')
+        return _mistake(name, f'"{word}" is one word too many')
     known = ["--help", *(option.name for option in options if not option.kind.is_positional)]
     return ConfigError(f'`{name}` has no option "{word}"; {did_you_mean(word, known)}')
 
@@ -137,8 +137,10 @@ def _cut(name: str, options: Sequence[Option], words: Sequence[str]) -> tuple[di
         parts, unknown = tyro.cli(
             structure, prog="senseweave", args=words, config=FLAT, return_unknown_args=True, console_outputs=False
         )
-    except SystemExit:
-        raise ConfigError(f"{_lacks_value(options, words)}; see: senseweave {name} --help.") from None
+    except SystemExit as end:
+        if end.code != 2:  # it wrote a completion script, say
+            raise
+        raise _mistake(name, _lacks_value(options, words)) from None
     found = {key: texts for part in (parts, *parts.values()) if isinstance(part, dict) for key, texts in part.items()}
     given = {}
     for option in options:

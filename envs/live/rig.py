@@ -361,9 +361,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
     def _read_safe_action(self, safe_action: Any) -> Any:
         if isinstance(safe_action, str):
             if safe_action not in self.action_names:
-                raise ConfigError(
-                    f'`safe_action` "{safe_action}" is no action; {did_you_mean(safe_action, self.action_names)}'
-                )
+                actions = ", ".join(self.action_names)  # all of them: a guess about safety could be fatal
+                raise ConfigError(f'`safe_action` "{safe_action}" is no action; the actions are: {actions}.')
             return self.action_names.index(safe_action)
         if safe_action is None and self._required:
             raise ConfigError(

@@ -152,7 +152,7 @@ def test_closing_sends_the_safe_action_stops_the_sensors_and_may_happen_twice() 
         ({"max_steps": 0}, "max_steps"),
         ({"required": ("touch",)}, "needs a `safe_action`"),
         ({"required": ("tuch",), "safe_action": 0}, 'did you mean "touch"'),
-        ({"safe_action": "sta"}, 'did you mean "stay"'),
+        ({"safe_action": "sta"}, "no action; the actions are: "),
         ({"safe_action": 2}, "Discrete"),
         ({"action_names": ()}, "action_names"),
         ({"action_space": gym.spaces.Discrete(3)}, "do not fit"),
