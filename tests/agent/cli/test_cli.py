@@ -203,3 +203,29 @@ def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
     done = subprocess.run([*command, "train", *more], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert last_object(done.stdout)["steps"] > result["steps"]
+
+
+def test_of_several_processes_the_first_one_speaks_for_all():
+    command = [sys.executable, "-P", "-m", "senseweave.agent.cli", "envs", "Seek-v0", "--json"]
+    for rank, spoken in (("0", 1), ("1", 0)):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"RANK": rank})
+        assert done.stdout.count("\n") == spoken
+
+
+def test_a_wrong_name_is_refused_before_anything_heavy_is_imported():
+    wrong = (
+        "train --fusion conkat",
+        "train --preset bass",
+        "train --memory grue",
+        "train --trainer sb4",
+        "train --perception /nowhere",
+        "pretrain --objective contrastiv",
+        "pretrain --imputation translatio",
+        "watch --greedy",
+    )
+    code = (
+        "import sys; from senseweave.agent.cli.main import main\n"
+        f"assert [main(line.split()) for line in {wrong!r}] == [2] * {len(wrong)}\n"
+        "assert not {'torch', 'numpy', 'gymnasium'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)
