@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.cli.commands import envs
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.perception.errors import ConfigError
 

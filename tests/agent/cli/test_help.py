@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.agent.cli.options import options_of
 from senseweave.agent.cli.parse import parse

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live
 from senseweave.agent.live.page import Reporter

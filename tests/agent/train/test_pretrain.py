@@ -15,7 +15,7 @@ import torch
 
 from kit import live_sessions
 from kit.planted_senses import SMALL, TWO, perception_for, related
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.agent.cli.parse import parse
 from senseweave.agent.settings.pretrain import PretrainConfig
