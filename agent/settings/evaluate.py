@@ -15,15 +15,15 @@ class EvaluateConfig(Settings):
     """One evaluation of a trained run, also what `explain` starts from.
 
     Args:
-        run: run directory that train made.
+        run: run directory that `senseweave train` made.
         env: another environment with the same senses and actions.
         env_options: an option of the environment, such as size=medium.
-        episodes: held-out episodes, each from its own seed.
-        seed: which set of held-out seeds, 0 to 1000; episode i of set s starts from 1,000,000,000 + 1,000,000 s + i.
+        episodes: number of held-out episodes, each with its own seed.
+        seed: set of held-out seeds, 0 to 1000. Episode i of set s has the seed 1,000,000,000 + 1,000,000 s + i.
         greedy: whether `success_rate` and `mean_return` are those of the greedy policy instead of the sampled one.
-        without: senses that are taken away; name them after DIR.
-        num_envs: episodes that run side by side, which changes the speed alone.
-        device: auto, cpu, cuda or cuda:N.
+        without: senses to take away; name them after DIR.
+        num_envs: number of episodes side by side; it changes the speed alone.
+        device: auto (CUDA where it is there), cpu, cuda or cuda:N.
         video: also write the first episodes as a video.
 
     Raises:
@@ -57,9 +57,9 @@ class ExplainConfig(EvaluateConfig):
     """One explanation of a trained run.
 
     Args:
-        episodes: held-out episodes for each subset of the senses.
-        bot: compare lengths with an expert (BabyAI's bot, say).
-        report: the page.
+        episodes: number of held-out episodes for each subset of the senses.
+        bot: compare the lengths of episodes with an expert's, such as BabyAI's bot.
+        report: where the page goes.
     """
 
     episodes: Annotated[int, Whole(low=1, high=1_000_000)] = 200

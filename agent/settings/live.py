@@ -34,22 +34,22 @@ class LiveConfig(Settings):
         camera: a number (0 is the first camera), a video file, pictures (frame_%03d.png), or an address: http, udp,
             tcp or rtsp.
         microphone: default, a device's name or number, or a file with sound (wav, mp4).
-        instruction: what the agent is told; - reads it from standard input, a line each; speech takes it from what is
-            said into --microphone, or into the default one.
+        instruction: what the agent is told. "-" reads it from standard input, line by line; "speech" takes it from
+            what is said into --microphone, or into the default one.
         max_age_s: how old a reading may be before its sense counts as absent.
-        replay: sense a recorded session again, made with --record, instead of all of these.
+        replay: sense a session again that --record made, instead of all of these.
         full_speed: replay as fast as possible, with the very observations that were recorded.
         policy: run directory of the agent that acts.
         greedy: whether the policy takes the most probable action instead of a sampled one.
-        actions: write the actions there, a JSON line each; udp:PORT sends them.
-        body: drive this environment; it gives the senses that are not named.
+        actions: write the actions to this file, one JSON object a line; udp:PORT sends them.
+        body: drive this environment, which also gives the senses that are not named.
         body_options: an option of the body.
-        required: without these senses the safe action is sent.
-        safe_action: what is done when a required sense is missing.
-        seed: of sampled actions and of the body.
-        device: auto, cpu, cuda or cuda:N.
+        required: senses without which the safe action is sent.
+        safe_action: action that is sent while a required sense is absent.
+        seed: seed of sampled actions and of the body.
+        device: auto (CUDA where it is there), cpu, cuda or cuda:N.
         rate_hz: ticks in a second.
-        seconds: how long.
+        seconds: how long the session lasts.
         record: record everything losslessly into this folder.
         report: write a page with pictures and curves at the end.
 
@@ -62,8 +62,8 @@ class LiveConfig(Settings):
         Text(metavar="SOURCE"),
         Section(
             "sensing",
-            "Any sense may break and come back: the agent is told what is absent, and the loop goes on. A file is "
-            "played at its own speed, again and again.",
+            "Any sense may fail and come back: the agent knows what is absent, and the loop goes on. A file plays at "
+            "its own speed, again and again.",
         ),
     ] = None
     microphone: Annotated[str | None, Text(metavar="SOURCE")] = None

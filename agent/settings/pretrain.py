@@ -27,21 +27,21 @@ class PretrainConfig(Settings):
     """One pretraining.
 
     Args:
-        env: the environment that is played, by chance and, half of the time, by its expert.
+        env: environment to play, by chance and, half of the time, by its expert; `senseweave envs` lists them.
         env_options: an option of the environment, such as size=medium.
         dataset: learn from sessions that `senseweave live --record DIR` wrote, instead of an environment.
         objectives: an objective and its weight in the sum; a name alone weighs 1.
-        steps: minibatches to learn from.
-        batch_size: observations of a minibatch.
-        num_envs: environments that are played side by side.
-        seed: of everything random.
-        device: auto, cpu, cuda or cuda:N.
+        steps: number of minibatches to learn from.
+        batch_size: observations in a minibatch.
+        num_envs: number of environments side by side.
+        seed: seed of everything random.
+        device: auto (CUDA where it is there), cpu, cuda or cuda:N.
         fusion: how the senses are woven together.
         preset: size of the network.
-        imputation: guess the tokens of absent senses from the others, then and later; the objective of that name must
-            be there.
-        modality_dropout: how often each sense is hidden from objectives that reconstruct it.
-        learning_rate: at the start, falling to a tenth.
+        imputation: how the tokens of an absent sense are guessed from the others, now and later; needs the objective of
+            that name.
+        modality_dropout: how often each sense is hidden from the objectives that reconstruct it.
+        learning_rate: learning rate at the start, falling to a tenth.
 
     Raises:
         ConfigError: a value is out of its range, or two of them contradict each other.

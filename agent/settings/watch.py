@@ -15,16 +15,16 @@ class WatchConfig(Settings):
     """Some episodes as a video.
 
     Args:
-        env: environment, as `senseweave envs` lists it.
+        env: id of an environment; `senseweave envs` lists them.
         env_options: an option of the environment, such as size=medium.
-        policy: the agent of this run directory; its gates are drawn as well.
+        policy: run directory of the agent that plays; its gates are drawn as well.
         player: "expert" or "random", where no policy plays; None takes the expert where there is one, else chance.
         greedy: with --policy, take the most probable action instead of a sampled one.
-        without: senses that are taken away; name ENV before them.
-        device: auto, cpu, cuda or cuda:N.
-        out: the video.
-        episodes: held-out episodes, each from its own seed.
-        seed: which set of held-out seeds, 0 to 1000.
+        without: senses to take away; name ENV before them.
+        device: auto (CUDA where it is there), cpu, cuda or cuda:N.
+        out: where the video goes.
+        episodes: number of held-out episodes, each with its own seed.
+        seed: set of held-out seeds, 0 to 1000.
 
     Raises:
         ConfigError: a value is out of its range, or both a policy and another player are given.
@@ -37,14 +37,14 @@ class WatchConfig(Settings):
     policy: Annotated[
         str | None,
         Text(metavar="DIR"),
-        Section("player", "Who plays: an expert where there is one, else chance, unless you say otherwise."),
+        Section("player", "Without any of these, an expert plays where there is one, and else chance."),
     ] = None
     player: Annotated[
         str | None,
         OneOf(
             options=(
-                Word(text="expert", value="expert", help="one who knows everything plays"),
-                Word(text="random", value="random", help="chance plays"),
+                Word(text="expert", value="expert", help="an expert plays, who knows the whole state"),
+                Word(text="random", value="random", help="actions are drawn at random"),
             )
         ),
     ] = None
