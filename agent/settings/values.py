@@ -115,19 +115,23 @@ class Device(Value):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Choice(Value):
+class Choice(Text):
     """A name out of a table.
 
     Args:
         what: is chosen: "fusion".
         table: a `Registry`, or another collection of names.
+        is_open: whether other names are taken as well: files may hold names whose package is not here.
     """
 
     what: str
     table: Mapping[str, Any] | tuple[str, ...]
+    is_open: bool = False
     metavar: str = "NAME"
 
     def check(self, field: str, value: Any) -> str:
+        if self.is_open:
+            return super().check(field, value)
         if value not in self.table:
             raise unknown_name(f"The {self.what}", str(value), self.table)
         return value

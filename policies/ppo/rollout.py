@@ -17,7 +17,7 @@ from ...perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
 from ..policy import Observation
 from .workers import Workers
 
-LEAST_SOUNDS = 16
+MIN_SOUNDS = 16
 """A thread that gets fewer recordings than this costs more than it helps."""
 
 
@@ -59,7 +59,7 @@ class Rollout:
         self._digest: Callable[[Observation], Observation] = dict
         if perception is not None and any(isinstance(kind, Microphone) for kind in kinds.values()):
             shared, digest = self._workers, perception.digest
-            self._digest = lambda observation: shared.over_rows(digest, observation, LEAST_SOUNDS)
+            self._digest = lambda observation: shared.over_rows(digest, observation, MIN_SOUNDS)
         self._texts = tuple(
             name for name, kind in kinds.items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
         )
@@ -74,8 +74,12 @@ class Rollout:
         """Forgets what was there; `memory` is the memory's state now."""
         self.length, self.memory = 0, memory
 
-    def see(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
-        """Stores an observation, and whose instruction holds, as that of the next step; gives it as it will be read."""
+    def store_observation(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
+        """Stores the observation of the next step, and the numbers of the instructions that hold.
+
+        Returns:
+            The observation as the policy takes it, now and when it learns.
+        """
         if missions is not None:
             self.missions[self.length].copy_(missions)
         packed = self.pack(observation)

@@ -10,6 +10,7 @@ from senseweave.agent.cli.main import main
 from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module
 from senseweave.perception.encoders import registry as encoders
+from senseweave.policies.trainer import TRAINERS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS, COMMANDS)
+    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS, COMMANDS, TRAINERS)
     before = [dict(names) for names in registered]
     yield
     for names, kept in zip(registered, before, strict=True):

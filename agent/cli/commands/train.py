@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from ....perception.errors import ConfigError
+from ....policies.choices import AUXILIARIES
+from ....policies.recipes import resolved
 from ...settings.base import kinds_of
-from ...settings.train import TrainConfig, with_recipe
+from ...settings.train import TrainConfig
 from ...settings.values import Hidden, Text
 from ..command import Command, Result, new_folder
 
@@ -40,7 +42,9 @@ class TrainOptions(TrainConfig):
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Self:
         if "resume" not in given:
-            settings = cls(**with_recipe(given))
+            settings = cls.of_recipe(given)
+            for name in given.get("auxiliary", ()):
+                AUXILIARIES.require(name)
             if settings.perception is not None and not Path(settings.perception).is_dir():
                 raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
             return settings
@@ -55,7 +59,7 @@ class TrainOptions(TrainConfig):
 
     @classmethod
     def defaults(cls) -> Mapping[str, Any]:
-        return with_recipe({})
+        return resolved(None, {})
 
 
 def _run(settings: TrainOptions) -> Result:

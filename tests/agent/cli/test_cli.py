@@ -219,6 +219,8 @@ def test_a_wrong_name_is_refused_before_anything_heavy_is_imported():
         "train --memory grue",
         "train --trainer sb4",
         "train --perception /nowhere",
+        "train --auxiliary mision=1",
+        "train --recipe seke",
         "pretrain --objective contrastiv",
         "pretrain --imputation translatio",
         "watch --greedy",

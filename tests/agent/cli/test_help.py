@@ -11,7 +11,7 @@ from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.agent.cli.options import options_of
 from senseweave.agent.cli.parse import parse
-from senseweave.agent.settings.train import TrainConfig, with_recipe
+from senseweave.agent.settings.train import TrainConfig
 from senseweave.perception import FUSIONS
 from senseweave.perception.config import IMPUTATIONS, PRESETS
 from senseweave.perception.objectives import OBJECTIVES
@@ -75,7 +75,7 @@ def test_the_help_lists_what_can_be_chosen_from_the_tables_themselves(capsys):
 
 def test_the_help_of_train_shows_what_the_bare_command_uses(capsys):
     told = " ".join(re.sub("[│─]", " ", help_of(capsys, "train")).split())
-    used = TrainConfig(**with_recipe({}))
+    used = TrainConfig.of_recipe({})
     for option, value in (("steps", f"{used.steps:_}"), ("imitation-steps", f"{used.imitation_steps:_}")):
         assert re.search(rf"--{option} N [^-]*\(default: {value}\)", told)
     assert f"(default: {used.num_envs})" in told and f"(default: {used.learning_rate:g})" in told
