@@ -9,9 +9,10 @@ from ...perception.errors import ConfigError, did_you_mean
 SENSES = ("audio", "camera", "compass", "grid", "instruction")
 """What an environment of ours can sense; the tensors of each stand in `senses.py`."""
 DEFAULT_SENSES: tuple[str, ...] = ("audio", "camera", "instruction")
-
 MAX_INT64 = 2**63 - 1
 """The greatest seed: random numbers are hashed in int64."""
+MAX_SEED = 2**31 - 1
+"""Where nobody gives a seed, lives are of a random one below this."""
 
 
 @dataclasses.dataclass(frozen=True)

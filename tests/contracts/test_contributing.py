@@ -3,10 +3,13 @@
 import re
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from senseweave.agent.cli import COMMANDS
 from senseweave.agent.cli.main import main
+from senseweave.envs.live import SOURCES
+from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module
 from senseweave.perception.encoders import registry as encoders
@@ -27,6 +30,9 @@ def registries():
     for names, kept in zip(registered, before, strict=True):
         names.clear()
         names.update(kept)
+    LEVELS.pop("GoToKey", None)
+    SOURCES.pop("numbers", None)
+    gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 
 def test_the_examples_run_and_do_what_they_say(registries, capsys):

@@ -96,8 +96,8 @@ class Encoder:
         times = {"captured_ns": reading.captured_ns, "number": reading.number}
         since = max(0, reading.captured_ns)
         times |= {"timestamp": {"sec": since // NS_PER_S, "nsec": since % NS_PER_S}}
-        told = {"text": reading.text} if reading.text else {}
-        return as_json(self._content(reading) | times | told)
+        text = {"text": reading.text} if reading.text else {}
+        return as_json(self._content(reading) | times | text)
 
     def _content(self, reading: Reading) -> dict[str, Any]:
         if isinstance(self.kind, Camera) and (png := _to_png(reading.content)) is not None:
@@ -117,11 +117,11 @@ class Encoder:
         else:
             new = kind.samples
         block = np.ascontiguousarray(reading.content[:, kind.samples - new :].T)
-        told: dict[str, Any] = {"sample_rate": kind.sample_rate_hz, "number_of_channels": kind.channels}
+        sound: dict[str, Any] = {"sample_rate": kind.sample_rate_hz, "number_of_channels": kind.channels}
         pcm = (block * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype("<i2")
         if (pcm.astype(np.float32) / FULL_SCALE).tobytes() == block.tobytes():
-            return told | {"format": "pcm-s16", "data": _to_text(pcm.tobytes())}
-        return told | {"format": "pcm-f32", "data": _to_text(block.astype("<f4").tobytes())}
+            return sound | {"format": "pcm-s16", "data": _to_text(pcm.tobytes())}
+        return sound | {"format": "pcm-f32", "data": _to_text(block.astype("<f4").tobytes())}
 
 
 @dataclasses.dataclass
@@ -230,7 +230,7 @@ def _from_png(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     except ImportError as error:
         raise MissingExtraError(
             f"The pictures of a recording need OpenCV, which could not be imported ({error}); "
-            "run `senseweave doctor` to mend that."
+            "run `senseweave doctor` to fix that."
         ) from error
     size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
     if size != shape[:2]:  # before a small file becomes a huge picture

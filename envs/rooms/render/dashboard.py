@@ -102,7 +102,7 @@ def _import_cv2() -> Any:
         import cv2
     except ImportError as error:
         raise MissingExtraError(
-            f"Drawing needs OpenCV, which could not be imported ({error}); run `senseweave doctor` to mend that."
+            f"Drawing needs OpenCV, which could not be imported ({error}); run `senseweave doctor` to fix that."
         ) from error
     return cv2
 

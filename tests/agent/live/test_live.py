@@ -116,7 +116,7 @@ MISTAKES = [
     ),
     ("live --camera {clip} --record {text}", "text.mp4"),
     ("live --policy {run} --body senseweave/Seec-v0", 'The environment "senseweave/Seec-v0" is not known'),
-    ("live --policy {grid} --camera {clip}", "has no use for --camera; leave it out."),
+    ("live --policy {grid} --camera {clip}", "is for a Camera, and there is none among the senses (grid, instruction)"),
     ("live --policy {grid} --instruction go", 'was trained with "grid", a Grid, which no sensor here gives'),
 ]
 
