@@ -31,9 +31,10 @@ class LiveConfig(Settings):
     """One session with live sensors.
 
     Args:
-        camera: a number (0 is the first camera), a video file, pictures (frame_%03d.png), or an address: http, udp,
-            tcp or rtsp.
-        microphone: default, a device's name or number, or a file with sound (wav, mp4).
+        camera: a number (0 is the first camera), a video file, pictures (frame_%03d.png), an address (http, udp, tcp
+            or rtsp), or NAME:ADDRESS of a registered source.
+        microphone: default, a device's name or number, a file with sound (wav, mp4), or NAME:ADDRESS of a registered
+            source.
         instruction: what the agent is told. "-" reads it from standard input, line by line; "speech" takes it from
             what is said into --microphone, or into the default one.
         max_age_s: how old a reading may be before its sense counts as absent.
@@ -41,8 +42,10 @@ class LiveConfig(Settings):
         full_speed: replay as fast as possible, with the very observations that were recorded.
         policy: run directory of the agent that acts.
         greedy: whether the policy takes the most probable action instead of a sampled one.
-        actions: write the actions to this file, one JSON object a line; udp:PORT sends them.
-        body: drive this environment, which also gives the senses that are not named.
+        actions: write the actions to this file, one JSON object a line; udp:PORT sends them, and so does NAME:ADDRESS
+            of a registered body.
+        body: drive this environment, or NAME:ADDRESS of a registered body, which also gives the senses that are not
+            named.
         body_options: an option of the body.
         required: senses without which the safe action is sent.
         safe_action: action that is sent while a required sense is absent.

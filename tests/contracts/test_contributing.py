@@ -44,6 +44,7 @@ def test_the_examples_run_and_do_what_they_say(registries, capsys):
             states += 1
             assert names.pop("state").embedding.shape == (1, names["perception"].config.state_dim)
     assert states == 3
+    capsys.readouterr()
     assert main(["count", "one", "three", "--min-letters", "4", "--json"]) == 0
     assert capsys.readouterr().out == '{"count": 1}\n'
     assert main(["count", "--min-letters", "41"]) == 2
