@@ -44,6 +44,8 @@ def test_the_examples_run_and_do_what_they_say(registries, capsys):
             states += 1
             assert names.pop("state").embedding.shape == (1, names["perception"].config.state_dim)
     assert states == 3
+    assert names["info"]["ages_s"]["heat"] < 5.0, "the last example is a live source"
+    assert gymnasium.make("senseweave/GoToKey-v0").unwrapped.instructions[0] == "go to the red key"
     capsys.readouterr()
     assert main(["count", "one", "three", "--min-letters", "4", "--json"]) == 0
     assert capsys.readouterr().out == '{"count": 1}\n'
