@@ -1,22 +1,8 @@
 """What a command can be told, as frozen dataclasses that check themselves; one field is one option."""
 
 from .base import Section, Settings
-from .values import (
-    Choice,
-    Device,
-    FileName,
-    Hidden,
-    Names,
-    Number,
-    Numbers,
-    OneOf,
-    Pairs,
-    Switch,
-    Text,
-    Value,
-    Whole,
-    Word,
-)
+from .several import Names, Numbers, Pairs
+from .values import Choice, Device, FileName, Hidden, Number, OneOf, Switch, Text, Value, Whole, Word
 
 __all__ = [
     "Choice",

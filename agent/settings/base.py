@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any, Self, TypeVar
 
 from ...perception.errors import ConfigError, did_you_mean
-from .values import Names, Number, Pairs, Switch, Text, Value, Whole
+from .several import Names, Pairs
+from .values import Number, Switch, Text, Value, Whole
 
 Base = TypeVar("Base")
 

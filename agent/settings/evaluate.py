@@ -4,7 +4,8 @@ import dataclasses
 from typing import Annotated, Any
 
 from .base import Section, Settings
-from .values import Device, FileName, Hidden, Names, OneOf, Pairs, Text, Whole, Word
+from .several import Names, Pairs
+from .values import Device, FileName, Hidden, OneOf, Text, Whole, Word
 
 VIDEOS = (".mp4", ".mkv", ".mov")
 """How a video's name may end."""

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from ...perception.errors import ConfigError
 from .base import Section, Settings
-from .values import Device, FileName, Names, Number, Numbers, OneOf, Pairs, Text, Whole, Word
+from .several import Names, Numbers, Pairs
+from .values import Device, FileName, Number, OneOf, Text, Whole, Word
 
 MAX_HZ = 1000.0
 """The highest rate of a loop; the system's timers are no finer."""

@@ -8,8 +8,9 @@ from ...perception.errors import ConfigError
 from ...perception.fusion import FUSIONS
 from ...perception.objectives import OBJECTIVES
 from .base import Section, Settings
+from .several import Numbers, Pairs
 from .train import MAX_SEED, TrainConfig
-from .values import Choice, Device, Number, Numbers, Pairs, Text, Whole
+from .values import Choice, Device, Number, Text, Whole
 
 WEIGHTS = Numbers(
     word="objective",

@@ -16,7 +16,8 @@ from ...policies.choices import AUXILIARIES, MEMORIES
 from ...policies.recipes import RECIPES, Recipe, resolved
 from ...policies.trainer import TRAINERS, Plan
 from .base import Section, Settings
-from .values import Choice, Device, Number, Numbers, Pairs, Switch, Text, Whole
+from .several import Numbers, Pairs
+from .values import Choice, Device, Number, Switch, Text, Whole
 
 MAX_SEED = 2**31 - 1
 """The greatest seed of a training run."""

@@ -1,13 +1,12 @@
 """The kinds of values that settings hold: how each is written on the command line, read, checked and explained.
 
 A field of a settings dataclass names its kind in its annotation, `steps: Annotated[int, Whole(low=1)] = 300_000`; a
-type alone is enough where every value of it will do. `base.py` checks settings by them, `agent/cli/options.py` makes
-the command line of them. Nothing heavy is imported here.
+type alone is enough where every value of it will do. Kinds of several words are in `several.py`. `base.py` checks
+settings by them, `agent/cli/options.py` makes the command line of them. Nothing heavy is imported here.
 """
 
 import dataclasses
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -152,7 +151,7 @@ class Whole(Value):
         try:
             return int(texts[0])
         except ValueError:
-            number = _float(texts[0])
+            number = number_in(texts[0])
         if number is None or not number.is_integer():
             raise ValueError(f"must be a whole number; got {texts[0]!r}")
         return int(number)
@@ -176,7 +175,7 @@ class Number(Value):
     metavar: str = "X"
 
     def read(self, texts: Sequence[str]) -> float:
-        number = _float(texts[0])
+        number = number_in(texts[0])
         if number is None:
             raise ValueError(f"must be a number; got {texts[0]!r}")
         return number
@@ -236,97 +235,6 @@ class OneOf(Value):
         return ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Names(Value):
-    """Any number of names, as a tuple."""
-
-    metavar: str = "NAME"
-    arity: ClassVar[Arity] = "several"
-
-    def read(self, texts: Sequence[str]) -> tuple[str, ...]:
-        return tuple(texts)
-
-    def check(self, field: str, value: Any) -> tuple[str, ...]:
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise ConfigError(f"`{field}` must be several names; got {value!r}.")
-        return tuple(value)
-
-    def show(self, value: Any) -> str:
-        return " ".join(value or ()) or self.unset
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Pairs(Value):
-    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text."""
-
-    metavar: str = "KEY=VALUE"
-    arity: ClassVar[Arity] = "repeated"
-
-    def read(self, texts: Sequence[str]) -> dict[str, Any]:
-        pairs = dict(map(self.pair, texts))
-        if len(pairs) < len(texts):
-            raise ValueError("must give each name once; one was given twice")
-        return pairs
-
-    def pair(self, text: str) -> tuple[str, Any]:
-        """Reads one of them; raises as `read` does."""
-        key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError(f"must be key=value; got {text!r}")
-        try:
-            return key, json.loads(value)
-        except ValueError:
-            return key, value
-
-    def check(self, field: str, value: Any) -> dict[str, Any]:
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"`{field}` must map names to values; got {value!r}.")
-        return dict(value)
-
-    def show(self, value: Any) -> str:
-        return ", ".join(f"{key}={part}" for key, part in (value or {}).items()) or self.unset
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Numbers(Pairs):
-    """name=number pairs as a dict.
-
-    Args:
-        number: the bounds of each.
-        noun: what each is: "weight".
-        example: one pair, for the message.
-        alone: the number of a name that is given without one; None where it must have one.
-        names: the names that there are; None for any.
-    """
-
-    number: Number
-    noun: str
-    example: str
-    alone: float | None = None
-    names: Choice | None = None
-
-    def pair(self, text: str) -> tuple[str, float]:
-        name, equals, text_of_number = text.partition("=")
-        number = _float(text_of_number) if equals else self.alone
-        if not name or number is None:
-            raise ValueError(f"must be {self.metavar}, {self.example}, say; got {text!r}")
-        return name, number
-
-    def check(self, field: str, value: Any) -> dict[str, float]:
-        pairs = super().check(field, value)
-        for name, number in pairs.items():
-            if self.names is not None:
-                self.names.check(field, name)
-            self.number.check(self.noun, number, of=f'"{name}"')
-        return pairs
-
-    def show(self, value: Any) -> str:
-        return super().show({name: f"{number:g}" for name, number in (value or {}).items()})
-
-    def choices(self) -> tuple[str, ...]:
-        return () if self.names is None else self.names.choices()
-
-
 class Hidden(Value):
     """Of a field that is no option."""
 
@@ -334,7 +242,8 @@ class Hidden(Value):
         return []
 
 
-def _float(text: str) -> float | None:
+def number_in(text: str) -> float | None:
+    """The number that a text is; None where it is none."""
     try:
         return float(text)
     except ValueError:

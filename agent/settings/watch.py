@@ -6,8 +6,9 @@ from typing import Annotated, Any
 from ...perception.errors import ConfigError
 from .base import Section, Settings
 from .evaluate import VIDEOS
+from .several import Names, Pairs
 from .train import TrainConfig
-from .values import Device, FileName, Names, OneOf, Pairs, Text, Whole, Word
+from .values import Device, FileName, OneOf, Text, Whole, Word
 
 
 @dataclasses.dataclass(frozen=True)

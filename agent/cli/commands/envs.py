@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ....perception.errors import UnknownNameError, did_you_mean
 from ...settings.base import Settings
-from ...settings.values import Names
+from ...settings.several import Names
 from ..command import Command, Result
 
 
