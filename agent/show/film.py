@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import MissingExtraError
 from ...perception.spec import Microphone
-from .moment import Picture
 
 FALLBACK_RATE_HZ = 48_000
 """Of the track where the encoder cannot take the microphone's own rate, ALE's 30,720 Hz, say."""

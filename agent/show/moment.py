@@ -4,25 +4,19 @@ Pictures are uint8 (height, width, 3), RGB. cv2 is imported when the first one i
 """
 
 import dataclasses
-import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ...perception.errors import MissingExtraError
+from ...envs.rooms.render.canvas import FAINT, INK, PAPER, TRACK, Picture, fit, measure, printable, write
 from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
-
-Picture = UInt8[np.ndarray, "_ _ 3"]
-"""height width 3, RGB."""
+from .palette import sense_colours
 
 PANEL_PX = 320
 MARGIN_PX = 20
 LINE_PX = 26
 LARGEST_PANELS = 4
-PAPER, INK, FAINT, TRACK = (248, 248, 246), (32, 33, 36), (120, 124, 130), (222, 224, 226)
-ACCENTS = ((66, 110, 180), (214, 120, 56), (78, 148, 98), (150, 96, 170), (190, 150, 40), (90, 160, 170))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,22 +38,6 @@ class Moment:
     status: Sequence[str]
 
 
-@functools.cache
-def import_cv2() -> Any:
-    """cv2, imported late because slim systems lack a library that it needs.
-
-    Raises:
-        MissingExtraError: it cannot be imported.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Drawing needs OpenCV, which could not be imported ({error}); run `senseweave doctor` to mend that."
-        ) from error
-    return cv2
-
-
 def draw(senses: Spec, moment: Moment) -> Picture:
     """One picture; its size depends on the senses, on whether there are a room and gates, and on nothing else.
 
@@ -76,11 +54,11 @@ def draw(senses: Spec, moment: Moment) -> Picture:
     _draw_caption(canvas, moment.instruction)
     for number, (title, picture) in enumerate(panels):
         left = MARGIN_PX + number * (PANEL_PX + MARGIN_PX)
-        _write(canvas, title, left, top + 16, FAINT, 14)
+        write(canvas, title, left, top + 16, FAINT, 14)
         canvas[top + LINE_PX : top + LINE_PX + PANEL_PX, left : left + PANEL_PX] = picture
     if moment.gates is not None:
         _draw_gates(canvas, senses, moment, moment.gates, bars_top)
-    _write(canvas, "    ".join(moment.status), MARGIN_PX, status_top + 18, INK, 16)
+    write(canvas, "    ".join(moment.status), MARGIN_PX, status_top + 18, INK, 16)
     return canvas
 
 
@@ -97,24 +75,12 @@ def _panels(senses: Spec, moment: Moment) -> list[tuple[str, Picture]]:
         else:
             continue
         is_here = PRESENT not in moment.observation or bool(moment.observation[PRESENT][number])
-        panels.append((name, _fit(picture)) if is_here else (f"{name} (absent)", _fit(picture) // 8 + 200))
+        panels.append(
+            (name, fit(picture, PANEL_PX)) if is_here else (f"{name} (absent)", fit(picture, PANEL_PX) // 8 + 200)
+        )
     if moment.room is not None:
-        panels.append(("the whole room, which it does not see", _fit(moment.room)))
+        panels.append(("the whole room, which it does not see", fit(moment.room, PANEL_PX)))
     return panels[:LARGEST_PANELS]
-
-
-def _fit(picture: Picture) -> Picture:
-    """The picture in the middle of a square panel; small ones are enlarged without blur."""
-    cv2 = import_cv2()
-    height, width = picture.shape[:2]
-    scale = PANEL_PX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    way = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
-    resized = cv2.resize(np.ascontiguousarray(picture), size, interpolation=way)
-    panel = np.full((PANEL_PX, PANEL_PX, 3), TRACK, np.uint8)
-    left, top = (PANEL_PX - size[0]) // 2, (PANEL_PX - size[1]) // 2
-    panel[top : top + size[1], left : left + size[0]] = resized
-    return panel
 
 
 def is_minigrid(kind: Grid) -> bool:
@@ -150,35 +116,35 @@ def _sound_picture(sound: Float[np.ndarray, "channels samples"]) -> Picture:
         for x, (start, end) in enumerate(zip(columns[:-1], np.maximum(columns[1:], columns[:-1] + 1), strict=True)):
             part = wave[start:end] if start < len(wave) else wave[-1:]
             upper, lower = round(middle - half * float(part.max())), round(middle - half * float(part.min()))
-            picture[upper : lower + 1, x] = ACCENTS[channel % len(ACCENTS)]
+            picture[upper : lower + 1, x] = sense_colours(["audio"])["audio"]
     return picture
 
 
 def _draw_caption(canvas: Picture, instruction: str | None) -> None:
     """The instruction in at most two lines, as large as fits."""
-    text = " ".join(_printable(instruction or "").split())[:1000]
+    text = " ".join(printable(instruction or "").split())[:1000]
     width = canvas.shape[1] - 2 * MARGIN_PX
     for size in (24, 20, 17):
         lines = _wrap(text, width, size)
         if len(lines) <= (1 if size == 24 else 2):
             break
     if len(lines) > 2:
-        while lines[1] and _measure(lines[1] + " ...", 17) > width:
+        while lines[1] and measure(lines[1] + " ...", 17) > width:
             lines[1] = lines[1][:-1]
         lines = [lines[0], lines[1] + " ..."]
     for number, line in enumerate(lines):
-        _write(canvas, line, MARGIN_PX, MARGIN_PX + 22 + number * LINE_PX, INK, size)
+        write(canvas, line, MARGIN_PX, MARGIN_PX + 22 + number * LINE_PX, INK, size)
 
 
 def _wrap(text: str, width: int, size: int) -> list[str]:
     """Breaks a text into lines between words, and inside words that are longer than a line."""
     lines, line = [], ""
     for word in text.split(" "):
-        while _measure(word, size) > width and len(word) > 1:
-            fitting = max(1, int(len(word) * width / _measure(word, size)) - 1)
+        while measure(word, size) > width and len(word) > 1:
+            fitting = max(1, int(len(word) * width / measure(word, size)) - 1)
             lines, line, word = [*lines, *([line] if line else []), word[:fitting]], "", word[fitting:]
         longer = f"{line} {word}".strip()
-        if _measure(longer, size) > width:
+        if measure(longer, size) > width:
             lines, line = [*lines, line], word
         else:
             line = longer
@@ -186,44 +152,17 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
 
 
 def _draw_gates(canvas: Picture, senses: Spec, moment: Moment, gates: Mapping[str, float], top: int) -> None:
-    _write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 14, FAINT, 14)
+    write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 14, FAINT, 14)
     for number, name in enumerate(senses):
         is_here = bool(moment.observation[PRESENT][number]) if PRESENT in moment.observation else True
         gate = gates.get(name, 0.0)
-        _draw_gate(canvas, name, gate, is_here, top + (number + 1) * LINE_PX, ACCENTS[number % len(ACCENTS)])
+        _draw_gate(canvas, name, gate, is_here, top + (number + 1) * LINE_PX, sense_colours(senses)[name])
 
 
 def _draw_gate(canvas: Picture, name: str, gate: float, is_here: bool, top: int, colour: tuple[int, int, int]) -> None:
     name_px, value_px = 150, 90
     left, right = MARGIN_PX + name_px, canvas.shape[1] - MARGIN_PX - value_px
-    _write(canvas, name if len(name) <= 16 else name[:15] + ".", MARGIN_PX, top + 18, INK, 16)
+    write(canvas, name if len(name) <= 16 else name[:15] + ".", MARGIN_PX, top + 18, INK, 16)
     canvas[top + 6 : top + 20, left:right] = TRACK
     canvas[top + 6 : top + 20, left : left + round((right - left) * min(1.0, max(0.0, gate)))] = colour
-    _write(canvas, f"{gate:.2f}" if is_here else "absent", right + 14, top + 18, INK if is_here else FAINT, 16)
-
-
-def _printable(text: str) -> str:
-    """The text without control characters and lone surrogates, on which OpenCV 5 ends the process."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _write(canvas: Picture, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int) -> None:
-    cv2, text = import_cv2(), _printable(text)
-    if hasattr(cv2, "FontFace"):  # OpenCV 5 draws any script
-        cv2.putText(canvas, text, (x, baseline), colour, _font(), size, 400)
-    else:
-        plain = text.encode("ascii", "replace").decode()
-        cv2.putText(canvas, plain, (x, baseline), cv2.FONT_HERSHEY_SIMPLEX, size / 32, colour, 1, cv2.LINE_AA)
-
-
-@functools.lru_cache(maxsize=4096)
-def _measure(text: str, size: int) -> int:
-    cv2 = import_cv2()
-    if hasattr(cv2, "FontFace"):
-        return int(cv2.getTextSize((8192, 8192), text, (0, 0), _font(), size, 400)[2])
-    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 32, 1)[0][0])
-
-
-@functools.cache
-def _font() -> Any:
-    return import_cv2().FontFace("sans")
+    write(canvas, f"{gate:.2f}" if is_here else "absent", right + 14, top + 18, INK if is_here else FAINT, 16)

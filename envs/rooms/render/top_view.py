@@ -10,8 +10,7 @@ from ..camera.geometry import EYE_BACK, HALF_VIEW, RANGE
 from ..camera.looks import PAINT
 from ..codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, ORDINARY, SHORT, TALL, WALL, unpacked
 from ..state import RoomsState
-
-Picture = UInt8[np.ndarray, "_ _ 3"]
+from .canvas import Picture
 
 FLOOR_COLOUR, SEEN_COLOUR, WALL_COLOUR = (233, 230, 224), (243, 229, 190), (92, 95, 102)
 INK, TARGET_COLOUR, AGENT_COLOUR = (32, 33, 36), (20, 150, 70), (214, 56, 92)
