@@ -15,6 +15,7 @@ IMPUTATIONS: Registry[Any] = Registry(
         "autoencoder": ".objectives.imputation:AutoencoderImputer",
         "translation": ".objectives.imputation:TranslationImputer",
     },
+    __package__,
 )
 """What `PerceptionConfig(imputation=...)` and `--imputation` choose from: an `Imputer`, or None for "none"."""
 

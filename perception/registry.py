@@ -24,11 +24,11 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
     Args:
         kind: what is chosen, in the singular, for messages and for the group of entry points: "fusion" reads
             `senseweave.fusions`, "memory" `senseweave.memories`.
-        targets: name -> the thing itself, or "module:Name", where a module that begins with a dot is looked for beside
-            the module that makes this table.
+        targets: name -> the thing itself, or "module:Name".
+        package: what a module that begins with a dot is relative to, the `__package__` of the module with the table.
 
     Example:
-        FUSIONS = Registry("fusion", {"early": ".early:EarlyFusion"})
+        FUSIONS = Registry("fusion", {"early": ".early:EarlyFusion"}, __package__)
         FUSIONS.names  # ("early",), nothing is imported
         FUSIONS["early"]  # the class
         FUSIONS.register("mean", MeanFusion)
@@ -38,10 +38,10 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         mean = "my_package.fusions:MeanFusion"
     """
 
-    def __init__(self, kind: str, targets: Mapping[str, Target | str]) -> None:
+    def __init__(self, kind: str, targets: Mapping[str, Target | str], package: str | None = None) -> None:
         self.kind = kind
         self.group = "senseweave." + _plural(kind).replace(" ", "_")
-        self._package = str(sys._getframe(1).f_globals.get("__package__") or "")
+        self._package = package
         self._targets: dict[str, Any] = dict(targets)
         self._has_read_entry_points = False
 
@@ -104,6 +104,10 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
 
     def _load(self, name: str, target: str) -> Any:
         module, _, attribute = target.partition(":")
+        if module.startswith(".") and self._package is None:
+            raise ConfigError(
+                f'The {self.kind} "{name}" is at {target}, but its table has no `package`; name the module whole.'
+            )
         try:
             return getattr(importlib.import_module(module, self._package), attribute)
         except ModuleNotFoundError as error:

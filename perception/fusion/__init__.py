@@ -27,6 +27,7 @@ FUSIONS: "Registry[type[Fusion]]" = Registry(
         "tensor": ".tensor:TensorFusion",
         "transformer": ".transformer:TransformerFusion",
     },
+    __package__,
 )
 """What `PerceptionConfig(fusion=...)` and `--fusion` choose from."""
 

@@ -25,6 +25,7 @@ OBJECTIVES: "Registry[type[Objective]]" = Registry(
         "dcca": ".dcca:DeepCCA",
         "translation": ".translation:Translation",
     },
+    __package__,
 )
 """What `--objective`, `pretrain_on` and, as losses beside a policy's, `--auxiliary` choose from."""
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from scipy.stats import binomtest
 
-from senseweave.agent.evaluate import evaluate as evaluation
 from senseweave.agent.evaluate.evaluate import evaluate, summary
 from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED, held_out_seed, run_episodes, wilson_interval
 from senseweave.agent.runs.directory import RunDirectory
@@ -182,7 +181,7 @@ def test_a_file_never_names_code_to_import(copy_of_run, monkeypatch):
     train = dataclasses.replace(run.config.train, env="antigravity:Own-v0")
     write_sealed(run.path / "config.json", dataclasses.replace(run.config, train=train).to_json())
     made = []
-    monkeypatch.setattr(evaluation, "make", lambda *words, **options: made.append(words))
+    monkeypatch.setattr("senseweave.agent.runs.policies.make", lambda *words, **options: made.append(words))
     with pytest.raises(ConfigError, match='add --env "antigravity:Own-v0" if you trust it'):
         evaluate(EvaluateConfig(str(run.path), device="cpu"))
     with pytest.raises(ConfigError, match='add --env "antigravity:Own-v0" if you trust it'):

@@ -29,7 +29,7 @@ from senseweave.envs.live.sessions.session import Session, read_session
 from senseweave.perception.errors import ConfigError, MissingExtraError
 from senseweave.perception.spec import Camera, Instruction, Microphone, Spec, Vector
 
-TESTS = Path(__file__).parents[4]
+TESTS = Path(__file__).parents[3]
 
 
 def round_trip(kind: Any, readings: list[Reading]) -> list[Reading]:
