@@ -28,7 +28,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "autoencoder imputation": {"missing": 0.0, "imputation": "autoencoder"},
     "GAN imputation": {"missing": 0.0, "imputation": "translation"},
 }
-COLOURS = ("#8a8a8a", "#274c8b", "#8fb1e8", "#c07a2b", "#2f8f5b")
 OUTAGE_STEPS = 10.0
 
 
@@ -89,25 +88,21 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
 
 def draw(rows: list[Row], path: Path) -> None:
     """Success against the rate of missing senses: medians as lines, seeds as dots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from senseweave.agent.show.plots import CHANCE, SERIES, plot
 
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panel = figure.subplots()
-    for (variant, _), colour in zip(VARIANTS.items(), COLOURS, strict=True):
-        mine = [row for row in rows if row["task"]["variant"] == variant]
-        if not mine:
-            continue
-        each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
-        panel.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
-        for rate, values in zip(RATES, each, strict=True):
-            panel.plot([rate] * len(values), values, "o", color=colour, markersize=3)
-    panel.axhline(1 / 3, color="#c0504d", linewidth=1, linestyle=":", label="a guess")
-    panel.set(xlabel="part of the time that each sense is gone", ylabel="success in Seek, held-out rooms", ylim=(0, 1))
-    panel.grid(color="#e4e4e4")
-    panel.legend(frameon=False)
-    figure.savefig(path, dpi=110)
+    with plot(path, 6.4, 4.2) as axes:
+        for variant, colour in zip(VARIANTS, SERIES, strict=False):
+            mine = [row for row in rows if row["task"]["variant"] == variant]
+            if not mine:
+                continue
+            each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
+            axes.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
+            for rate, values in zip(RATES, each, strict=True):
+                axes.plot([rate] * len(values), values, "o", color=colour, alpha=0.6)
+        axes.axhline(1 / 3, color=CHANCE, linewidth=1, linestyle=":", label="a guess")
+        axes.set(xlabel="part of the time that each sense is gone", ylim=(0, 1))
+        axes.set_ylabel("success in Seek, held-out rooms")
+        axes.legend()
 
 
 def main() -> int:

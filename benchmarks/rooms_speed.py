@@ -154,25 +154,19 @@ def show(rows: list[dict[str, Any]], peers: list[str]) -> None:
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Draws microseconds per environment step against the number of environments, both axes logarithmic."""
-    import matplotlib
+    from senseweave.agent.show import plots
 
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for label, name in OURS.items():
-        mine = [row for row in rows if row["contender"] == name]
-        axes.plot([row["num_envs"] for row in mine], [1e6 / row["steps_per_second"] for row in mine], "o-", label=label)
-    for row in rows:
-        if row["contender"] not in OURS.values():
-            axes.axhline(1e6 / row["steps_per_second"], color="grey", linewidth=0.8, linestyle=":")
-            axes.text(1, 1e6 / row["steps_per_second"], f" {row['contender']}", fontsize=8, va="bottom")
-    axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="microseconds per environment step")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    with plots.plot(path, 7, 4) as axes:
+        for label, name in OURS.items():
+            mine = [row for row in rows if row["contender"] == name]
+            times_us = [1e6 / row["steps_per_second"] for row in mine]
+            axes.plot([row["num_envs"] for row in mine], times_us, "o-", label=label)
+        for row in rows:
+            if row["contender"] not in OURS.values():
+                axes.axhline(1e6 / row["steps_per_second"], color=plots.CHANCE, linewidth=1, linestyle=":")
+                axes.text(1, 1e6 / row["steps_per_second"], f" {row['contender']}", fontsize=9, va="bottom")
+        axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="microseconds per environment step")
+        axes.legend()
 
 
 def main() -> int:
