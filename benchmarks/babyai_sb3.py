@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import each, machine, print_json, print_table, tell
 
 from senseweave.perception.errors import MissingExtraError
@@ -43,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--side-by-side", type=int, default=2, help="runs at a time, one core each")
     parser.add_argument("--out", type=Path, help="folder of the results (default: runs/babyai-sb3-LEVEL)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="512 frames, 1 seed, 8 episodes: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -211,6 +213,18 @@ def show(level: str, summaries: list[Row]) -> None:
     )
 
 
+def model_result(summary: Row) -> Result:
+    """A row of docs/results.md."""
+    columns = {
+        "frames to 95 %": "frames_to_goal",
+        "sampled": "sampled_success",
+        "greedy": "greedy_success",
+        "steps": "sampled_length",
+        "frames/CPU s": "frames_per_cpu_second",
+    }
+    return Result(summary["model"], {name: summary[key] for name, key in columns.items()}, summary["seeds"])
+
+
 def plot(level: str, runs: list[Row], path: Path) -> None:
     """Draws success against frames, one line for each run, one colour for each model."""
     from senseweave.agent.show import plots
@@ -262,6 +276,7 @@ def main() -> int:
         tell("stopped; the same command goes on with the runs that are missing")
         status = 130
     results = report(options, runs)
+    write_results(options, options.level, [model_result(summary) for summary in results["models"]])
     if options.json:
         print_json(results)
     return status

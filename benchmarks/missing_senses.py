@@ -1,6 +1,6 @@
 """How well a policy carries on as senses fail more and more often, and what in its training helps.
 
-    python benchmarks/missing_senses.py --plot docs/missing-senses.png       about 100 minutes on one core
+    python benchmarks/missing_senses.py --plot docs/pictures/missing-senses.png       about 100 minutes on one core
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Five policies learn by heart what the expert does in Seek, each state three times, with every sense there unless said:
@@ -13,12 +13,14 @@ gone for a growing part of the time, for a second at a time on average.
 import argparse
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
-from kept_rows import Row, each_seed, kept_row
-from tables import machine, print_json, print_markdown, print_table, tell
+from kept_rows import Row, kept_row
+from result_rows import Result, add_option, write_results
+from tables import each, machine, print_json, print_markdown, print_table, tell
 
 RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -43,6 +45,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="a PNG of the curves")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="512 states, 8 episodes, 1 seed: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -86,6 +89,17 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     return told | {"success": success}
 
 
+def results_of(rows: list[Row], seeds: Sequence[int]) -> list[Result]:
+    """The rows of docs/results.md."""
+    by_variant: dict[str, list[Row]] = {}
+    for row in rows:
+        by_variant.setdefault(row["task"]["variant"], []).append(row)
+    return [
+        Result(variant, {f"{100 * rate:g} %": [row["success"][str(rate)] for row in mine] for rate in RATES}, seeds)
+        for variant, mine in by_variant.items()
+    ]
+
+
 def draw(rows: list[Row], path: Path) -> None:
     """Success against the rate of missing senses: medians as lines, seeds as dots."""
     from senseweave.agent.show.plots import CHANCE, SERIES, plot
@@ -118,11 +132,12 @@ def main() -> int:
     table = []
     for variant in options.only or VARIANTS:
         mine = [row for row in rows if row["task"]["variant"] == variant]
-        cells = [each_seed([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
+        cells = [each([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
         table.append([variant, *cells])
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
     columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
     (print_markdown if options.markdown else print_table)(title, columns, table)
+    write_results(options, "missing-senses", results_of(rows, options.seeds))
     if options.plot:
         draw(rows, options.plot)
         tell(f"wrote {options.plot}")

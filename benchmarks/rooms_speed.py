@@ -19,10 +19,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_table, tell
 
 CONTENDER = str(Path(__file__).resolve().with_name("rooms_contender.py"))
 OURS = {"grid + instruction": "rooms-grid", "camera + sound + instruction": "rooms-all"}
+LABELS = {
+    "minigrid": "minigrid in a SyncVectorEnv",
+    "vizdoom": "ViZDoom, 160 x 120, stereo at 11 kHz, text",
+    "xminigrid": "XLand-MiniGrid on JAX, 9 x 9",
+    "rooms-grid": "Rooms, symbols + instruction",
+    "rooms-all": "Rooms, camera + sound + instruction",
+}
+PEERS = {"minigrid": "minigrid", "vizdoom": "ViZDoom", "xminigrid": "XLand-MiniGrid"}
 AIMED_STEPS = {"rooms-grid": 200_000, "rooms-all": 20_000}
 """About how many steps of all environments make one turn of ours; some tenths of a second on two cores."""
 
@@ -38,6 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--xminigrid-python", metavar="FILE", help="an interpreter with jax and xminigrid")
     parser.add_argument("--plot", type=Path, help="also draw time per step against the batch size, .png")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="1 round, small batches: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -152,6 +162,18 @@ def show(rows: list[dict[str, Any]], peers: list[str]) -> None:
     )
 
 
+def results_of(contenders: list[Contender], rows: list[dict[str, Any]]) -> list[Result]:
+    """The rows of docs/results.md."""
+    ratios = {f"x {label}": f"over_{peer}" for peer, label in PEERS.items()} | {"resident MB": "resident_mb"}
+    results = []
+    for contender, row in zip(contenders, rows, strict=True):
+        figures = {name: [row[key]] for name, key in ratios.items() if row.get(key) is not None}
+        results.append(
+            Result(f"{LABELS[contender.name]}, {contender.num_envs:,}", {"steps/s": contender.rates} | figures)
+        )
+    return results
+
+
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
     """Draws microseconds per environment step against the number of environments, both axes logarithmic."""
     from senseweave.agent.show import plots
@@ -187,6 +209,7 @@ def main() -> int:
     baselines = {contender.name: contender for contender in contenders if not contender.name.startswith("rooms")}
     rows = [row_of(contender, baselines) for contender in contenders]
     show(rows, list(baselines))
+    write_results(options, "rooms-speed", results_of(contenders, rows))
     if options.plot:
         plot(rows, options.plot)
     if options.json:
