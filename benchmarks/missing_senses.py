@@ -11,7 +11,6 @@ gone for a growing part of the time, for a second at a time on average.
 """
 
 import argparse
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,25 +99,6 @@ def results_of(rows: list[Row], seeds: Sequence[int]) -> list[Result]:
     ]
 
 
-def draw(rows: list[Row], path: Path) -> None:
-    """Success against the rate of missing senses: medians as lines, seeds as dots."""
-    from senseweave.agent.show.plots import CHANCE, SERIES, plot
-
-    with plot(path, 6.4, 4.2) as axes:
-        for variant, colour in zip(VARIANTS, SERIES, strict=False):
-            mine = [row for row in rows if row["task"]["variant"] == variant]
-            if not mine:
-                continue
-            each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
-            axes.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
-            for rate, values in zip(RATES, each, strict=True):
-                axes.plot([rate] * len(values), values, "o", color=colour, alpha=0.6)
-        axes.axhline(1 / 3, color=CHANCE, linewidth=1, linestyle=":", label="a guess")
-        axes.set(xlabel="part of the time that each sense is gone", ylim=(0, 1))
-        axes.set_ylabel("success in Seek, held-out rooms")
-        axes.legend()
-
-
 def main() -> int:
     """Runs what is missing, prints the table, draws the curves."""
     options = parse()
@@ -137,9 +117,12 @@ def main() -> int:
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
     columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
     (print_markdown if options.markdown else print_table)(title, columns, table)
-    write_results(options, "missing-senses", results_of(rows, options.seeds))
+    results = results_of(rows, options.seeds)
+    write_results(options, "missing-senses", results)
     if options.plot:
-        draw(rows, options.plot)
+        from result_pictures import draw_missing_senses
+
+        draw_missing_senses(results, options.plot)
         tell(f"wrote {options.plot}")
     if options.json:
         print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})

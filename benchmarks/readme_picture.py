@@ -1,6 +1,6 @@
 """The moving picture of README: an agent whose camera is unplugged in the middle of an episode, and who arrives by ear.
 
-    python benchmarks/readme_picture.py runs/seek --out docs/unplugged.webp
+    python benchmarks/readme_picture.py runs/seek --out docs/pictures/unplugged.webp
 
 Everything in it is real: the policy of the run, the held-out rooms, and a camera that is absent from step 3 on. It is
 one success, chosen: of the first rooms, one that ends well and takes long enough to be watched. How often it ends well
@@ -76,7 +76,7 @@ def main(run: str, out: str, step: int, sets: int, least_steps: int, most_steps:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", metavar="RUN", help="a run directory of Seek")
-    parser.add_argument("--out", metavar="FILE", default="docs/unplugged.webp")
+    parser.add_argument("--out", metavar="FILE", default="docs/pictures/unplugged.webp")
     parser.add_argument("--step", type=int, default=3, help="when the camera is unplugged (default: 3)")
     parser.add_argument("--sets", type=int, default=100, help="how many rooms are searched (default: 100)")
     parser.add_argument("--least-steps", type=int, default=10)
