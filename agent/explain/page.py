@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ...envs.rooms.render.canvas import FAINT, Colour
 from ..show.charts import Bar, Chart, bars, key
 from ..show.pages import render
-from ..show.palette import SUCCESS, sense_colours
+from ..show.palette import NEUTRAL, sense_colours
 from .pictures import AGAINST, FOR, GLOW
 from .scenes import ShownEpisode
 from .shapley import Estimate
@@ -69,7 +69,7 @@ def _success(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
         if row["success_rate"] is None:
             return None
         if not missing:
-            name, colour = "all senses", SUCCESS
+            name, colour = "all senses", NEUTRAL
         elif not row["senses"]:
             name, colour = "no sense", FAINT
         elif len(missing) == 1:

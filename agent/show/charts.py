@@ -186,7 +186,7 @@ def histogram(values: Ys, unit: str, title: str, colour: Colour) -> Markup:
         if number:
             tall = max(1.0, (height - 16) * number / heights.max())
             drawing.box(LEFT + i * step + 1, height - tall, step - 2, tall, fill=hexadecimal(colour))
-    for share in (-1.0, -0.5, 0.0, 0.5, 1.0):
+    for share in (-1.0, 0.0, 1.0):
         x = LEFT + (share + 1) / 2 * (WIDTH - LEFT - RIGHT)
         anchor = "end" if share == 1 else "start" if share == -1 else "middle"
         text = f"{share * reach:+.2f} {unit}" if share else "0"

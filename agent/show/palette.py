@@ -23,6 +23,9 @@ OTHERS: tuple[Colour, ...] = (
 )
 """Senses of other names choose among these by their name."""
 
+NEUTRAL: Colour = (92, 108, 132)
+"""Of what is no single sense."""
+
 SUCCESS: Colour = (32, 142, 76)
 FAILURE: Colour = (190, 50, 44)
 

@@ -54,7 +54,7 @@ class RoomView:
         top = round((y + 0.04) * tile) - _TEXT_PX if is_agent_below else below
         left = int(min(max(2, middle - width / 2), picture.shape[1] - width - 2))
         ground = picture[top : top + _TEXT_PX + 2, left - 2 : left + width + 2]
-        ground[:] = np.rint(0.25 * ground + 0.75 * np.array(PAPER)).astype(np.uint8)
+        ground[:] = np.rint(0.15 * ground + 0.85 * np.array(PAPER)).astype(np.uint8)
         write(picture, text, left, top + _TEXT_PX - 2, INK, _TEXT_PX)
 
 
