@@ -65,9 +65,11 @@ def plot(path: str | Path, width: float, height: float, columns: int = 1, **opti
         import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.rcsetup import cycler
     except ImportError as error:
         raise MissingExtraError(f"A chart needs matplotlib ({error}); pip install matplotlib.") from error
-    with matplotlib.rc_context(STYLE | {"axes.prop_cycle": matplotlib.cycler(color=SERIES)}):
+    style: Any = STYLE | {"axes.prop_cycle": cycler(color=SERIES)}  # matplotlib types its keys, every one
+    with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         yield figure.subplots(1, columns, **options)
