@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from ..spec import Camera
+from ..kinds.camera import Camera
 from ..tokens import TokenGroup
 
 MAX_PATCHES = 64

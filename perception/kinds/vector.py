@@ -1,0 +1,29 @@
+"""Plain numbers."""
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from .base import Kind, Picture, require_positive
+from .drawing import bars, share_of_limits
+
+
+@dataclasses.dataclass(frozen=True)
+class Vector(Kind):
+    """Numbers without a grid, float32 (size,): proprioception, compass, touch, odour, a depth scan."""
+
+    size: int
+    dtype: ClassVar[type[np.generic]] = np.float32
+
+    def __post_init__(self) -> None:
+        require_positive(self, "size")
+
+    def space(self) -> spaces.Box:
+        return spaces.Box(-np.inf, np.inf, (self.size,), np.float32)
+
+    def draw(self, reading: NDArray[Any]) -> Picture:
+        box = self.space()
+        return bars(share_of_limits(reading, box.low, box.high))
