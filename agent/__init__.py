@@ -1,1 +1,21 @@
-"""What a person runs: the command line, training, evaluation, and the run directories that they share."""
+"""What a person runs: train, evaluate, explain, watch, live, pretrain. A folder for each thing that can be named."""
+
+from ..perception.registry import moved_modules
+
+moved_modules(
+    __name__,
+    {
+        "build": (".runs.policies", ".runs.machine", ".play.environments", ".train.models"),
+        "choice_values": (".explain.choice_values",),
+        "config": (".settings.train",),
+        "decisions": (".explain.decisions",),
+        "episodes": (".play.episodes",),
+        "live_config": (".settings.live",),
+        "live_loop": (".live.loop", "..envs.live.tick"),
+        "players": (".play.players", "..envs.live.tick"),
+        "policy_head": (".explain.policy_head",),
+        "record": ("..envs.live.sessions.recorder",),
+        "rundir": (".runs.directory",),
+        "shapley": (".explain.shapley",),
+    },
+)

@@ -6,7 +6,7 @@ sensor.py (a device and who keeps it alive), align.py (one tick), rig.py (the en
 
 from typing import TYPE_CHECKING
 
-from ...perception.registry import lazy_names
+from ...perception.registry import lazy_names, moved_modules
 
 if TYPE_CHECKING:
     from .backoff import Patience as Patience
@@ -45,3 +45,23 @@ _HOMES = {
     "source": ("Source", "SourceEndedError", "SourceError"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
+
+moved_modules(
+    __name__,
+    {
+        "actuators": (".bodies.actuators",),
+        "addresses": (".sensors.open",),
+        "body": (".bodies.simulated",),
+        "camera": (".sensors.camera",),
+        "feeds": (".sensors.feeds",),
+        "instruction": (".sensors.instruction",),
+        "microphone": (".sensors.microphone",),
+        "patience": (".backoff",),
+        "phrases": (".sensors.phrases",),
+        "recogniser": (".sensors.recogniser",),
+        "replay": (".sessions.replay",),
+        "scripted": (".faults.scripted",),
+        "session": (".sessions.session",),
+        "speech": (".sensors.speech",),
+    },
+)

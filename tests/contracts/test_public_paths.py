@@ -1,0 +1,94 @@
+"""Every import that the documents and examples of release 0.1 used goes on working, wherever modules have moved to."""
+
+import importlib
+import subprocess
+import sys
+
+import gymnasium
+import pytest
+
+PATHS = (
+    "senseweave.agent.build:load_policy",
+    "senseweave.agent.players:PolicyPlayer",
+    "senseweave.agent.rundir:RunDirectory",
+    "senseweave.agent.shapley:shapley_values",
+    "senseweave.agent.train:",
+    "senseweave.envs.live.body:BodyActuator",
+    "senseweave.envs.live.clock:SystemClock",
+    "senseweave.envs.live.faults:",
+    "senseweave.envs.live.faults:Stall",
+    "senseweave.envs.live.faults:Unplugged",
+    "senseweave.envs.live.rig:LiveRig",
+    "senseweave.envs.live.scripted:",
+    "senseweave.envs.live.session:read_session",
+    "senseweave.envs.live.speech:speech_sensor",
+    "senseweave.envs.live:BodyActuator",
+    "senseweave.envs.live:LiveRig",
+    "senseweave.envs.live:Script",
+    "senseweave.envs.live:ScriptedSensor",
+    "senseweave.envs.live:VirtualClock",
+    "senseweave.envs.live:open_sensors",
+    "senseweave.envs.rooms.codes:COLOURS",
+    "senseweave.envs.rooms.codes:KEY",
+    "senseweave.envs.rooms.codes:KINDS",
+    "senseweave.envs.rooms.codes:SOUNDS",
+    "senseweave.envs:",
+    "senseweave.envs:SensorOutages",
+    "senseweave.envs:adapt",
+    "senseweave.envs:make",
+    "senseweave.envs:senseweave/Live-v0",
+    "senseweave.perception.fusion:Fused",
+    "senseweave.perception.objectives:OBJECTIVES",
+    "senseweave.perception.objectives:Seen",
+    "senseweave.perception.objectives:linear_cca",
+    "senseweave.perception:",
+    "senseweave.perception:Camera",
+    "senseweave.perception:FUSIONS",
+    "senseweave.perception:Fusion",
+    "senseweave.perception:Instruction",
+    "senseweave.perception:Kind",
+    "senseweave.perception:Microphone",
+    "senseweave.perception:ModalityDropout",
+    "senseweave.perception:Perception",
+    "senseweave.perception:PerceptionConfig",
+    "senseweave.perception:Spec",
+    "senseweave.perception:TokenGroup",
+    "senseweave.perception:config_within",
+    "senseweave.perception:count_parameters",
+    "senseweave.perception:default_tokenizer",
+    "senseweave.perception:integrated_gradients",
+    "senseweave.perception:register_encoder",
+    "senseweave.perception:register_kind",
+    "senseweave.policies.auxiliary:AUXILIARIES",
+    "senseweave.policies.presets:ppo_settings",
+    "senseweave.policies:",
+    "senseweave.policies:PPO",
+    "senseweave.policies:imitate",
+    "senseweave.policies:ppo_settings",
+    "senseweave.policies:pretrain_on",
+)
+"""The paths that documents of release 0.1 used, as module:name; without a name, the module alone."""
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_path_that_the_documents_of_an_earlier_release_used_can_be_imported(path):
+    module, _, name = path.partition(":")
+    found = importlib.import_module(module)
+    if "/" in name:
+        assert name in gymnasium.registry, "importing the module registers the environment"
+    elif name:
+        assert getattr(found, name) is not None
+
+
+@pytest.mark.parametrize("name", ["BodyActuator", "LiveRig", "ppo_settings"])
+def test_two_paths_to_one_name_lead_to_one_thing(name):
+    modules = [path.partition(":")[0] for path in PATHS if path.endswith(f":{name}")]
+    assert len(modules) == 2
+    assert getattr(importlib.import_module(modules[0]), name) is getattr(importlib.import_module(modules[1]), name)
+
+
+def test_the_module_that_torchrun_was_told_to_run_still_is_the_train_command():
+    command = [sys.executable, "-P", "-m", "senseweave.agent.train", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("usage: senseweave train")
