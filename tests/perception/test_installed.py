@@ -94,16 +94,27 @@ def nose(tmp_path_factory) -> Path:
     return where
 
 
-def test_a_package_adds_a_kind_its_encoder_and_a_fusion_which_saved_files_can_name(nose, tmp_path):
-    made = json.loads(run(nose, PERCEIVE, str(tmp_path / "saved")))
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("saved")
+
+
+@pytest.fixture(scope="module")
+def made(nose, saved) -> dict:
+    return json.loads(run(nose, PERCEIVE, str(saved)))
+
+
+def test_a_package_adds_a_kind_its_encoder_and_a_fusion(made):
     assert made["early"] == [] and made["found"] == ["nose.kind"], "nothing is imported before it is asked for"
     assert made["names"] == ["Camera", "Microphone", "Instruction", "Vector", "Grid", "Odour"]
     assert made["encoder"] == "nose.encoder" and made["gates"] == {"smell": [1.0], "touch": [0.0]}
-    assert json.loads(run(nose, READ_BACK, str(tmp_path / "saved"))) == made["embedding"]
 
 
-def test_without_the_package_a_saved_file_names_a_kind_that_nobody_knows(nose, tmp_path):
-    run(nose, PERCEIVE, str(tmp_path / "saved"))
+def test_what_was_saved_is_read_where_the_package_is_installed(nose, saved, made):
+    assert json.loads(run(nose, READ_BACK, str(saved))) == made["embedding"]
+
+
+def test_elsewhere_it_names_a_kind_that_nobody_knows(saved, made, tmp_path):
     script = "import sys\nfrom senseweave.perception import Perception, SpecError\n"
     script += "try:\n    Perception.from_pretrained(sys.argv[1])\nexcept SpecError as error:\n    print(error)\n"
-    assert "\"smell\" is of an unknown kind 'Odour'" in run(tmp_path, script, str(tmp_path / "saved"))
+    assert "\"smell\" is of an unknown kind 'Odour'" in run(tmp_path, script, str(saved))

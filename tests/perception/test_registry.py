@@ -1,4 +1,4 @@
-"""`Registry`: names without imports, what is found where, what installed packages add, and how it says that it cannot."""
+"""`Registry`: names without imports, targets where they are, choices of installed packages, and plain refusals."""
 
 import sys
 import types
