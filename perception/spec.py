@@ -17,6 +17,7 @@ from .kinds import KINDS as KINDS
 from .kinds import register_kind as register_kind
 from .kinds.base import Kind as Kind
 from .kinds.base import Picture as Picture
+from .kinds.by_kind import ByKind as ByKind
 from .kinds.camera import Camera as Camera
 from .kinds.grid import Grid as Grid
 from .kinds.instruction import Instruction as Instruction

@@ -85,17 +85,18 @@ def relative(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return finite / max(float(np.abs(finite).max(initial=0.0)), 1e-12)
 
 
-def weighed_words(kind: Instruction, ids: np.ndarray, weights: Float[np.ndarray, " n"]) -> list[WeighedWord]:
+def weighed_words(kind: Kind, ids: np.ndarray, weights: Float[np.ndarray, " n"]) -> list[WeighedWord]:
     """The instruction piece by piece, as it is written, with relative weights; padding is left out.
 
     Pieces are shown as numbers where the vocabulary is another than the packaged tokenizer's.
     """
     shares, tokenizer, shown = relative(weights), default_tokenizer(), ""
     words, numbers = [], [int(number) for number in ids]
+    is_packaged = int(kind.space().high.max()) + 1 == tokenizer.vocab_size
     for place, number in enumerate(numbers):
         if number == 0:
             continue
-        if kind.vocab_size == tokenizer.vocab_size:
+        if is_packaged:
             text = tokenizer.decode(numbers[: place + 1])
             piece, shown = text[len(shown) :], text
         else:
