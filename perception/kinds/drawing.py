@@ -1,4 +1,4 @@
-"""Pictures of numbers, for kinds to draw their readings with: rows of values, bars, waveforms. numpy only.
+"""Pictures of numbers, for kinds to draw their readings with: rows of values, waveforms. numpy only.
 
 Pictures are uint8 (height, width, 3), RGB, and as small as they can be; who shows them enlarges them.
 """
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 BACKGROUND = (222, 224, 226)
 COLOURS = ((66, 110, 180), (214, 120, 56), (78, 148, 98), (150, 96, 170), (190, 150, 40), (90, 160, 170))
 
-BARS_PX = 64
 WAVE_PX = 320
 
 
@@ -34,17 +33,6 @@ def rows_of_values(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
     cells = rows[..., None] if rows.ndim == 2 else rows.reshape(-1, *rows.shape[-2:])
     channels = [cells[..., number % cells.shape[-1]] for number in range(3)]
     return (255 * np.stack(channels, axis=-1)).round().astype(np.uint8)
-
-
-def bars(shares: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """A bar for each value, side by side, from the middle (0.5) up to 1 or down to 0."""
-    wide = max(1, BARS_PX // len(shares))
-    picture = np.full((BARS_PX, wide * len(shares), 3), BACKGROUND, np.uint8)
-    middle = BARS_PX // 2
-    for number, end in enumerate(((1.0 - shares) * (BARS_PX - 1)).round().astype(int)):
-        first, last = sorted((middle, int(end)))
-        picture[first : last + 1, number * wide : (number + 1) * wide] = COLOURS[number % len(COLOURS)]
-    return picture
 
 
 def waveforms(sound: NDArray[Any]) -> NDArray[np.uint8]:

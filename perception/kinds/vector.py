@@ -1,14 +1,12 @@
 """Plain numbers."""
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
-from .base import Kind, Picture, require_positive
-from .drawing import bars, share_of_limits
+from .base import Kind, require_positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,7 +21,3 @@ class Vector(Kind):
 
     def space(self) -> spaces.Box:
         return spaces.Box(-np.inf, np.inf, (self.size,), np.float32)
-
-    def draw(self, reading: NDArray[Any]) -> Picture:
-        box = self.space()
-        return bars(share_of_limits(reading, box.low, box.high))
