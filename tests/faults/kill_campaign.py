@@ -21,7 +21,7 @@ from typing import Any
 
 SAVER = """
 import sys, torch
-from senseweave.policies.checkpoint import Checkpoint
+from senseweave.policies.saving.checkpoint import Checkpoint
 from senseweave.agent.rundir import RunDirectory
 run = RunDirectory.open(sys.argv[1])
 step = int(sys.argv[2])

@@ -14,7 +14,7 @@ import torch
 from senseweave.agent import train as training
 from senseweave.agent.config import TrainConfig
 from senseweave.perception import Perception
-from senseweave.policies.checkpoint import folders, load
+from senseweave.policies.saving.checkpoint import folders, load
 
 graphs, counts = [], []
 
