@@ -7,7 +7,6 @@ features extractor alone, and SB3's own in its two hidden layers, which are SB3'
 import csv
 import dataclasses
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from kept_rows import write_row
 from plain_extractor import PlainExtractor
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -164,9 +164,7 @@ def train(run: Run) -> None:
         result |= {f"{how}_length": float(np.mean(played.lengths)), f"{how}_return": float(np.mean(played.returns))}
     for env in envs:
         env.close()
-    unfinished = run.result_path.with_suffix(".part")
-    unfinished.write_text(json.dumps(result) + "\n", encoding="utf-8")
-    os.replace(unfinished, run.result_path)
+    write_row(run.result_path, result)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import each, machine, print_json, print_table, tell
+
+from senseweave.perception.errors import MissingExtraError
 
 MODELS = ("senseweave", "plain", "combined")
 GOAL, EPISODES_OF_GOAL = 0.95, 100
@@ -41,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--side-by-side", type=int, default=2, help="runs at a time, one core each")
     parser.add_argument("--out", type=Path, help="folder of the results (default: runs/babyai-sb3-LEVEL)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="512 frames, 1 seed, 8 episodes: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -209,32 +213,38 @@ def show(level: str, summaries: list[Row]) -> None:
     )
 
 
+def model_result(summary: Row) -> Result:
+    """A row of docs/results.md."""
+    columns = {
+        "frames to 95 %": "frames_to_goal",
+        "sampled": "sampled_success",
+        "greedy": "greedy_success",
+        "steps": "sampled_length",
+        "frames/CPU s": "frames_per_cpu_second",
+    }
+    return Result(summary["model"], {name: summary[key] for name, key in columns.items()}, summary["seeds"])
+
+
 def plot(level: str, runs: list[Row], path: Path) -> None:
     """Draws success against frames, one line for each run, one colour for each model."""
-    try:
-        import matplotlib
-    except ImportError:
-        tell("curves.png is left out; it needs: pip install matplotlib")
-        return
-    matplotlib.use("agg")
-    from matplotlib import pyplot
+    from senseweave.agent.show import plots
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
-    for number, model in enumerate(dict.fromkeys(run["model"] for run in runs)):
-        label: str | None = model
-        for run in runs:
-            points = [row for row in rows_of(run) if run["model"] == model and row["success_rate"] is not None]
-            if points:
-                frames, success = [row["frames"] for row in points], [row["success_rate"] for row in points]
-                axes.plot(frames, success, color=f"C{number}", linewidth=1.2, alpha=0.8, label=label)
-                label = None
-    axes.axhline(GOAL, color="grey", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="frames", ylabel=f"success, last {EPISODES_OF_GOAL} episodes", title=level, ylim=(0, 1.02))
-    if axes.lines[1:]:
-        axes.legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    try:
+        with plots.plot(path, 8, 4.5) as axes:
+            for model, colour in zip(dict.fromkeys(run["model"] for run in runs), plots.SERIES, strict=False):
+                label: str | None = model
+                for run in runs:
+                    points = [row for row in rows_of(run) if run["model"] == model and row["success_rate"] is not None]
+                    if points:
+                        frames, success = [row["frames"] for row in points], [row["success_rate"] for row in points]
+                        axes.plot(frames, success, color=colour, linewidth=1.2, alpha=0.8, label=label)
+                        label = None
+            axes.axhline(GOAL, color=plots.CHANCE, linewidth=1, linestyle=":")
+            axes.set(xlabel="frames", ylabel=f"success, last {EPISODES_OF_GOAL} episodes", title=level, ylim=(0, 1.02))
+            if axes.lines[1:]:
+                axes.legend(loc="lower right")
+    except MissingExtraError as error:
+        tell(f"curves.png is left out: {error}")
 
 
 def report(options: argparse.Namespace, runs: list[Row]) -> Row:
@@ -266,6 +276,7 @@ def main() -> int:
         tell("stopped; the same command goes on with the runs that are missing")
         status = 130
     results = report(options, runs)
+    write_results(options, options.level, [model_result(summary) for summary in results["models"]])
     if options.json:
         print_json(results)
     return status

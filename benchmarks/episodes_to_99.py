@@ -18,6 +18,7 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_table, tell
 
 PAPERS = {
@@ -53,6 +54,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--compile", action="store_true", help="have torch compile the perception; needs g++")
     parser.add_argument("--out", type=Path, required=True, help="folder for the curves, one JSON line every 10 rows")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args(arguments)
     for name in ("frames", "episodes", "envs", "workers"):
         if getattr(options, name) < 1:
@@ -126,6 +128,21 @@ def evaluate_in_minigrid(model: Any, level: str, episodes: int) -> Row:
     return {name: result[f"{name}_success_rate"] for name in ("sampled", "greedy")}
 
 
+def results_of(rows: list[Row], options: argparse.Namespace) -> list[Result]:
+    """The rows of docs/results.md."""
+    results = []
+    for level in options.levels:
+        own = [row for row in rows if row["level"] == level]
+        figures = {
+            "thousand episodes": [None if row["episodes"] is None else row["episodes"] / 1000 for row in own],
+            "frames": [row["frames"] for row in own],
+            "minigrid, sampled": [row["sampled"] for row in own],
+            "minigrid, greedy": [row["greedy"] for row in own],
+        }
+        results.append(Result(f"{level}; papers {PAPERS[level]}", figures, options.seeds))
+    return results
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs all levels and seeds, one after the other, and prints the table after each."""
     options = parse(arguments)
@@ -154,6 +171,7 @@ def main(arguments: list[str] | None = None) -> int:
         cells.append([level, PAPERS[level], reached, f"{max(seconds):.0f}" if seconds else "-", *success])
     columns = ("level", "papers, k episodes", "ours, k episodes", "longest, s", "minigrid, sampled", "greedy")
     print_table("Episodes to 99 % of the training episodes", columns, cells)
+    write_results(options, "episodes-to-99", results_of(done, options))
     if options.json:
         print_json({"rows": done, "machine": machine("torch", "senseweave", "minigrid")})
     return 0

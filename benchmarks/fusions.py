@@ -14,14 +14,16 @@ sense removed, with every sense failing half the time, and rooms whose combinati
 import argparse
 import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shared_play
 from fusion_speed import relative_times
-from kept_rows import each_seed, kept_row
-from tables import machine, print_json, print_markdown, print_table, tell
+from kept_rows import kept_row
+from result_rows import Result, add_option, write_results
+from tables import each, machine, print_json, print_markdown, print_table, tell
 
 from senseweave.perception import FUSIONS, Perception, PerceptionConfig
 from senseweave.perception.budget import config_within, count_parameters
@@ -35,6 +37,13 @@ IMITATION_STEPS, STEPS = 200_000, 100_000
 FAILING = {"outages": 0.5, "outage_steps": 10.0}
 """Every sense is gone half of the time, for a second at a time on average, each by itself."""
 CHANCE = {"Seek": 1 / 3, "SeekGrounded": 1 / 5}
+TABLES = {
+    ("Seek", False): "fusions",
+    ("Seek", True): "fusions-reinforced",
+    ("SeekGrounded", False): "fusions-grounded",
+    ("SeekGrounded", True): "fusions-grounded-reinforced",
+}
+"""Level, whether `senseweave train` taught -> the table of docs/results.md."""
 Row = dict[str, Any]
 Case = tuple[str, dict[str, Any], tuple[str, ...]]
 
@@ -55,6 +64,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="a PNG of the table")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="two fusions, 512 states, 1 seed: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -155,6 +165,19 @@ def row_of(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     return kept_row(path, task, lambda: run(fusion, seed, options))
 
 
+def results_of(by_fusion: list[tuple[str, list[Row]]], times: dict[str, float], seeds: Sequence[int]) -> list[Result]:
+    """The rows of docs/results.md."""
+    results = []
+    for fusion, rows in by_fusion:
+        figures = {
+            ("all senses" if case == "all" else case): [row["success"][case] for row in rows]
+            for case in rows[0]["success"]
+        }
+        figures |= {"time": [times[fusion]]} if times else {}
+        results.append(Result(fusion, figures, seeds))
+    return results
+
+
 def show(rows: list[Row], options: argparse.Namespace) -> None:
     """One line for each fusion, the best first: the median over the seeds and, in parentheses, every seed."""
     by_fusion: dict[str, list[Row]] = {}
@@ -162,21 +185,22 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
         by_fusion.setdefault(row["task"]["fusion"], []).append(row)
     best_first = sorted(by_fusion.items(), key=lambda item: -statistics.mean(row["success"]["all"] for row in item[1]))
     cases = list(rows[0]["success"])
-    table = [
-        [name, *(each_seed([row["success"][case] for row in of], ".3f") for case in cases)] for name, of in best_first
-    ]
+    table = [[name, *(each([row["success"][case] for row in of], ".3f") for case in cases)] for name, of in best_first]
     columns = ["fusion", *cases, "parameters"]
     table = [[*line, f"{of[0]['parameters']:,}"] for line, (_, of) in zip(table, best_first, strict=True)]
+    times: dict[str, float] = {}
     if not options.reinforce:
         times = times_of([name for name, _ in best_first], options)
         table = [[*line, f"{times[name]:.2f}"] for line, (name, _) in zip(table, best_first, strict=True)]
         columns += ["time to learn, x the default's"]
     title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
     (print_markdown if options.markdown else print_table)(title, columns, table)
+    results = results_of(best_first, times, options.seeds)
+    write_results(options, TABLES[options.level, bool(options.reinforce)], results)
     if options.plot:
-        from fusion_plot import draw
+        from result_pictures import draw_fusions
 
-        draw(best_first, cases, title, options.plot, CHANCE[options.level])
+        draw_fusions(results, title, options.plot, CHANCE[options.level])
         tell(f"wrote {options.plot}")
 
 

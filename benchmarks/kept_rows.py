@@ -1,13 +1,13 @@
 """Rows of figures that survive a stop: one file each, written whole, and taken up by the same command again."""
 
 import json
-import os
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tables import tell
+
+from senseweave.perception.files import write_atomically
 
 Row = dict[str, Any]
 
@@ -20,19 +20,20 @@ def kept_row(path: Path, task: Row, run: Callable[[], Row]) -> Row:
         task: everything that decides the figures.
         run: gives them.
     """
-    if path.exists() and (row := json.loads(path.read_text(encoding="utf-8")))["task"] == task:
+    if (row := read_row(path)) and row["task"] == task:
         tell(f"{path} is finished already")
         return row
     tell(", ".join(f"{name} {value}" for name, value in task.items()))
     row = {"task": task} | run()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".part{os.getpid()}")
-    part.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_row(path, row)
     return row
 
 
-def each_seed(values: list[float], form: str) -> str:
-    """The median and, in parentheses, every value, where there are several."""
-    each = " ".join(format(value, form) for value in values)
-    return each if len(values) == 1 else f"{format(statistics.median(values), form)} ({each})"
+def read_row(path: Path) -> Row | None:
+    """The row of a file; None where there is no file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def write_row(path: Path, row: Row) -> None:
+    """Writes a row whole, so that a stop at any moment leaves the file as it was."""
+    write_atomically(path, f"{json.dumps(row)}\n".encode())

@@ -19,6 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_table, tell
 
 Row = dict[str, Any]
@@ -34,6 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--bare", action="store_true", help="leave out the rows with recording and report")
     parser.add_argument("--quick", action="store_true", help="2 seconds a row; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args(arguments)
     if not (options.run / "config.json").exists():
         parser.error(f"{options.run} is not a run directory; make one with senseweave train")
@@ -97,6 +99,22 @@ def run_live(options: argparse.Namespace, clip: Path, rate_hz: float, folder: Pa
     return json.loads(done.stdout) | {"load": load, "keeps": folder is not None, "timer_ms": timer_ms}
 
 
+def result_of(row: Row) -> Result:
+    """A row of docs/results.md."""
+    figures = {
+        "ticks": row["ticks"],
+        "missed": row["overruns"],
+        "late p50 ms": row["jitter_p50_ms"],
+        "late p99 ms": row["jitter_p99_ms"],
+        "latest ms": row["jitter_max_ms"],
+        "timer p99 ms": row["timer_ms"]["p99"],
+        "work p50 ms": row["work_p50_ms"],
+        "work p99 ms": row["work_p99_ms"],
+    }
+    how = "recorded and reported" if row["keeps"] else "bare"
+    return Result(f"{row['rate_hz']:g} Hz, {how}", {name: [value] for name, value in figures.items()})
+
+
 def main() -> None:
     """Runs every row and prints the table."""
     options = parse()
@@ -142,6 +160,7 @@ def main() -> None:
             for row in rows
         ],
     )
+    write_results(options, "live-jitter", [result_of(row) for row in rows])
     if options.json:
         print_json({"rows": rows, "machine": machine("senseweave", "torch", "opencv-python", "av")})
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from live_jitter import make_clip
+from result_rows import Result, add_option, write_results
 from soak_watch import WINDOW_S, Outsider, Watch
 from tables import machine, print_json, print_table, tell
 
@@ -95,6 +96,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, metavar="HZ", help="the policy's own by default")
     parser.add_argument("--quick", action="store_true", help="20 seconds; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args(arguments)
     if not (options.run / "config.json").exists():
         parser.error(f"{options.run} is not a run directory; make one with senseweave train")
@@ -173,6 +175,21 @@ def verdict(row: dict[str, Any]) -> list[str]:
     return wrong
 
 
+def results_of(row: dict[str, Any]) -> list[Result]:
+    """The rows of docs/results.md."""
+    times = {"after a sixth": "at_mark", "at the end": "at_end", "most": "most"}
+    results = [
+        Result(title, {column: [row[when][key]] for column, when in times.items()})
+        for title, key in (("resident memory, MB", "resident_mb"), ("threads", "threads"), ("handles", "handles"))
+    ]
+    totals = {
+        f"ticks missed, of {row['ticks']:,}": row["overruns"],
+        "senses lost": row["events"].get("absent", 0),
+        "senses back": row["events"].get("back", 0),
+    }
+    return results + [Result(title, {"at the end": [total]}) for title, total in totals.items()]
+
+
 def main() -> int:
     """Runs the session, prints the table and what is wrong."""
     options = parse()
@@ -202,6 +219,7 @@ def main() -> int:
     lost, back = (row["events"].get(kind, 0) for kind in ("absent", "back"))
     print(f"{len(row['failures'])} failures; a sense was lost {lost} times, and came back {back} times")
     print("\n".join(wrong) or "As it should be.", flush=True)
+    write_results(options, "live-soak", results_of(row))
     if options.json:
         print_json(row | {"machine": machine("senseweave", "torch", "opencv-python", "av")})
     return 1 if wrong and not options.quick else 0

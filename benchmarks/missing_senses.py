@@ -1,6 +1,6 @@
 """How well a policy carries on as senses fail more and more often, and what in its training helps.
 
-    python benchmarks/missing_senses.py --plot docs/missing-senses.png       about 100 minutes on one core
+    python benchmarks/missing_senses.py --plot docs/pictures/missing-senses.png       about 100 minutes on one core
     python benchmarks/missing_senses.py --only "modality dropout" --seeds 0
 
 Five policies learn by heart what the expert does in Seek, each state three times, with every sense there unless said:
@@ -11,14 +11,15 @@ gone for a growing part of the time, for a second at a time on average.
 """
 
 import argparse
-import statistics
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
-from kept_rows import Row, each_seed, kept_row
-from tables import machine, print_json, print_markdown, print_table, tell
+from kept_rows import Row, kept_row
+from result_rows import Result, add_option, write_results
+from tables import each, machine, print_json, print_markdown, print_table, tell
 
 RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -28,7 +29,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "autoencoder imputation": {"missing": 0.0, "imputation": "autoencoder"},
     "GAN imputation": {"missing": 0.0, "imputation": "translation"},
 }
-COLOURS = ("#8a8a8a", "#274c8b", "#8fb1e8", "#c07a2b", "#2f8f5b")
 OUTAGE_STEPS = 10.0
 
 
@@ -44,6 +44,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="a PNG of the curves")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="512 states, 8 episodes, 1 seed: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -87,27 +88,15 @@ def run(variant: str, seed: int, options: argparse.Namespace) -> Row:
     return told | {"success": success}
 
 
-def draw(rows: list[Row], path: Path) -> None:
-    """Success against the rate of missing senses: medians as lines, seeds as dots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panel = figure.subplots()
-    for (variant, _), colour in zip(VARIANTS.items(), COLOURS, strict=True):
-        mine = [row for row in rows if row["task"]["variant"] == variant]
-        if not mine:
-            continue
-        each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
-        panel.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
-        for rate, values in zip(RATES, each, strict=True):
-            panel.plot([rate] * len(values), values, "o", color=colour, markersize=3)
-    panel.axhline(1 / 3, color="#c0504d", linewidth=1, linestyle=":", label="a guess")
-    panel.set(xlabel="part of the time that each sense is gone", ylabel="success in Seek, held-out rooms", ylim=(0, 1))
-    panel.grid(color="#e4e4e4")
-    panel.legend(frameon=False)
-    figure.savefig(path, dpi=110)
+def results_of(rows: list[Row], seeds: Sequence[int]) -> list[Result]:
+    """The rows of docs/results.md."""
+    by_variant: dict[str, list[Row]] = {}
+    for row in rows:
+        by_variant.setdefault(row["task"]["variant"], []).append(row)
+    return [
+        Result(variant, {f"{100 * rate:g} %": [row["success"][str(rate)] for row in mine] for rate in RATES}, seeds)
+        for variant, mine in by_variant.items()
+    ]
 
 
 def main() -> int:
@@ -123,13 +112,17 @@ def main() -> int:
     table = []
     for variant in options.only or VARIANTS:
         mine = [row for row in rows if row["task"]["variant"] == variant]
-        cells = [each_seed([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
+        cells = [each([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
         table.append([variant, *cells])
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
     columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
     (print_markdown if options.markdown else print_table)(title, columns, table)
+    results = results_of(rows, options.seeds)
+    write_results(options, "missing-senses", results)
     if options.plot:
-        draw(rows, options.plot)
+        from result_pictures import draw_missing_senses
+
+        draw_missing_senses(results, options.plot)
         tell(f"wrote {options.plot}")
     if options.json:
         print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from other_fusions import OTHER_FUSIONS, installed, sizes_of
+from result_rows import Result, add_option, write_results
 from stopwatch import Job, Timing, take_turns
 from tables import machine, print_json, print_table, tell
 from torch import Tensor, nn
@@ -259,6 +260,25 @@ def show_laptop(rows: list[Row]) -> None:
     )
 
 
+def is_in_results(row: Row) -> bool:
+    """Whether a row of the first table stands in docs/results.md: one core, eager, float32."""
+    return (row["device"], row["dtype"], row["mode"], row["threads"]) == ("cpu", "float32", "eager", 1)
+
+
+def base_result(row: Row) -> Result:
+    """A row of docs/results.md."""
+    ratios = [row[f"train_ratio_cpu{end}"] for end in ("_least", "", "_greatest")]
+    figures = {"ms": [row["train_ms"]], "x": ratios, "fusion alone, x": [row["fusion_train_ratio_cpu"]]}
+    return Result(row["contender"], figures)
+
+
+def laptop_result(row: Row) -> Result:
+    """A row of docs/results.md."""
+    figures = {"parameters": row["parameters"], "ms a sample": row["train_ms_per_sample"]}
+    figures |= {f"{part}, %": 100 * share for part, share in row["shares"].items()}
+    return Result(row["fusion"], {name: [value] for name, value in figures.items()})
+
+
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Reads the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -270,6 +290,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--contenders", nargs="+", choices=list(OTHER_FUSIONS), default=list(OTHER_FUSIONS))
     parser.add_argument("--no-base", action="store_true", help="leave out the first table")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help=f"batch {QUICK_BATCH}, 2 rounds, 1 thread: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -308,6 +329,8 @@ def main() -> None:
     show_laptop(laptop)
     if hasattr(os, "getloadavg"):
         report["load_average_at_the_end"] = [round(load, 2) for load in os.getloadavg()]
+    write_results(options, "perception-speed", [base_result(row) for row in base if is_in_results(row)])
+    write_results(options, "laptop-cost", [laptop_result(row) for row in laptop])
     if options.json:
         print_json({"machine": report, "base": base, "laptop": laptop})
 

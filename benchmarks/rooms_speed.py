@@ -19,10 +19,19 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_table, tell
 
 CONTENDER = str(Path(__file__).resolve().with_name("rooms_contender.py"))
-OURS = {"grid + instruction": "rooms-grid", "camera + sound + instruction": "rooms-all"}
+OURS = ("rooms-grid", "rooms-all")
+LABELS = {
+    "minigrid": "minigrid in a SyncVectorEnv",
+    "vizdoom": "ViZDoom, 160 x 120, stereo at 11 kHz, text",
+    "xminigrid": "XLand-MiniGrid on JAX, 9 x 9",
+    "rooms-grid": "Rooms, symbols + instruction",
+    "rooms-all": "Rooms, camera + sound + instruction",
+}
+PEERS = {"minigrid": "minigrid", "vizdoom": "ViZDoom", "xminigrid": "XLand-MiniGrid"}
 AIMED_STEPS = {"rooms-grid": 200_000, "rooms-all": 20_000}
 """About how many steps of all environments make one turn of ours; some tenths of a second on two cores."""
 
@@ -38,6 +47,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--xminigrid-python", metavar="FILE", help="an interpreter with jax and xminigrid")
     parser.add_argument("--plot", type=Path, help="also draw time per step against the batch size, .png")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="1 round, small batches: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -96,7 +106,7 @@ def start(options: argparse.Namespace) -> list[Contender]:
     wanted = [("minigrid", 16, 400, sys.executable), ("vizdoom", 1, 3000, sys.executable)]
     if options.xminigrid_python:
         wanted.append(("xminigrid", max(options.num_envs), 128, options.xminigrid_python))
-    for name in OURS.values():
+    for name in OURS:
         for num_envs in options.num_envs:
             wanted.append((name, num_envs, max(5, min(1000, AIMED_STEPS[name] // num_envs)), sys.executable))
     contenders = []
@@ -152,27 +162,16 @@ def show(rows: list[dict[str, Any]], peers: list[str]) -> None:
     )
 
 
-def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draws microseconds per environment step against the number of environments, both axes logarithmic."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for label, name in OURS.items():
-        mine = [row for row in rows if row["contender"] == name]
-        axes.plot([row["num_envs"] for row in mine], [1e6 / row["steps_per_second"] for row in mine], "o-", label=label)
-    for row in rows:
-        if row["contender"] not in OURS.values():
-            axes.axhline(1e6 / row["steps_per_second"], color="grey", linewidth=0.8, linestyle=":")
-            axes.text(1, 1e6 / row["steps_per_second"], f" {row['contender']}", fontsize=8, va="bottom")
-    axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="microseconds per environment step")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+def results_of(contenders: list[Contender], rows: list[dict[str, Any]]) -> list[Result]:
+    """The rows of docs/results.md."""
+    ratios = {f"x {label}": f"over_{peer}" for peer, label in PEERS.items()} | {"resident MB": "resident_mb"}
+    results = []
+    for contender, row in zip(contenders, rows, strict=True):
+        figures = {name: [row[key]] for name, key in ratios.items() if row.get(key) is not None}
+        results.append(
+            Result(f"{LABELS[contender.name]}, {contender.num_envs:,}", {"steps/s": contender.rates} | figures)
+        )
+    return results
 
 
 def main() -> int:
@@ -193,8 +192,12 @@ def main() -> int:
     baselines = {contender.name: contender for contender in contenders if not contender.name.startswith("rooms")}
     rows = [row_of(contender, baselines) for contender in contenders]
     show(rows, list(baselines))
+    results = results_of(contenders, rows)
+    write_results(options, "rooms-speed", results)
     if options.plot:
-        plot(rows, options.plot)
+        from result_pictures import draw_rooms_speed
+
+        draw_rooms_speed(results, options.plot)
     if options.json:
         print_json({"machine": machine("torch", "gymnasium", "minigrid", "vizdoom"), "rows": rows})
     return 0

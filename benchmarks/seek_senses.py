@@ -10,12 +10,12 @@ take rooms whose target has a combination of colour, kind and sound that trainin
 """
 
 import argparse
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from tables import machine, print_json, print_table, tell
+from result_rows import Result, add_option, write_results
+from tables import each, machine, print_json, print_table, tell
 
 LEVELS = ("Seek", "SeekSeen", "SeekHeard")
 REMOVED = ((), ("audio",), ("camera",), ("instruction",), ("audio", "camera"))
@@ -30,6 +30,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--size", default="small", choices=("small", "medium", "large"))
     parser.add_argument("--episodes", type=int, default=512, help="held-out episodes of each cell of the table")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         parser.error(f"--episodes must be at least 1; got {options.episodes}")
@@ -93,19 +94,31 @@ def measure(options: argparse.Namespace) -> list[Row]:
     return rows
 
 
+def name_of(row: Row) -> str:
+    """Who plays, without what, in which combinations."""
+    if row["who"] != "agent":
+        return row["who"]
+    removed = f"without {' and '.join(row['without'])}" if row["without"] else "all senses"
+    return f"agent, {removed}" + (f", combinations of {row['split']}" if row["split"] else "")
+
+
+def results_of(rows: list[Row]) -> list[Result]:
+    """The rows of docs/results.md."""
+    return [
+        Result(
+            name_of(row),
+            {level: [one["success"] for one in row["levels"][level]] for level in LEVELS}
+            | {"steps in Seek": [one["length"] for one in row["levels"]["Seek"]]},
+        )
+        for row in rows
+    ]
+
+
 def show(rows: list[Row], options: argparse.Namespace) -> None:
     """Prints one line for each row: the median over the runs and, in parentheses, every run."""
 
     def cell(played: list[Row], name: str, form: str) -> str:
-        values = [one[name] for one in played]
-        each = " ".join(format(value, form) for value in values)
-        return each if len(values) == 1 else f"{format(statistics.median(values), form)} ({each})"
-
-    def name_of(row: Row) -> str:
-        if row["who"] != "agent":
-            return row["who"]
-        removed = f"without {' and '.join(row['without'])}" if row["without"] else "all senses"
-        return f"agent, {removed}" + (f", combinations of {row['split']}" if row["split"] else "")
+        return each([one[name] for one in played], form)
 
     print_table(
         f'success, size "{options.size}", {options.episodes} held-out episodes, sampled actions: median (each seed)',
@@ -123,6 +136,7 @@ def main() -> int:
     options = parse()
     rows = measure(options)
     show(rows, options)
+    write_results(options, "seek-senses", results_of(rows))
     if options.json:
         print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "size": options.size, "rows": rows})
     return 0

@@ -23,6 +23,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from result_rows import Result, add_option, write_results
 from speech_samples import CALIBRATION, CONDITIONS, JUDGED, Half, babble, heard_as, say, seed_of
 from tables import machine, print_json, print_table, tell
 
@@ -168,12 +169,26 @@ def row(name: str, total: Mapping[str, int]) -> tuple[str, ...]:
     )
 
 
+def result_of(grammar_name: str, condition: str, total: Mapping[str, int]) -> Result:
+    """A row of docs/results.md."""
+    label = "Seek's phrases" if grammar_name == "Seek" else "common phrases"
+    figures = {
+        "understood, %": 100 * (total["right"] + total["article"]) / total["phrases"],
+        "as another phrase, %": 100 * total["wrong"] / total["phrases"],
+        "other sentences taken": total["others_taken"],
+        "near misses taken": total["near_taken"],
+        "stopped for nothing": total["stopped"],
+    }
+    return Result(f"{label}: {condition}", {name: [value] for name, value in figures.items()})
+
+
 def main() -> None:
     """Listens, chooses, judges, prints."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--jobs", type=int, default=2, help="processes side by side")
     parser.add_argument("--quick", action="store_true", help="one voice, two texts a list; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args()
     if missing := [name for name in ("espeak-ng", "flite") if shutil.which(name) is None]:
         parser.error(f"{' and '.join(missing)} cannot be found: apt-get install espeak-ng flite")
@@ -203,6 +218,8 @@ def main() -> None:
         rows = [row(one, total) for one, total in totals.items()]
         print_table(f"{half}, {len(grammar(name)):,} phrases in the grammar ({name}); by voice in quiet", columns, rows)
         report[f"{half}, {name}"] = totals
+        if half == "judged":
+            write_results(options, "speech", [result_of(name, one, totals[one]) for one in names])
     if options.json:
         software = machine("pocketsphinx", "silero-vad")
         print_json({"chosen": chosen, "shipped": SHIPPED, "tables": report, "machine": software})

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_markdown, print_table, tell
 from torch import Tensor
 
@@ -45,6 +46,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--episodes", type=int, default=512, help="held-out episodes, one decision each (default: 512)")
     parser.add_argument("--markdown", action="store_true", help="print the table as Markdown")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     options = parser.parse_args(arguments)
     if options.episodes < 1:
         parser.error(f"--episodes must be at least 1; got {options.episodes}")
@@ -123,6 +125,22 @@ def measure(run: Path, episodes: int) -> Row:
     return {"run": str(run), "chance": mean} | kinds
 
 
+def results_of(rows: list[Row]) -> list[Result]:
+    """The rows of docs/results.md."""
+    results = []
+    for name, by_share in rows[0]["chance"].items():
+        for share in by_share:
+            far = {kind: [row[kind][name][share] for row in rows] for kind in ("chance", "attention", "gradients")}
+            chance = [max(value, 1e-9) for value in far["chance"]]
+            ratios = {
+                f"x chance, {kind}": [mine / by_chance for mine, by_chance in zip(far[kind], chance, strict=True)]
+                for kind in ("attention", "gradients")
+            }
+            figures = {"chance": far["chance"], "attention": far["attention"], "integrated gradients": far["gradients"]}
+            results.append(Result(f"{name}, 1/{1 / float(share):.0f} of its tokens", figures | ratios))
+    return results
+
+
 def show(rows: list[Row], options: argparse.Namespace) -> None:
     """One line for each sense and share: the medians over the runs, and every run's ratio."""
     table = []
@@ -148,6 +166,7 @@ def main() -> int:
             sys.exit(f"{run} is not a run directory; make one with senseweave train")
     rows = [measure(run, options.episodes) for run in options.runs]
     show(rows, options)
+    write_results(options, "token-deletion", results_of(rows))
     if options.json:
         print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})
     return 0

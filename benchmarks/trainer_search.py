@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from kept_rows import read_row, write_row
 from tables import each, print_table, tell
 from trainer_plan import CONTENDERS, SECTIONS
 from trainer_process import Command, ContenderError, run_task
@@ -73,17 +74,15 @@ def run(task: Facts, options: argparse.Namespace) -> Facts:
     """The figures of one run; those of a finished one are read."""
     name = hashlib.sha256(json.dumps(task, sort_keys=True).encode()).hexdigest()[:16]
     path = options.out / f"{name}.json"
-    if path.exists():
-        return json.loads(path.read_text(encoding="utf-8"))
+    if finished := read_row(path):
+        return finished
     command = Command(Path(sys.executable), CONTENDERS[task["contender"]].script, options.minutes * 60)
     try:
         row = run_task(command, task) | {"task": task}
     except ContenderError as error:
         tell(f"{task} failed: {error}")
         return {"error": str(error), "frames_to_97": None, "seconds_to_97": None, "frames_per_second": 0.0}
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_row(path, row)
     changed = {name: value for name, value in task.items() if base_of(options).get(name) != value}
     tell(f"{task['contender']}, {changed}: {GOAL:.0%} after {row['frames_to_97']} frames")
     return row

@@ -10,18 +10,21 @@ Finished runs are kept in --out, and the same command goes on with those that ar
 """
 
 import argparse
-import json
 import os
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from kept_rows import read_row, write_row
+from result_rows import Result, add_option, write_results
 from tables import each, machine, print_json, print_markdown, print_table, tell
 from trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
 from trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
 from trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
 
+RESULT_TABLES = {"tuned": "race", "level": "training-speed", "seek": "training-speed"}
+"""Section -> the table of docs/results.md that it belongs to."""
 QUIET_LOAD = 1.5
 Row = dict[str, Any]
 
@@ -40,6 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--here", action="store_true", help="peers run in this environment, nothing is installed")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    add_option(parser)
     parser.add_argument("--quick", action="store_true", help="512 frames, 1 seed, --here, no trials: a smoke test")
     options = parser.parse_args(arguments)
     if options.quick:
@@ -70,10 +74,10 @@ class Campaign:
         """The row of one run: its figures, or "error"."""
         task = task_of(section, name, seed, self.options)
         path = self.options.out / f"{section.name}-{name}-seed{seed}.json"
-        if path.exists() and (row := json.loads(path.read_text(encoding="utf-8"))).get("task") == task:
+        if (row := read_row(path)) and row.get("task") == task:
             tell(f"{path} is finished already")
             return row
-        row: Row = {"contender": name, "seed": seed, "task": task}
+        row = {"contender": name, "seed": seed, "task": task}
         try:
             if (section.name, name) in self._broken:
                 raise ContenderError(self._broken[section.name, name])
@@ -85,10 +89,7 @@ class Campaign:
             tell(f"{name} failed: {error}")
             self._broken[section.name, name] = str(error)
             return row | {"error": str(error)}
-        self.options.out.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(row) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        write_row(path, row)
         return row
 
     def _python(self, name: str) -> Path:
@@ -128,6 +129,34 @@ def ratios_of(rows: list[Row], baseline: list[Row], figure: str, *, is_speed: bo
         mine, other = row.get(figure), theirs.get(row["seed"])
         ratios.append(None if not mine or not other else mine / other if is_speed else other / mine)
     return ratios
+
+
+def results_of(section: Section, rows: list[Row]) -> list[Result]:
+    """The rows of docs/results.md; contenders without any figure are left out."""
+    by_contender: dict[str, list[Row]] = {}
+    for row in rows:
+        if "error" not in row:
+            by_contender.setdefault(row["contender"], []).append(row)
+    baseline = by_contender.get(section.baseline, [])
+    if section.name == "tuned":
+        return [race_result(LABELS[name], mine) for name, mine in by_contender.items()]
+    level = {"level": "GoToRedBallGrey", "seek": "Seek"}[section.name]
+    return [speed_result(f"{level}: {LABELS[name]}", mine, baseline) for name, mine in by_contender.items()]
+
+
+def race_result(what: str, rows: list[Row]) -> Result:
+    """How soon a contender reaches each goal, and how good it is then."""
+    figures = {f"s to {goal} %": [row[f"seconds_to_{goal}"] for row in rows] for goal in (95, 97, 99)}
+    figures |= {"frames to 97 %": [row["frames_to_97"] for row in rows]}
+    figures |= {"held out": [row["held_out_success"] for row in rows]}
+    return Result(what, figures, [row["seed"] for row in rows])
+
+
+def speed_result(what: str, rows: list[Row], baseline: list[Row]) -> Result:
+    """Frames a second, and as a multiple of SB3's."""
+    figures = {"frames/s": [row["frames_per_second"] for row in rows]}
+    figures |= {"x SB3": ratios_of(rows, baseline, "frames_per_second", is_speed=True)}
+    return Result(what, figures, [row["seed"] for row in rows])
 
 
 def show(section: Section, rows: list[Row], options: argparse.Namespace) -> None:
@@ -181,6 +210,8 @@ def main() -> int:
         status = 130
     for section in options.sections:
         show(section, rows[section.name], options)
+        if section.name in RESULT_TABLES:
+            write_results(options, RESULT_TABLES[section.name], results_of(section, rows[section.name]))
     told = [row for mine in rows.values() for row in mine]
     print(f"\nsuccess: share of the last {EPISODES_OF_GOAL} training episodes that brought a reward, actions sampled;")
     print("s to: from the start of training; load: average of the machine when the run began")

@@ -1,6 +1,6 @@
-"""Three frames as agents see them, side by side with their instructions: docs/rooms-frames.png.
+"""Three frames as agents see them, side by side with their instructions: docs/pictures/rooms-frames.png.
 
-    python examples/rooms_frames.py docs/rooms-frames.png
+    python examples/rooms_frames.py docs/pictures/rooms-frames.png
 
 A batch of rooms in which the expert walks for some steps; frames that show something are taken.
 """

@@ -226,8 +226,15 @@ def _watch(parser: argparse.ArgumentParser) -> None:
     way.add_argument("--random", dest="player", action="store_const", const="random", help="chance")
     who.add_argument("--greedy", action="store_true", default=None, help="with --policy: the most probable actions")
     who.add_argument("--without", nargs="+", metavar="SENSE", help="take senses away; name ENV before them")
+    who.add_argument(
+        "--unplug", nargs="+", metavar="SENSE@STEP", help="take senses away in mid-episode: camera@3 from step 3 on"
+    )
     who.add_argument("--device", metavar="NAME", help="auto, cpu, cuda or cuda:N (default: auto)")
-    parser.add_argument("--out", metavar="FILE", help="the video, .mp4 (default: runs/watch/ENV-PLAYER-SEED.mp4)")
+    parser.add_argument(
+        "--out",
+        metavar="FILE",
+        help="the video, .mp4, or .webp: silent, slow, and without end (default: runs/watch/ENV-PLAYER-SEED.mp4)",
+    )
     parser.add_argument("--episodes", type=whole_number, metavar="N", help=f"how many (default: {d.episodes})")
     parser.add_argument(
         "--seed", type=whole_number, metavar="S", help="which set of held-out seeds, 0 to 1000 (default: 0)"

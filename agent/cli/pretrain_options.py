@@ -17,7 +17,7 @@ def add_pretrain_options(parser: argparse.ArgumentParser) -> None:
         "  dcca          the senses' vectors shall correlate (Deep CCA)\n"
         "  autoencoder   the state tells what every sense said, also those that were hidden\n"
         "  translation   the tokens of one sense are made of the others' (conditional GAN)\n"
-        "docs/objectives.md has the formulas.",
+        "docs/how/objectives.md has the formulas.",
     )
     what.add_argument(
         "--objective",

@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from ...envs.opencv import import_cv2
 from ...perception.encoders.microphone import AudioEncoder
 from ...perception.perception import Perception
 from ...perception.spec import Camera, Grid, Instruction, Kind, Microphone
 from ...perception.tokenizer import default_tokenizer
-from ..show.charts import heat
-from ..show.moment import Picture, grid_picture, import_cv2, is_minigrid
+from ..show.moment import Picture, grid_picture, is_minigrid
+from ..show.pixels import heat
 
 SIDE_PX = 160
 STRIP_PX = 14
@@ -163,6 +164,6 @@ def _enlarged(picture: Picture) -> Picture:
 
 
 def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
-    cv2 = import_cv2()
+    cv2 = import_cv2("Drawing")
     way = cv2.INTER_NEAREST if size[0] >= picture.shape[1] else cv2.INTER_AREA
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=way)

@@ -41,14 +41,20 @@ def require_text(field: str, value: Any) -> None:
         raise ConfigError(f"`{field}` must be a name; got {value!r}.")
 
 
-def require_video_name(field: str, value: Any) -> None:
+def require_video_name(field: str, value: Any, *, loops: bool = False) -> None:
     """Checks that a file's name ends as a video's does.
+
+    Args:
+        field: its name.
+        value: the file's.
+        loops: whether it may also be a moving picture without sound.
 
     Raises:
         ConfigError: it does not.
     """
-    if Path(value).suffix.lower() not in (".mp4", ".mkv", ".mov"):
-        raise ConfigError(f"`{field}` must end in .mp4, .mkv or .mov; got {value!r}.")
+    endings = [".mp4", ".mkv", ".mov", *([".webp"] if loops else [])]
+    if Path(value).suffix.lower() not in endings:
+        raise ConfigError(f"`{field}` must end in {', '.join(endings[:-1])} or {endings[-1]}; got {value!r}.")
 
 
 class JsonSettings:

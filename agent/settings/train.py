@@ -241,6 +241,7 @@ class WatchConfig(JsonSettings):
         seed: which set of held-out seeds, as in `EvaluateConfig`.
         greedy: whether a policy takes the most probable action instead of a sampled one.
         without: senses that are taken away.
+        unplug: senses that are taken away in the middle of each episode: "camera@3" is without it from step 3 on.
         device: as in `TrainConfig`.
 
     Raises:
@@ -256,6 +257,7 @@ class WatchConfig(JsonSettings):
     seed: int = 0
     greedy: bool = False
     without: tuple[str, ...] = ()
+    unplug: tuple[str, ...] = ()
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -266,11 +268,28 @@ class WatchConfig(JsonSettings):
         require_whole("seed", self.seed, 0, 1000)
         require_device(self.device)
         object.__setattr__(self, "without", tuple(self.without))
+        object.__setattr__(self, "unplug", tuple(self.unplug))
+        _ = self.unplugged_from  # raises for what is none
         if self.out is not None:
-            require_video_name("out", self.out)
+            require_video_name("out", self.out, loops=True)
         if self.player is not None and self.player not in PLAYERS:
             raise unknown_name("Player", str(self.player), PLAYERS)
         if self.player is not None and self.policy is not None:
             raise ConfigError(f"`policy` plays itself; got {self.policy!r} and the player {self.player}. Choose one.")
         if self.greedy and self.policy is None:
             raise ConfigError("`greedy` is how a policy acts; got none. Add --policy DIR, or leave out --greedy.")
+
+    @property
+    def unplugged_from(self) -> dict[str, int]:
+        """Sense -> the step from which on it is gone.
+
+        Raises:
+            ConfigError: one is not written as SENSE@STEP.
+        """
+        senses = {}
+        for word in self.unplug:
+            name, _, step = word.partition("@")
+            if not (name and step.isdecimal() and int(step) > 0):
+                raise ConfigError(f'`unplug` must be SENSE@STEP, a step from 1 up, as in "camera@3"; got {word!r}.')
+            senses[name] = int(step)
+        return senses

@@ -8,17 +8,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 import torch
 
+from kit.benchmarks import BENCHMARKS, shown_columns, written_columns
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.train import train
 from senseweave.perception import FUSIONS
 from senseweave.perception.tokens import TokenGroup
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def _run(script, *arguments):
@@ -26,8 +24,8 @@ def _run(script, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
-def test_perception_speed_prints_its_tables_and_json():
-    done = _run("perception_speed.py", "--quick", "--json")
+def test_perception_speed_prints_its_tables_and_json(monkeypatch, tmp_path):
+    done = _run("perception_speed.py", "--quick", "--json", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert '"base" on cpu' in done.stdout
     assert '"laptop", eager' in done.stdout
@@ -40,10 +38,12 @@ def test_perception_speed_prints_its_tables_and_json():
     for row in report["laptop"]:
         assert set(row["shares"]) == {"audio", "camera", "instruction", "fusion"}
         assert all(0 < share < 1 for share in row["shares"].values())
+    for table in ("perception-speed", "laptop-cost"):
+        assert written_columns(tmp_path, table) == shown_columns(monkeypatch, table)
 
 
-def test_rooms_speed_compares_within_rounds_and_leaves_out_what_is_not_installed():
-    done = _run("rooms_speed.py", "--quick", "--json", "--threads", "1")
+def test_rooms_speed_compares_within_rounds_and_leaves_out_what_is_not_installed(monkeypatch, tmp_path):
+    done = _run("rooms_speed.py", "--quick", "--json", "--threads", "1", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
     rows = {(row["contender"], row["num_envs"]): row for row in json.loads(done.stdout.splitlines()[-1])["rows"]}
     assert {("minigrid", 16), ("rooms-grid", 1), ("rooms-grid", 16), ("rooms-all", 16)} <= set(rows)
@@ -51,18 +51,21 @@ def test_rooms_speed_compares_within_rounds_and_leaves_out_what_is_not_installed
     ours, peer = rows["rooms-grid", 16], rows["minigrid", 16]
     assert ours["over_minigrid"] == pytest.approx(ours["steps_per_second"] / peer["steps_per_second"])
     assert 300 < ours["bytes_per_environment"] < 3000
+    peers = {"x ViZDoom", "x XLand-MiniGrid"}  # where they are installed
+    assert written_columns(tmp_path, "rooms-speed") | peers == shown_columns(monkeypatch, "rooms-speed")
 
 
-def test_seek_senses_knows_the_bounds_without_any_agent():
-    done = _run("seek_senses.py", "--episodes", "64", "--json")
+def test_seek_senses_knows_the_bounds_without_any_agent(monkeypatch, tmp_path):
+    done = _run("seek_senses.py", "--episodes", "64", "--json", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
     expert, random = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert all(expert["levels"][level][0]["success"] > 0.98 for level in ("Seek", "SeekSeen", "SeekHeard"))
     assert all(random["levels"][level][0]["success"] < 0.5 for level in ("Seek", "SeekSeen", "SeekHeard"))
+    assert written_columns(tmp_path, "seek-senses") == shown_columns(monkeypatch, "seek-senses")
 
 
-def test_babyai_sb3_writes_rows_and_prints_its_table(tmp_path):
-    done = _run("babyai_sb3.py", "--quick", "--json", "--out", str(tmp_path / "out"))
+def test_babyai_sb3_writes_rows_and_prints_its_table(monkeypatch, tmp_path):
+    done = _run("babyai_sb3.py", "--quick", "--json", "--out", str(tmp_path / "out"), "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert "frames to 95%" in done.stdout
     report = json.loads(done.stdout.splitlines()[-1])
@@ -74,6 +77,8 @@ def test_babyai_sb3_writes_rows_and_prints_its_table(tmp_path):
             rows = list(csv.DictReader(file))
         assert [row["frames"] for row in rows] == ["512"]
         assert float(rows[-1]["ent_coef"]) == 0.0
+    table = "BabyAI-GoToRedBallGrey-v0"
+    assert written_columns(tmp_path, table) == shown_columns(monkeypatch, table)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
@@ -116,8 +121,17 @@ def test_babyai_sb3_refuses_bad_arguments_in_one_sentence(arguments, told, tmp_p
     assert not (tmp_path / "out").exists()
 
 
-def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(tmp_path):
-    arguments = ("fusions.py", "--quick", "--json", "--out", str(tmp_path), "--plot", str(tmp_path / "plot.png"))
+def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(monkeypatch, tmp_path):
+    arguments = (
+        "fusions.py",
+        "--quick",
+        "--json",
+        "--out",
+        str(tmp_path / "runs"),
+        "--plot",
+        str(tmp_path / "plot.png"),
+    )
+    arguments += ("--rows", str(tmp_path))
     done = _run(*arguments)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
@@ -127,13 +141,15 @@ def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(tmp_path
     cases = {"all", "without audio", "without camera", "without instruction", "failing", "never shown"}
     assert all(set(row["success"]) == cases and row["samples_per_cpu_s"] > 0 for row in rows)
     assert (tmp_path / "plot.png").stat().st_size > 10_000
+    assert written_columns(tmp_path, "fusions") >= shown_columns(monkeypatch, "fusions")
     again = _run(*arguments)
     assert json.loads(again.stdout.splitlines()[-1])["rows"] == rows and again.stderr.count("is finished already") == 2
 
 
-def test_fusions_lets_train_reinforce_them_at_equal_size(tmp_path):
+def test_fusions_lets_train_reinforce_them_at_equal_size(monkeypatch, tmp_path):
     both = ("gated_cross_attention", "concat")
-    done = _run("fusions.py", "--quick", "--json", "--out", str(tmp_path), "--reinforce", *both)
+    rows = ("--rows", str(tmp_path))
+    done = _run("fusions.py", "--quick", "--json", "--out", str(tmp_path), *rows, "--reinforce", *both)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert [row["task"]["fusion"] for row in rows] == [*both]
@@ -144,10 +160,13 @@ def test_fusions_lets_train_reinforce_them_at_equal_size(tmp_path):
         assert row["steps"] >= 512 and set(row["success"]) >= {"all", "never shown"}
     config = json.loads((tmp_path / "run-Seek-concat-256-256-seed0" / "config.json").read_text())
     assert config["perception"]["fusion"] == "concat" and config["perception"]["fusion_width"]
+    assert written_columns(tmp_path, "fusions-reinforced") >= shown_columns(monkeypatch, "fusions-reinforced")
 
 
-def test_missing_senses_plays_at_every_rate(tmp_path):
+def test_missing_senses_plays_at_every_rate(monkeypatch, tmp_path):
     arguments = (
+        "--rows",
+        str(tmp_path),
         "--only",
         "modality dropout",
         "GAN imputation",
@@ -162,18 +181,20 @@ def test_missing_senses_plays_at_every_rate(tmp_path):
     assert [row["task"]["variant"] for row in rows] == ["modality dropout", "GAN imputation"]
     assert all(list(row["success"]) == ["0.0", "0.1", "0.25", "0.5", "0.75"] for row in rows)
     assert (tmp_path / "p.png").stat().st_size > 10_000
+    assert written_columns(tmp_path, "missing-senses") == shown_columns(monkeypatch, "missing-senses")
 
 
-def test_token_deletion_compares_both_explanations_with_chance(tmp_path):
+def test_token_deletion_compares_both_explanations_with_chance(monkeypatch, tmp_path):
     run = tmp_path / "run"
     train(TrainConfig(env="senseweave/Seek-v0", steps=64, num_envs=8, evaluation_episodes=0, video=False), run)
-    done = _run("token_deletion.py", str(run), "--episodes", "16", "--json")
+    done = _run("token_deletion.py", str(run), "--episodes", "16", "--json", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
     (row,) = json.loads(done.stdout.splitlines()[-1])["rows"]
     for kind in ("chance", "attention", "gradients"):
         assert set(row[kind]) == {"audio", "camera", "instruction"}
         assert all(list(by_share) == ["0.0625", "0.1250", "0.2500"] for by_share in row[kind].values())
         assert all(far > 0 for by_share in row[kind].values() for far in by_share.values())
+    assert written_columns(tmp_path, "token-deletion") == shown_columns(monkeypatch, "token-deletion")
 
 
 def test_token_deletion_takes_the_tokens_ranked_first_among_those_that_count(monkeypatch):

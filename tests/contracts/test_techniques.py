@@ -1,4 +1,4 @@
-"""docs/techniques.md: what it names is there, it names everything that is chosen by name, and its lines run."""
+"""docs/how/techniques.md: what it names is there, it names everything that is chosen by name, and its lines run."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ import torch
 from senseweave.perception import FUSIONS, OBJECTIVES
 from senseweave.perception.config import IMPUTATIONS
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[2] / "docs" / "how"
 PAGE = (DOCS / "techniques.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "](" in line]
 LINK = re.compile(r"\[([^]]+)\]\(([^)#]+)\)")
@@ -88,7 +88,7 @@ def test_every_measurement_is_a_section_or_is_said_to_be_missing():
 
 def test_commands_name_scripts_and_fusions_that_exist():
     for script, fusion in re.findall(r"`python (\S+)(?: --only (\w+))?`", PAGE):
-        assert (DOCS.parent / script).is_file()
+        assert (DOCS.parents[1] / script).is_file()
         assert not fusion or fusion in FUSIONS
 
 
@@ -103,7 +103,7 @@ def test_the_lines_of_each_family_run():
     names = {}
     torch.manual_seed(0)
     for example in examples:
-        exec(compile(example, "docs/techniques.md", "exec"), names)
+        exec(compile(example, "docs/how/techniques.md", "exec"), names)
     assert names["state"].embedding.shape == (8, 128) and not names["state"].gates["audio"].any()
     assert len(names["course"]) == 2
     assert names["guessed"].tokens["audio"].mask.any() and not names["guessed"].present[:, 0].any()

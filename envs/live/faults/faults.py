@@ -1,8 +1,8 @@
 """What goes wrong with cameras, microphones and told texts, as data: lists of these are the scripts of `scripted.py`.
 
 Each fault is on from `at_s` for `for_s` seconds of the script's time. Several may be on at once; they act in the order
-of the list. What a rig must make of each stands in docs/faults.md and is tested there, case by case. A fault of your
-own is a subclass that changes a `Take`, refuses to open, or both.
+of the list. docs/how/faults.md says what a rig must make of each; a test plays every case. A fault of your own is a
+subclass that changes a `Take`, refuses to open, or both.
 """
 
 import dataclasses

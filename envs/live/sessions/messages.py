@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ....perception.errors import MissingExtraError
 from ....perception.spec import ByKind, Camera, Kind, Microphone
+from ...opencv import import_cv2
 from ..reading import Reading
 
 OfKind = TypeVar("OfKind", bound=Kind)
@@ -113,21 +114,15 @@ def messages_of(kind: Kind) -> type[Messages[Any]]:
 def _to_png(frame: NDArray[np.uint8]) -> bytes | None:
     """None where there is no OpenCV."""
     try:
-        import cv2
-    except ImportError:
+        cv2 = import_cv2("A picture")
+    except MissingExtraError:
         return None
     done, data = cv2.imencode(".png", frame[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 1])
     return data.tobytes() if done else None
 
 
 def _from_png(data: bytes, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            f"The pictures of a recording need OpenCV, which could not be imported ({error}); "
-            "run `senseweave doctor` to mend that."
-        ) from error
+    cv2 = import_cv2("A recording with pictures")
     size = int.from_bytes(data[20:24], "big"), int.from_bytes(data[16:20], "big")
     if size != shape[:2]:  # before a small file becomes a huge picture
         raise ValueError(f"a picture of {size[0]} x {size[1]} pixels")

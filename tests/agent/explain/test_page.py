@@ -143,7 +143,7 @@ def test_the_page_does_without_pictures_and_without_success():
 
 
 def test_small_and_wide_charts_have_names_for_who_cannot_see_them():
-    assert written().count('role="img" aria-label=') == 3
+    assert written().count('role="img" aria-label=') == 4
 
 
 def test_weights_glow_where_their_patch_is(perception):

@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from kit.live_sessions import SENSES, make_rig, play, record
-from senseweave.agent.live import page as live_report
+from senseweave.agent.live import report as live_report
 from senseweave.agent.live.digest import MOST_EVENTS, MOST_PICTURES, MOST_POINTS, Curve, Digest, Sample, bands
-from senseweave.agent.show import charts as live_charts
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.sessions.session import SessionError
 from senseweave.perception.errors import ConfigError
@@ -174,17 +173,6 @@ def test_a_page_is_replaced_whole_and_nothing_else_is_left(tmp_path) -> None:
         live_report.write(tmp_path / "a.html", digest(ticks), Policy="runs/a")
     assert [path.name for path in tmp_path.iterdir()] == ["a.html"]
     assert "2 ticks" in (tmp_path / "a.html").read_text() and "runs/a" in (tmp_path / "a.html").read_text()
-
-
-def test_an_axis_has_at_most_ten_round_times() -> None:
-    for seconds in (0.01, 1.0, 9.9, 61.0, 3600.0, 1e6):
-        steps = live_charts.nice_steps(seconds)
-        assert 1 <= len(steps) <= 10 and steps[0] == 0 and steps[-1] <= seconds * (1 + 1e-6)
-
-
-def test_a_spectrogram_is_grey_where_nothing_was_heard() -> None:
-    colours = live_charts.heat(np.array([0.0, 1.0, math.nan]))
-    assert colours.tolist() == [[18, 22, 52], [250, 230, 170], [215, 215, 215]]
 
 
 def test_every_sense_of_a_session_has_a_row_in_the_page(tmp_path) -> None:

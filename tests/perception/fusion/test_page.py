@@ -1,4 +1,4 @@
-"""docs/fusions.md: its table has the true figures, every fusion has its section, and its examples run."""
+"""docs/how/fusions.md: its table has the true figures, every fusion has its section, and its examples run."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ from senseweave.perception import (
     count_parameters,
 )
 
-PAGE = (Path(__file__).parents[3] / "docs" / "fusions.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how" / "fusions.md").read_text(encoding="utf-8")
 ROWS = {
     name: (parameters, width)
     for name, parameters, width in re.findall(r"^\| `(\w+)`.*\| ([\d,]+) \| (\d+|none) \|$", PAGE, re.MULTILINE)
@@ -41,6 +41,6 @@ def test_the_examples_run():
     names = {"spec": SPEC, "Perception": Perception, "PerceptionConfig": PerceptionConfig}
     assert len(examples) == 2
     for example in examples:
-        exec(compile(example, "docs/fusions.md", "exec"), names)
+        exec(compile(example, "docs/how/fusions.md", "exec"), names)
     assert names["state"].present.tolist() == [[False, False, True]]
     assert names["config"].fusion_width == 87

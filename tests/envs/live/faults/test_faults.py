@@ -287,7 +287,7 @@ def test_every_fault_is_in_the_table_and_each_sense_has_eight_cases_or_more() ->
 
 
 def test_the_page_on_faults_names_every_case_and_every_fault() -> None:
-    page = (Path(__file__).parents[4] / "docs" / "faults.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "how" / "faults.md").read_text(encoding="utf-8")
     for sense, cases in CASES.items():
         for case in cases:
             assert f"| {sense} {case.name} |" in page
@@ -296,7 +296,7 @@ def test_the_page_on_faults_names_every_case_and_every_fault() -> None:
 
 
 def test_the_pages_example_runs_and_shows_two_losses(capsys) -> None:
-    page = (Path(__file__).parents[4] / "docs" / "faults.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "how" / "faults.md").read_text(encoding="utf-8")
     exec(page.split("```python\n")[1].split("```")[0], {})
     printed = capsys.readouterr().out.splitlines()
     assert len(printed) == 100

@@ -1,0 +1,298 @@
+"""The questions that docs/results.md answers, in their order: what each table shows, and where its story is told."""
+
+import dataclasses
+from collections.abc import Mapping
+
+SHARE = ".3f"
+"""Of a share: .785, without the zero before the point."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """One table of the page.
+
+    Args:
+        table: file in benchmarks/results/ without ".json".
+        asks: the heading.
+        says: how it was measured and how to read it, in a sentence or two.
+        columns: column of the rows -> how a figure of it is written, as `format` takes it.
+        notebook: page of docs/notebook/ that tells how it came about.
+        picture: of docs/pictures/, with its text for those who cannot see it.
+    """
+
+    table: str
+    asks: str
+    says: str
+    columns: Mapping[str, str]
+    notebook: str
+    picture: tuple[str, str] | None = None
+
+
+LEARNED = (
+    Question(
+        "main-job",
+        "How often is the agent of `make train` right?",
+        "Success in 512 held-out rooms of Seek; actions are sampled unless the column says greedy. "
+        "A guess is right in at most 1/3. "
+        "These runs precede a fix of the last update; seeds 0 and 1 gave .924 and .916 after it.",
+        {"sampled": SHARE, "greedy": SHARE},
+        "2026-11-27-main-job",
+    ),
+    Question(
+        "seek-senses",
+        "Which sense does an instruction need?",
+        "Half of Seek's instructions name a look (SeekSeen), half a sound (SeekHeard). Success in 512 held-out rooms "
+        "each of an agent of `make train`; where the sense that decides is gone, chance (1/3) is left.",
+        {"Seek": SHARE, "SeekSeen": SHARE, "SeekHeard": SHARE, "steps in Seek": ".1f"},
+        "2026-11-23-what-seek-needs",
+    ),
+    Question(
+        "spoken",
+        "Can it act on an instruction that it heard once?",
+        "SeekSpoken: the instruction is spoken in the first seconds and never written. "
+        "Success in 512 held-out rooms; a guess is right in at most 1/3.",
+        {"sampled": SHARE, "greedy": SHARE, "without audio": SHARE, "without camera": SHARE},
+        "2026-11-28-seek-spoken",
+    ),
+    Question(
+        "episodes-to-99",
+        "How many episodes until 99 % in BabyAI's levels?",
+        "Our PPO with a GRU, counted as BabyAI's papers count. The last two columns are the policy's success in 1,000 "
+        "episodes of minigrid itself, where it never trained.",
+        {"thousand episodes": ".1f", "frames": ",.0f", "minigrid, sampled": SHARE, "minigrid, greedy": SHARE},
+        "2026-11-24-episodes-to-99",
+    ),
+    Question(
+        "BabyAI-GoToRedBallGrey-v0",
+        "What is the perception worth with SB3's PPO?",
+        "BabyAI-GoToRedBallGrey, 300,000 frames; `plain` is a CNN, a GRU over the words and a concatenation. "
+        "Success in 512 held-out episodes.",
+        {"frames to 95 %": ",.0f", "sampled": SHARE, "greedy": SHARE, "steps": ".1f", "frames/CPU s": ",.0f"},
+        "2026-11-21-babyai-with-sb3",
+        ("red-ball-curves.png", "Success in training against frames"),
+    ),
+    Question(
+        "babyai-local",
+        "Does it follow the instruction in GoToLocal?",
+        "A million frames with SB3's PPO, two seeds, 512 held-out episodes: one seed learned to follow, one did not. "
+        "BabyAI does not punish wrong things, so wandering succeeds more than half of the time.",
+        {"sampled": SHARE, "return": SHARE, "steps": ".1f", "x bot's steps": ".2f"},
+        "2026-11-21-babyai-with-sb3",
+    ),
+)
+
+FUSED = (
+    Question(
+        "fusions",
+        "Which fusion learns soonest?",
+        "Each imitates the expert in the same 100,000 states of Seek, with equal encoders and numbers of parameters. "
+        "Success in 512 held-out rooms, sampled; failing: every sense is gone half of the time. A guess: at most 1/3. "
+        "Time is that of forward and backward, as a multiple of the default's.",
+        {
+            "all senses": SHARE,
+            "without audio": SHARE,
+            "without camera": SHARE,
+            "failing": SHARE,
+            "never shown": SHARE,
+            "time": ".2f",
+        },
+        "2026-11-27-thirteen-fusions",
+        ("fusions.png", "Success in Seek of every fusion, in each case, each seed"),
+    ),
+    Question(
+        "fusions-reinforced",
+        "Which fusion is best after longer training?",
+        "200,000 steps of imitation and 100,000 of PPO instead, networks of equal size; the same held-out rooms. "
+        "Here a concatenation is as good as the default.",
+        {
+            "all senses": SHARE,
+            "without audio": SHARE,
+            "without camera": SHARE,
+            "failing": SHARE,
+            "never shown": SHARE,
+        },
+        "2026-11-27-thirteen-fusions",
+    ),
+    Question(
+        "fusions-grounded",
+        "Which fusion follows instructions of several attributes?",
+        'SeekGrounded: 70 instructions such as "go to the tall red ball" among five things; a guess is 1/5. '
+        "Never shown: 15 instructions that training left out.",
+        {"all senses": SHARE, "without camera": SHARE, "without instruction": SHARE, "never shown": SHARE},
+        "2026-11-28-seek-grounded",
+    ),
+)
+
+FAILED = (
+    Question(
+        "missing-senses",
+        "How much is lost as senses fail?",
+        "Success in 512 held-out rooms of Seek when every sense is gone for this part of the time, a second at a time. "
+        "An absent sense has no influence, so dropout pays only where most is gone.",
+        {"0 %": SHARE, "10 %": SHARE, "25 %": SHARE, "50 %": SHARE, "75 %": SHARE},
+        "2026-11-28-missing-senses",
+        ("missing-senses.png", "Success against the part of the time that each sense is gone, each seed"),
+    ),
+    Question(
+        "token-deletion",
+        "Do explanations point at what decides?",
+        "How far the choice moves, in nats, when the tokens that are ranked first are taken away; one decision of each "
+        "of 512 episodes. A ratio of 1 is chance.",
+        {
+            "chance": SHARE,
+            "attention": SHARE,
+            "x chance, attention": ".1f",
+            "integrated gradients": SHARE,
+            "x chance, gradients": ".1f",
+        },
+        "2026-11-27-token-deletion",
+    ),
+    Question(
+        "killed",
+        "Does training survive being killed?",
+        "SIGKILL at random moments, then `--resume` in a new process.",
+        {"kills": ".0f", "recovered": ".0f"},
+        "2026-11-28-killed-and-resumed",
+    ),
+)
+
+OTHER_TASKS = (
+    Question(
+        "examples-scenes",
+        "What is the nearest thing, and what does it sound like?",
+        "Classification with four heads, 736 held-out rooms; mean of the four heads as camera and audio are taken away "
+        "independently in a part of the rooms. The task does not tell the fusions apart.",
+        {"kind": SHARE, "sound": SHARE, "mean": SHARE, "a quarter missing": SHARE, "half": SHARE},
+        "2026-11-27-examples",
+        ("scene-missing.png", "Accuracy against the part of the senses that is missing"),
+    ),
+    Question(
+        "examples-retrieval",
+        "Does a sound, or a caption, find its frame?",
+        "Recall among 234 held-out frames.",
+        {
+            "sound, @1": SHARE,
+            "sound, @5": SHARE,
+            "sound, @10": SHARE,
+            "caption, @1": SHARE,
+            "caption, @5": SHARE,
+            "caption, @10": SHARE,
+        },
+        "2026-11-27-examples",
+    ),
+    Question(
+        "examples-image-text",
+        "Does the sentence describe the frame?",
+        "736 held-out rooms with 8 sentences each, half of them with one wrong word.",
+        {"right": SHARE, "s": ".0f"},
+        "2026-11-27-examples",
+    ),
+    Question(
+        "examples-questions",
+        "Can it answer questions about what it sees and hears?",
+        "2,666 held-out rooms; the number of questions in parentheses. Each model is trained for the senses it gets.",
+        {"all senses": SHARE, "without audio": SHARE, "question alone": SHARE, "chance": SHARE},
+        "2026-11-27-examples",
+    ),
+)
+
+SPEED = (
+    Question(
+        "race",
+        "How soon is a policy right in 97 % of the episodes?",
+        "GoToRedBallGrey, each trainer with its best known settings, ours in Rooms, SB3 (plain CNN and GRU) in "
+        "minigrid. Seconds to a share of the last 200 training episodes; held out: 1,000 episodes of minigrid itself. "
+        "The compiled run found its graphs in inductor's cache; with an empty cache it takes 37 s more.",
+        {"s to 95 %": ".0f", "s to 97 %": ".0f", "s to 99 %": ".0f", "frames to 97 %": ",.0f", "held out": SHARE},
+        "2026-11-28-on-device-trainer",
+    ),
+    Question(
+        "training-speed",
+        "How many frames a second does it train?",
+        "Equal network, batches and epochs; SB3 with its better number of threads. "
+        "Targets: 2x and 1.5x. Reached with `--compile`, missed without.",
+        {"frames/s": ",.0f", "x SB3": ".2f"},
+        "2026-11-28-on-device-trainer",
+    ),
+    Question(
+        "rooms-speed",
+        "How fast is the simulator?",
+        "Steps a second of all environments together, GoToRedBallGrey, random actions, one thread; "
+        "the last number of a row is how many environments ran at once.",
+        {"steps/s": ",.0f", "x minigrid": ".2f", "x ViZDoom": ".2f", "x XLand-MiniGrid": ".2f", "resident MB": ".0f"},
+        "2026-11-23-rooms-speed",
+        ("rooms-speed.png", "Time per step against the number of environments"),
+    ),
+    Question(
+        "perception-speed",
+        "What does the perception cost beside other libraries?",
+        "Preset `base`, forward and backward of 256 samples on one core, the same encoders for all; "
+        "x is how many times our time a fusion takes. Only ours keeps the absence contract.",
+        {"ms": ".0f", "x": ".2f", "fusion alone, x": ".2f"},
+        "2026-11-21-cost-of-perception",
+    ),
+    Question(
+        "laptop-cost",
+        "What does a sample cost in the preset `laptop`?",
+        "Forward and backward on one core, 0.1 s of sound; parts are timed alone, so shares need not add up to 100 %. "
+        "These networks had 2,048 parameters less than today's.",
+        {
+            "parameters": ",.0f",
+            "ms a sample": ".2f",
+            "audio, %": ".0f",
+            "camera, %": ".0f",
+            "instruction, %": ".0f",
+            "fusion, %": ".0f",
+        },
+        "2026-11-21-cost-of-perception",
+    ),
+)
+
+LIVE = (
+    Question(
+        "live-jitter",
+        "How punctual is the live loop?",
+        "Lateness of a tick against its deadline over 60 s, a clip as camera and microphone, the laptop policy; "
+        "timer: a process beside it that only sleeps and wakes.",
+        {
+            "ticks": ",.0f",
+            "missed": ".0f",
+            "late p50 ms": ".2f",
+            "late p99 ms": ".2f",
+            "latest ms": ".1f",
+            "timer p99 ms": ".2f",
+            "work p99 ms": ".1f",
+        },
+        "2026-11-24-live-punctuality",
+    ),
+    Question(
+        "live-soak",
+        "Does it survive half an hour of failing devices?",
+        "`senseweave live` at 10 Hz with recording and report; every 40 s a device raises, falls silent or hangs.",
+        {"after a sixth": ",.1f", "at the end": ",.1f", "most": ",.1f"},
+        "2026-11-24-live-soak",
+    ),
+    Question(
+        "speech",
+        "How often are spoken instructions understood?",
+        "Synthesised voices that did not choose the thresholds: 90 phrases (42 of Seek's), 48 other sentences and 48 "
+        "near misses in each row. No person has spoken.",
+        {
+            "understood, %": ".0f",
+            "as another phrase, %": ".0f",
+            "other sentences taken": ".0f",
+            "near misses taken": ".0f",
+            "stopped for nothing": ".0f",
+        },
+        "2026-11-24-spoken-instructions",
+    ),
+)
+
+SECTIONS: dict[str, tuple[Question, ...]] = {
+    "What agents learn": LEARNED,
+    "Fusions": FUSED,
+    "When things fail": FAILED,
+    "Other tasks": OTHER_TASKS,
+    "Speed": SPEED,
+    "Live": LIVE,
+}
