@@ -29,10 +29,19 @@ class ByKind(Registry[Target]):
     def __init__(self, kind: str, targets: Mapping[str, Target | str], package: str | None = None) -> None:
         super().__init__(kind, targets, package)
 
-    def nearest(self, kind: Kind) -> Target | None:
-        """What its class has, or the nearest of the classes that it inherits from; None if none has anything."""
-        ancestors = (ancestor for ancestor in type(kind).__mro__ if issubclass(ancestor, Kind))
-        return next((self[ancestor] for ancestor in ancestors if ancestor in self), None)
+    def nearest(self, kind: Kind, *, unless_own: str | None = None) -> Target | None:
+        """What its class has, or the nearest of the classes that it inherits from; None if none has anything.
+
+        Args:
+            kind: who asks.
+            unless_own: a method; a class that defines it knows better than what its ancestors have here.
+        """
+        for ancestor in type(kind).__mro__:
+            if ancestor in self:
+                return self[ancestor]
+            if unless_own in vars(ancestor) or ancestor is Kind:
+                return None
+        return None
 
     def __getitem__(self, kind: type[Kind] | str) -> Target:
         return super().__getitem__(self._name(kind))

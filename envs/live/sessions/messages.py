@@ -108,7 +108,7 @@ MESSAGES: ByKind[type[Messages[Any]]] = ByKind(
 
 def messages_of(kind: Kind) -> type[Messages[Any]]:
     """How readings of a kind are kept."""
-    return MESSAGES.nearest(kind) or Messages
+    return MESSAGES.nearest(kind, unless_own="pack") or Messages
 
 
 def _to_png(frame: NDArray[np.uint8]) -> bytes | None:
