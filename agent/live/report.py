@@ -23,7 +23,7 @@ from ...perception.errors import ConfigError
 from .digest import Digest, Sample
 from .page import page
 
-MOST_WAITING = 600
+MAX_WAITING = 600
 """Ticks that wait to be looked at; then the oldest are skipped, and counted."""
 
 LOOK_S = 0.25
@@ -64,7 +64,7 @@ class Reporter:
     ) -> None:
         self.path, self.failure = Path(path), ""
         self._digest, self._facts, self._timing, self._tell = digest, dict(facts or {}), timing, tell
-        self._waiting: collections.deque[Tick] = collections.deque(maxlen=MOST_WAITING)
+        self._waiting: collections.deque[Tick] = collections.deque(maxlen=MAX_WAITING)
         self._added = self._taken = 0
         self._noted: list[Event] = []
         if self.path.is_dir() or not os.access(self.path.parent, os.W_OK):
