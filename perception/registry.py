@@ -89,7 +89,9 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         del self._targets[name]
 
     def __contains__(self, name: object) -> bool:
-        if name not in self._targets and isinstance(name, str):
+        if not isinstance(name, str):
+            return False
+        if name not in self._targets:
             self._read_entry_points()
         return name in self._targets
 

@@ -99,7 +99,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         start_up_s=START_UP_S,
         watched=[sensor for name, sensor in sensors.items() if name not in senses],
     )
-    lenient = {name for name, sensor in sensors.items() if isinstance(sensor.kind, Instruction)}
+    lenient = {name for name, sensor in sensors.items() if sensor.kind.is_text}
     if config.camera is not None and "://" in config.camera:
         lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
     return Parts(rig, sensors, frozenset(lenient), actuator)
@@ -172,9 +172,9 @@ def start_sensors(
             elif failure := sensor.failure:
                 if name not in parts.lenient:
                     raise ConfigError(failure)
-                if isinstance(sensor.kind, Instruction):
+                if sensor.kind.is_text:
                     del waiting[name]
-        waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
+        waiting = {name: sensor for name, sensor in waiting.items() if not sensor.kind.is_text}
         time.sleep(0.01)
     return sorted(waiting)
 
@@ -195,7 +195,7 @@ def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[st
         name, camera = _only(senses, Camera, "camera")
         sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
     if config.microphone is not None:
-        is_heard = any(isinstance(kind, Microphone) for kind in senses.values())
+        is_heard = bool(senses.of_kind(Microphone))
         if tap is not None and (config.body is not None or not is_heard):
             name, microphone = EAR, Microphone(1, 1600, 16000)
         else:

@@ -77,7 +77,6 @@ class RunConfig:
         action_names: tuple[str, ...],
     ) -> Self:
         """A new run's configuration; a reading may be three steps old."""
-        reads = any(isinstance(kind, Instruction) for kind in spec.values())
         return cls(
             train=train,
             algorithm=algorithm,
@@ -86,7 +85,7 @@ class RunConfig:
             step_s=float(step_s),
             action_names=tuple(action_names),
             max_age_s={name: round(3 * float(step_s), 9) for name in spec},
-            tokenizer=default_tokenizer().identity if reads else None,
+            tokenizer=default_tokenizer().identity if spec.texts() else None,
             run=secrets.token_hex(8),
             senseweave=importlib.metadata.version("senseweave"),
         )

@@ -9,7 +9,6 @@ import enum
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from jaxtyping import UInt8
 
 from ...envs.rooms.render.canvas import (
     BOLD,
@@ -24,10 +23,9 @@ from ...envs.rooms.render.canvas import (
     printable,
     write,
 )
-from ...perception.spec import PRESENT, Camera, Grid, Instruction, Kind, Microphone, Spec, Vector
-from .hearing import draw_hearing
-from .numbers import draw_numbers
+from ...perception.spec import PRESENT, Spec
 from .palette import FAILURE, SUCCESS, sense_colours
+from .readings import draw_reading
 
 PANEL_PX = 320
 MARGIN_PX = 20
@@ -123,7 +121,7 @@ def _panels(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> list
     """Title, colour and picture of each panel: the senses that can be drawn, then the room."""
     panels = []
     for name, kind in senses.items():
-        picture = _picture_of(kind, moment.observation[name], colours[name])
+        picture = draw_reading(kind, moment.observation[name], PANEL_PX, colours[name])
         if picture is not None:
             is_here = moment.is_here(senses, name)
             panel = fit(picture, PANEL_PX) if is_here else _draw_absence(name, moment, colours[name])
@@ -136,23 +134,11 @@ def _panels(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> list
 
 def _instruction_title(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> tuple[str, Colour]:
     """What stands above the instruction: the sense by which it comes, if there is one, and whether that is there."""
-    name = next((name for name, kind in senses.items() if isinstance(kind, Instruction)), None)
+    name = next(iter(senses.texts()), None)
     if name is None:
         return "instruction", FAINT
     reason = "" if moment.is_here(senses, name) else f", {moment.absence.get(name, 'absent')}"
     return name + reason, colours[name]
-
-
-def _picture_of(kind: Kind, reading: np.ndarray, colour: Colour) -> Picture | None:
-    if isinstance(kind, Camera):
-        return reading
-    if isinstance(kind, Grid):
-        return grid_picture(kind, reading)
-    if isinstance(kind, Microphone):
-        return draw_hearing(reading, kind.sample_rate_hz, PANEL_PX, colour)
-    if isinstance(kind, Vector):
-        return draw_numbers(reading, PANEL_PX, colour)
-    return None
 
 
 def _draw_absence(name: str, moment: Moment, colour: Colour) -> Picture:
@@ -163,29 +149,6 @@ def _draw_absence(name: str, moment: Moment, colour: Colour) -> Picture:
         left = (PANEL_PX - measure(text, size, weight=BOLD)) // 2
         write(panel, text, left, PANEL_PX // 2 - 6 + 40 * line, ink, size, weight=BOLD)
     return panel
-
-
-def is_minigrid(kind: Grid) -> bool:
-    """Whether the cells are minigrid's, whose first axis runs from left to right and whose second runs down."""
-    try:
-        from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-    except ImportError:
-        return False
-    known = (max(OBJECT_TO_IDX.values()) + 1, max(COLOR_TO_IDX.values()) + 1)
-    return len(kind.sizes) == 3 and kind.sizes[:2] == known
-
-
-def grid_picture(kind: Grid, cells: UInt8[np.ndarray, "height width channels"]) -> Picture:
-    """A grid as coloured cells; with minigrid's own tiles where the cells are minigrid's."""
-    if is_minigrid(kind):
-        from minigrid.core.grid import Grid as MiniGridGrid
-
-        grid, is_seen = MiniGridGrid.decode(cells)
-        agent = (kind.height // 2, kind.width - 1)
-        return grid.render(32, agent_pos=agent, agent_dir=3, highlight_mask=is_seen)
-    shares = cells.astype(np.float32) / np.maximum(np.asarray(kind.sizes, np.float32) - 1, 1)
-    channels = [shares[..., i % shares.shape[-1]] for i in range(3)]
-    return (255 * np.stack(channels, axis=-1)).astype(np.uint8)
 
 
 def _draw_caption(canvas: Picture, title: str, colour: Colour, instruction: str | None) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
-from ...perception.spec import PRESENT, Instruction, Spec
+from ...perception.spec import PRESENT, Spec
 from .clock import NS_PER_S
 from .event_limiter import Changes
 from .reading import Event, Reading, misfit
@@ -109,7 +109,7 @@ class Aligner:
                 np.copyto(observation[name], reading.content)
                 observation[PRESENT][i] = 1
                 readings[name] = reading
-                if isinstance(kind, Instruction):
+                if kind.is_text:
                     instruction = instruction or reading.text
                     if reading.text != self._told.get(name, ""):
                         events.append(Event(reading.captured_ns, name, "instruction", reading.text))

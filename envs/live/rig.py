@@ -16,7 +16,7 @@ import gymnasium
 import numpy as np
 
 from ...perception.errors import ConfigError, did_you_mean
-from ...perception.spec import Instruction, Spec
+from ...perception.spec import Spec
 from .align import Aligner, Moment, Observation
 from .bodies.actuators import Actuator, Command
 from .clock import Clock, SystemClock, to_ns
@@ -242,7 +242,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         while (now_ns := self._clock.now_ns()) < give_up_ns:
             missing = [name for name in self.sensors if not self._aligner.is_here(name, now_ns)]
             if now_ns >= told_ns:
-                missing = [name for name in missing if not isinstance(self.senses[name], Instruction)]
+                missing = [name for name in missing if not self.senses[name].is_text]
             if not missing:
                 return
             self._clock.sleep_until_ns(min(give_up_ns, now_ns + to_ns(_POLL_S)))
@@ -258,7 +258,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
             if event.kind == "stop":
                 self._stopped_ns = event.time_ns
         for name, reading in self.moment.readings.items():
-            if reading is None or self._stopped_ns is None or not isinstance(self.senses[name], Instruction):
+            if reading is None or self._stopped_ns is None or not self.senses[name].is_text:
                 continue
             if reading.captured_ns > self._stopped_ns:
                 self._stopped_ns = None

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from senseweave.perception import fusion
-from senseweave.perception import spec as spec_module
-from senseweave.perception.encoders import registry as encoders
+from kit.registries import unchanged
+from senseweave.perception import FUSIONS
+from senseweave.perception.encoders import ENCODERS
+from senseweave.perception.kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -18,12 +19,8 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS)
-    before = [dict(names) for names in registered]
-    yield
-    for names, kept in zip(registered, before, strict=True):
-        names.clear()
-        names.update(kept)
+    with unchanged(KINDS, ENCODERS, FUSIONS):
+        yield
 
 
 def test_the_examples_run_and_give_a_state(registries):

@@ -53,8 +53,8 @@ def test_a_width_that_does_not_divide_is_told_one_that_does():
 BAD = [
     ("a misspelt fusion", {"fusion": "gated_summ"}, UnknownNameError, 'did you mean "gated_sum"'),
     ("a fusion of no likeness", {"fusion": "zzz"}, UnknownNameError, "choose one of: .*concat"),
-    ("a fusion that is no name", {"fusion": 3}, UnknownNameError, "Fusion"),
-    ("a fusion that is a list", {"fusion": ["concat"]}, UnknownNameError, "Fusion"),
+    ("a fusion that is no name", {"fusion": 3}, UnknownNameError, "The fusion"),
+    ("a fusion that is a list", {"fusion": ["concat"]}, UnknownNameError, "The fusion"),
     ("an unknown key", {"widht": 64}, ConfigError, 'did you mean "width"'),
     ("a key of another library", {"features_dim": 64}, ConfigError, "is not a setting of PerceptionConfig"),
     ("a width in words", {"width": "wide"}, ConfigError, "`width`"),
