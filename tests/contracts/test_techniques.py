@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 
+from kit.markdown import anchors, blocks, references
 from senseweave.perception import FUSIONS, OBJECTIVES
 from senseweave.perception.config import IMPUTATIONS
 
 DOCS = Path(__file__).parents[2] / "docs" / "how"
 PAGE = (DOCS / "techniques.md").read_text(encoding="utf-8")
-ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "](" in line]
-LINK = re.compile(r"\[([^]]+)\]\(([^)#]+)\)")
-REFERENCES = dict(re.findall(r"^\[(\w+)\]: (\S+)$", PAGE, re.MULTILINE))
-DESIGNED = (  # DESIGN, section 4
+ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "][" in line]
+REFERENCES = references(PAGE)
+EXPECTED = (  # what the literature names
     ("early fusion", "late fusion", "hierarchical fusion", "concatenation", "weighted sum", "gated sum")
     + ("tensor fusion (TFN)", "low-rank tensor fusion (LMF)", "additive attention", "cross-modal attention")
     + ("gated cross-attention", "transformer", "recurrent co-attention", "InfoNCE", "CCA", "Deep CCA")
@@ -37,53 +37,58 @@ def defined(source: str) -> set[str]:
     return names
 
 
-def headings(page: str) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
-    titles = re.findall(r"^#+ (.*)$", (DOCS / page).read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+def links(cell: str) -> list[tuple[str, str]]:
+    """What is shown, and the file or heading that it leads to."""
+    return [(shown, REFERENCES[name]) for shown, name in re.findall(r"\[([^]]+)\]\[([\w-]+)\]", cell)]
 
 
-def test_it_has_a_row_for_each_technique_of_the_design():
+def test_it_has_a_row_for_each_technique_of_the_literature():
     techniques = [row.split("|")[1] for row in ROWS]
-    assert [name for name in DESIGNED if not any(name in technique for technique in techniques)] == []
-    assert all(row.count("|") == 6 for row in ROWS)
+    assert [name for name in EXPECTED if not any(name in technique for technique in techniques)] == []
+    assert all(row.count("|") == 5 for row in ROWS)
 
 
 def test_every_file_that_it_links_to_exists():
-    files = [target for _, target in LINK.findall(PAGE)]
+    files = [target for target in REFERENCES.values() if "#" not in target]
     assert len(files) > 50
     assert [target for target in files if not (DOCS / target).is_file()] == []
+    assert [name for name in REFERENCES if f"[{name}]" not in PAGE.replace(f"[{name}]: ", "")] == []
 
 
-def test_every_class_function_and_test_file_is_where_it_says():
-    for shown, target in LINK.findall(PAGE):
-        if target.endswith(".py"):
+def test_every_class_and_function_is_where_it_says():
+    for shown, target in links(PAGE):
+        if target.endswith(".py") and shown.startswith("`"):
             name = shown.strip("`")
             assert name == Path(target).name or name in defined((DOCS / target).read_text(encoding="utf-8")), shown
 
 
 def test_every_row_names_code_and_tests_of_it():
     for row in ROWS:
-        _, _, code, _, tests, _, _ = row.split("|")
-        assert all("../tests/" not in target for _, target in LINK.findall(code)) and LINK.findall(code), row
-        assert all("../tests/" in target for _, target in LINK.findall(tests)) and LINK.findall(tests), row
+        _, _, code, tests, _, _ = row.split("|")
+        assert all("/tests/" not in target for _, target in links(code)) and links(code), row
+        for shown, target in links(tests):
+            assert target.startswith("../../tests/") and Path(target).name == f"test_{shown}.py", row
 
 
-def test_papers_stand_in_the_code_of_the_same_row_too():
-    for row in ROWS:
-        _, _, code, source, _, _, _ = row.split("|")
-        texts = "".join((DOCS / target).read_text(encoding="utf-8") for _, target in LINK.findall(code))
-        assert [paper for paper in re.findall(r"\d{4}\.\d{5}", source) if paper not in texts] == [], row
+def test_papers_stand_in_the_code_of_their_technique_too():
+    sources = re.findall(r"^- \*\*(.+?)\*\*(?:.*?): ((?:.|\n  )+)", PAGE, re.MULTILINE)
+    assert len(sources) > 20
+    for technique, source in sources:
+        (row,) = [
+            row for row in ROWS if row.removeprefix("| ").removeprefix("interpretability: ").startswith(technique)
+        ]
+        texts = "".join((DOCS / target).read_text(encoding="utf-8") for _, target in links(row.split("|")[2]))
+        assert [paper for paper in re.findall(r"\d{4}\.\d{4,5}", source) if paper not in texts] == [], technique
 
 
 def test_every_measurement_is_a_section_or_is_said_to_be_missing():
     for row in ROWS:
-        measured = row.split("|")[5]
-        sections = re.findall(r"\]\[(\w+)\]", measured)
-        assert sections or "not measured yet" in measured or "in the test" in measured, row
-        for section in sections:
-            page, anchor = REFERENCES[section].split("#")
-            assert anchor in headings(page), section
+        measured = row.split("|")[4]
+        sections = links(measured)
+        assert sections or "in the test" in measured, row
+        for _, target in sections:
+            page, anchor = target.split("#")
+            assert anchor in anchors((DOCS / page).read_text(encoding="utf-8")), target
 
 
 def test_commands_name_scripts_and_fusions_that_exist():
@@ -98,7 +103,7 @@ def test_everything_that_is_chosen_by_name_is_on_the_page(name):
 
 
 def test_the_lines_of_each_family_run():
-    examples = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    examples = blocks(PAGE, "python")
     assert len(examples) == 6
     names = {}
     torch.manual_seed(0)
