@@ -15,14 +15,15 @@ TRAIN = train --env senseweave/Seek-v0 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
-.PHONY: help train test check format nightly clean
+.PHONY: help train test check format docs nightly clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train    train an agent that sees, hears and is told where to go; more options with ARGS="--seed 1"'
 	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
 	@echo 'make check    lint, format and type check, changing nothing'
-	@echo 'make format   sort imports, mend what can be mended, format'
+	@echo 'make format   sort imports, fix what can be fixed, format'
+	@echo 'make docs     build the site into build/docs; every warning is an error'
 	@echo 'make nightly  run the long campaigns: every test, 5,000 examples a property'
 	@echo 'make clean    delete .venv and caches; runs/ stays'
 	@echo 'PYTHON=python3.12 chooses the Python that makes .venv; it must be 3.11 or newer.'
@@ -47,6 +48,11 @@ format: $(VENV)/.installed-$(EXTRAS)
 	@$(RUN) -m ruff check --quiet --fix .
 	@$(RUN) -m ruff format .
 
+docs: $(VENV)/.installed-docs
+	@echo 'sphinx, warnings are errors'
+	@$(RUN) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@echo 'open build/docs/index.html'
+
 nightly: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, every test, 5000 examples a property $(ARGS))
 	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 $(ARGS)
@@ -66,7 +72,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
 	@$(PIP_INSTALL) --editable .
 	@touch "$@"
 
-$(VENV)/.installed-$(EXTRAS): pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
-	@echo 'installing senseweave[$(EXTRAS)] into $(VENV); the first time takes some minutes'
-	@$(PIP_INSTALL) --editable ".[$(EXTRAS)]"
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@echo 'installing senseweave[$*] into $(VENV); the first time takes some minutes'
+	@$(PIP_INSTALL) --editable ".[$*]"
 	@touch "$(VENV)/.installed" "$@"

@@ -13,7 +13,7 @@ PACKAGES = ("perception", "envs", "policies", "agent")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 CONSTRAINTS = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line]
 DISTRIBUTIONS = importlib.metadata.packages_distributions()
-TOOLS = ("bench", "test")
+TOOLS = ("bench", "docs", "test")
 """Extras that the package itself may not use."""
 
 

@@ -169,11 +169,10 @@ def read_session(path: str | os.PathLike[str]) -> Iterator[tuple[Observation, An
         path: an .mcap file, or a folder of them, which are read in the order of their names.
 
     Yields:
-        observation: as the session's Spec says, with `present`: what the policy was given, bit for bit.
-        action: what was sent; a number, a list, or None.
-        info: "time_ns", "ages_s", "captured_ns", "instruction", "session" (the `Session`), "events" (those since the
-            tick before), "lost" (senses whose reading could not be recorded; they are absent in the observation), and
-            what `TickRecord.info` holds.
+        The observation as the session's Spec says, with `present`: what the policy was given, bit for bit. The action
+        that was sent: a number, a list, or None. And info: "time_ns", "ages_s", "captured_ns", "instruction", "session"
+        (the `Session`), "events" (those since the tick before), "lost" (senses whose reading could not be recorded;
+        they are absent in the observation), and what `TickRecord.info` holds.
 
     Raises:
         SessionError: there is no session; one that is cut off only ends early.
