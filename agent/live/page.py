@@ -4,6 +4,7 @@ It draws what a `Digest` has collected; the words and the markup are in show/tem
 is report.py's.
 """
 
+import functools
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -11,11 +12,13 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ...perception.spec import Microphone
+from ...perception.spec import Microphone, Picture
 from ..show.charts import ROW, Chart, histogram, key
+from ..show.moment import PANEL_PX
 from ..show.pages import render
 from ..show.palette import SENSES, hexadecimal, sense_colours
 from ..show.pixels import heat, png
+from ..show.readings import draw_reading
 from ..terminal.progress import duration
 from .digest import Digest
 
@@ -41,6 +44,7 @@ def page(digest: Digest, facts: Mapping[str, str], timing: Mapping[str, Any]) ->
         "live.html.j2",
         facts={**facts, **_facts(digest, timing)},
         digest=digest,
+        films=_films(digest),
         charts=_Charts(digest) if digest.ticks else None,
         gaps=_gaps(digest),
         timing=timing,
@@ -64,6 +68,17 @@ def _facts(digest: Digest, timing: Mapping[str, Any]) -> dict[str, str]:
     return facts
 
 
+def _films(digest: Digest) -> dict[str, list[tuple[float, Picture | None]]]:
+    """By sense: pictures of what it gave, and when that was; None where it was absent."""
+    colours, films = sense_colours(digest.senses), {}
+    for name, readings in digest.readings.items():
+        kind = digest.senses[name]
+        draw = functools.partial(draw_reading, kind, side_px=PANEL_PX, colour=colours[name])
+        if draw(kind.placeholder()) is not None:
+            films[name] = [(second, None if reading is None else draw(reading)) for second, reading in readings]
+    return films
+
+
 def _gaps(digest: Digest) -> dict[str, Any] | None:
     """How far ticks were from their period: figures in ms and a histogram; None where there was one tick."""
     gaps_ms = digest.gaps_ms
@@ -84,8 +99,7 @@ class _Charts:
         """By microphone: loudness in bands of pitch."""
         return {
             name: self._spectrogram(name, kind.sample_rate_hz / 2)
-            for name, kind in self._digest.senses.items()
-            if isinstance(kind, Microphone)
+            for name, kind in self._digest.senses.of_kind(Microphone).items()
         }
 
     def presence(self) -> Markup:

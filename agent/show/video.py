@@ -237,7 +237,7 @@ class _Filming:
 
 
 def _first_microphone(senses: Spec) -> tuple[str | None, Microphone | None]:
-    return next(((name, kind) for name, kind in senses.items() if isinstance(kind, Microphone)), (None, None))
+    return next(iter(senses.of_kind(Microphone).items()), (None, None))
 
 
 def _real_time(step_s: float, microphone: Microphone | None) -> Pace:

@@ -103,7 +103,7 @@ def test_a_long_session_has_a_small_page_in_little_memory() -> None:
     collected = digest(5000, events=[event])
     text = live_report.page(collected, {}, {})
     assert len(text) < 400_000
-    assert MOST_PICTURES <= len(collected.pictures["camera"]) < 2 * MOST_PICTURES
+    assert MOST_PICTURES <= len(collected.readings["camera"]) < 2 * MOST_PICTURES
     assert len(collected.times_s) <= MOST_POINTS + 1
     assert len(collected.events) == MOST_EVENTS
     assert f"5,000 overflow. The first {5000 - MOST_EVENTS:,} are left out." in Reader(text).words
@@ -111,7 +111,7 @@ def test_a_long_session_has_a_small_page_in_little_memory() -> None:
 
 
 def test_pictures_are_spread_evenly_over_the_session() -> None:
-    seconds = [second for second, _ in digest(1000).pictures["camera"]]
+    seconds = [second for second, _ in digest(1000).readings["camera"]]
     steps = np.diff(seconds)
     assert np.allclose(steps, steps[0]) and seconds[0] == 0 and seconds[-1] > 90
 

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from kit.live_sessions import play
 from kit.registries import unchanged
 from senseweave.agent.explain.pictures import draw_tokens
+from senseweave.agent.live import report
 from senseweave.agent.show.moment import CAPTION_PX, LINE_PX, MARGIN_PX, PANEL_PX, Moment, draw
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
@@ -110,7 +111,7 @@ def test_it_has_a_picture_in_the_page_that_explains_a_policy(kind):
     assert share.min() >= 1 / RECEPTORS - 0.02 and share.max() <= 2 / RECEPTORS + 0.02, "the second token glows"
 
 
-def test_it_is_kept_in_a_recording_and_read_back(kind, tmp_path):
+def test_it_is_kept_in_a_recording_read_back_and_shown_in_the_page_about_it(kind, tmp_path):
     senses = Spec(nose=kind, touch=Vector(2))
     sensors = {name: ScriptedSensor(name, Script(senses[name], 20), max_age_s=0.3) for name in senses}
     rig = LiveRig(senses, sensors, action_names=("left", "right", "forward"), step_s=0.1, clock=VirtualClock(10**9))
@@ -122,6 +123,9 @@ def test_it_is_kept_in_a_recording_and_read_back(kind, tmp_path):
         assert info["lost"] == () and np.array_equal(observation["present"], tick.moment.observation["present"])
         assert observation["nose"].tobytes() == tick.moment.observation["nose"].tobytes()
     assert len({observation["nose"].tobytes() for observation, _, _ in steps}) > 5
+    report.write(tmp_path / "a.html", tmp_path / "a.mcap")
+    film = (tmp_path / "a.html").read_text().partition("<h2>nose</h2>")[2].partition("<h2>")[0]
+    assert film.count("data:image/png") == sum(int(observation["present"][0]) for observation, _, _ in steps)
 
 
 def test_it_is_reconstructed_by_the_autoencoder(kind):
