@@ -130,7 +130,7 @@ def soak(options: argparse.Namespace, clip: Path, folder: Path) -> dict[str, Any
             saboteur = Saboteur(watch.now_s, seconds, FAILURE_EVERY_S, (mark_s, seconds))
         saboteur.stand_before(CameraSource)
         saboteur.stand_before(FileFeed)
-        result = live(config, look_on=watch.look_on)
+        result = live(config, on_tick=watch.on_tick)
     return {
         "minutes": options.minutes,
         "rate_hz": result["rate_hz"],

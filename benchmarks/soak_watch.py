@@ -110,7 +110,7 @@ class Watch:
         """Seconds since the first tick; 0 before it."""
         return 0.0 if self._begin_s is None else time.monotonic() - self._begin_s
 
-    def look_on(self, tick: Any) -> None:
+    def on_tick(self, tick: Any) -> None:
         """Looks at one tick, in the loop's thread."""
         for event in tick.moment.events:
             self.events[event.kind] = self.events.get(event.kind, 0) + 1

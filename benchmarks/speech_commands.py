@@ -29,20 +29,20 @@ from tables import machine, print_json, print_table, tell
 
 from senseweave.envs.live.sensors.instruction import STOP_WORDS
 from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
-from senseweave.envs.live.sensors.recogniser import MEAN_WORD, MOST_S, MOST_UNSAID_S, WORST_WORD, Recogniser, fits
+from senseweave.envs.live.sensors.recogniser import MAX_S, MAX_UNSAID_S, MIN_MEAN, MIN_WORD, Recogniser, fits
 
 WRONG_COSTS = 5
 GRID = (
     [round(-3.0 + 0.1 * step, 1) for step in range(21)],
     [round(-2.2 + 0.1 * step, 1) for step in range(15)],
-    [*(round(0.05 * step, 2) for step in range(1, 13)), MOST_S],
+    [*(round(0.05 * step, 2) for step in range(1, 13)), MAX_S],
 )
 """Worst word, mean word, seconds of speech outside the words at a stretch."""
 
 CHOSEN_IN = ("quiet", "white, 20 dB", "babble, 20 dB")
 """Conditions that count in the choice; at 10 dB hardly anything is understood with any thresholds."""
 
-SHIPPED = (WORST_WORD, MEAN_WORD, MOST_UNSAID_S)
+SHIPPED = (MIN_WORD, MIN_MEAN, MAX_UNSAID_S)
 HALVES = {"calibration": CALIBRATION, "judged": JUDGED}
 
 

@@ -26,13 +26,13 @@ class EnvEntry:
 
     Attributes:
         id: what `make` takes.
-        modalities: its senses as it is made without options, in alphabetical order.
+        senses: as it is made without options, in alphabetical order.
         extra: the extra of senseweave, or the package, that it needs beyond a plain install.
         is_installed: whether what it needs is there.
     """
 
     id: str
-    modalities: tuple[str, ...]
+    senses: tuple[str, ...]
     extra: str | None
     is_installed: bool
 
@@ -46,7 +46,7 @@ class Provider:
         package: what to import, once, so that Gymnasium knows the ids.
         extra: the extra of senseweave that installs it.
         options: for `gymnasium.make` and `adapt`, unless the caller says otherwise.
-        examples: id -> modalities, for the listing.
+        examples: id -> senses, for the listing.
     """
 
     prefix: str
@@ -59,16 +59,16 @@ class Provider:
 _OURS: dict[str, EnvEntry] = {}
 
 
-def register(env_id: str, *, modalities: tuple[str, ...], **registration: Any) -> None:
+def register(env_id: str, *, senses: tuple[str, ...], **registration: Any) -> None:
     """Registers an environment of ours with Gymnasium and with the listing.
 
     Args:
         env_id: "senseweave/Name-v0".
-        modalities: its senses as it is made without options.
+        senses: as it is made without options.
         **registration: for `gymnasium.register`, such as `entry_point` and `vector_entry_point`.
     """
     gym.register(env_id, **registration)
-    _OURS[env_id] = EnvEntry(env_id, tuple(sorted(modalities)), None, True)
+    _OURS[env_id] = EnvEntry(env_id, tuple(sorted(senses)), None, True)
 
 
 def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
@@ -88,11 +88,7 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         MissingExtraError: the environment needs an extra that is not installed.
         SpecError: an observation that cannot be read without a word from you.
     """
-    if not isinstance(env_id, str) or not env_id:
-        raise UnknownNameError(f"An environment's id must be a string such as BabyAI-GoToLocal-v0; got {env_id!r}.")
-    package, _, name = env_id.rpartition(":")
-    if package:
-        _import_package(package)
+    name = resolve(env_id)
     if name.startswith(MINIGRID):
         from .adapters.babyai import make_babyai
 
@@ -106,6 +102,20 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
     if name.startswith(OURS):
         return construct(name, options)
     return _make_adapted(name, options)
+
+
+def resolve(env_id: str) -> str:
+    """The id that Gymnasium knows: of "package:Id" the package is imported, which registers the id.
+
+    Raises:
+        UnknownNameError: there is no such package, or `env_id` is no id.
+    """
+    if not isinstance(env_id, str) or not env_id:
+        raise UnknownNameError(f"An environment's id must be a string such as BabyAI-GoToLocal-v0; got {env_id!r}.")
+    package, _, name = env_id.rpartition(":")
+    if package:
+        _import_package(package)
+    return name
 
 
 def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
@@ -172,8 +182,7 @@ def known() -> list[EnvEntry]:
     for provider in PROVIDERS:
         is_installed = importlib.util.find_spec(provider.package.partition(".")[0]) is not None
         entries += [
-            EnvEntry(env_id, modalities, provider.extra, is_installed)
-            for env_id, modalities in provider.examples.items()
+            EnvEntry(env_id, senses, provider.extra, is_installed) for env_id, senses in provider.examples.items()
         ]
     return sorted(entries, key=lambda entry: (not entry.id.startswith(OURS), entry.id))
 

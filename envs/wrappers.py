@@ -17,15 +17,16 @@ from numpy.typing import NDArray
 
 from ..perception.errors import ConfigError, SpecError, did_you_mean
 from ..perception.spec import PRESENT, Spec
+from .contract import Observation
 
 if TYPE_CHECKING:
     import torch
 
-Observation = dict[str, NDArray[Any]]
 Array = TypeVar("Array", NDArray[Any], "torch.Tensor")
 
-_OUTAGE_STREAM = 0x6F7574
-"""Keeps the outages' random numbers apart from those of the world, which starts from the same seed."""
+OUTAGE_STREAM = 0x6F7574
+"""Keeps the outages' random numbers apart from those of the world, which starts from the same seed: a second word of
+numpy's seed here, a branch under a life's key in the batched simulator (whose levels use small numbers)."""
 
 
 class OutageProcess:
@@ -156,7 +157,7 @@ class SensorOutages(_SenseRemover, RecordConstructorArgs):
         """Starts an episode; a seed starts the outages' random numbers anew as well."""
         observation, info = self.env.reset(seed=seed, options=options)
         if seed is not None:
-            self._generator = np.random.default_rng([seed, _OUTAGE_STREAM])
+            self._generator = np.random.default_rng([seed, OUTAGE_STREAM])
         self._is_out = self.process.start(self._generator.random(self.process.chains))
         return self._remove(observation, self.process.absent(self._is_out)), info
 

@@ -50,6 +50,11 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         """The names that are known without looking for other packages' entry points, in the table's order."""
         return tuple(self._targets)
 
+    def all_names(self) -> tuple[str, ...]:
+        """Every name, those of installed packages' entry points included; nothing is imported."""
+        self._read_entry_points()
+        return self.names
+
     def register(self, name: str, target: Target | str) -> None:
         """Adds a choice.
 

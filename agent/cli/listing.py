@@ -25,8 +25,8 @@ def list_envs(words: tuple[str, ...] = ()) -> dict[str, Any]:
             f'No listed environment\'s id contains "{wanted}"; {did_you_mean(wanted, [entry.id for entry in entries])} '
             "Ids of Gymnasium that are not listed can be trained in as well."
         )
-    rows = [dataclasses.asdict(entry) for entry in chosen]
-    return {"environments": [row | {"modalities": list(row["modalities"])} for row in rows]}
+    rows = [dataclasses.asdict(entry) | {"senses": list(entry.senses)} for entry in chosen]
+    return {"environments": [row | {"modalities": row["senses"]} for row in rows]}  # their name in release 0.1
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -36,7 +36,7 @@ def as_text(result: dict[str, Any]) -> str:
     lines = []
     for row in rows:
         mend = "" if row["is_installed"] else f"   needs: {_install(row['extra'])}"
-        lines.append(f"{row['id']:{width}}  {', '.join(row['modalities'])}{mend}")
+        lines.append(f"{row['id']:{width}}  {', '.join(row['senses'])}{mend}")
     usable = [row["id"] for row in rows if row["is_installed"]]
     hint = f" Train in one: senseweave train --env {usable[0]}" if usable else ""
     more = "Other ids of Gymnasium work too, and package:Id for an environment of your own."

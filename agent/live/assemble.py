@@ -8,20 +8,18 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import gymnasium
 
-from ...envs.live.bodies.actuators import Actuator, JsonLinesActuator, UdpActuator
-from ...envs.live.bodies.simulated import BodyActuator, BodySensor
+from ...envs.live.bodies.actuators import Actuator, Body
+from ...envs.live.bodies.open import open_actuator, open_body
 from ...envs.live.clock import Clock, SystemClock
 from ...envs.live.reading import without_limit
 from ...envs.live.rig import LiveRig
 from ...envs.live.sensor import Sensor, ThreadedSensor
-from ...envs.live.sensors.camera import camera_sensor
-from ...envs.live.sensors.microphone import microphone_sensor
-from ...envs.live.sensors.open import SPEECH, default_senses
-from ...envs.live.sensors.sound_tap import SoundTap
+from ...envs.live.sensors.open import SPEECH, default_senses, open_sensors
+from ...envs.live.sensors.phrases import phrases_of
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from ..runs.directory import RunDirectory
@@ -41,8 +39,6 @@ BODY_TICKS = 1.5
 
 EAR = "(speech)"
 """The name of a microphone that hears instructions and is no sense of the policy."""
-
-AnyKind = TypeVar("AnyKind", bound=Kind)
 
 OPTION_OF: dict[type[Kind], str] = {Camera: "camera", Microphone: "microphone", Instruction: "instruction"}
 """The kind of sense that each option is for."""
@@ -74,17 +70,17 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
     body = None if config.body is None else _make_body(config, run)
     senses = _senses(config, run)
     sensors = _open(config, senses, run)
-    everything: dict[str, Sensor] = {}
+    of_body: dict[str, Sensor] = {}
     if body is not None:
         others = [name for name in senses if name not in sensors and body.senses.get(name) == senses[name]]
-        everything |= body.sensors(others)
-    everything |= {name: sensor for name, sensor in sensors.items() if name in senses}
+        of_body = body.sensors(others)
+    everything = of_body | {name: sensor for name, sensor in sensors.items() if name in senses}
     _require_sensors(senses, everything, run)
     for option, names in (("max-age", config.max_age_s), ("required", config.required)):
         for name in names:
             if name not in everything:
                 raise ConfigError(f'`{option}` names "{name}", which has no sensor; {did_you_mean(name, everything)}')
-    actuator = make_actuator(config) if body is None else body
+    actuator = open_actuator(config.actions) if body is None else body
     rig = LiveRig(
         senses,
         everything,
@@ -93,7 +89,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         step_s=_step_s(config, run),
         rate_hz=config.rate_hz,
         actuator=actuator,
-        max_age_s=_max_age_s(config, run, everything, body),
+        max_age_s=_max_age_s(config, run, everything, of_body),
         required=config.required,
         safe_action=config.safe_action,
         start_up_s=START_UP_S,
@@ -131,7 +127,7 @@ def assemble_replay(config: LiveConfig, run: RunDirectory | None) -> "tuple[Part
         for name in names:
             if name not in sensors:
                 raise ConfigError(f'`{option}` names "{name}", which was not sensed; {did_you_mean(name, sensors)}')
-    actuator = make_actuator(config)
+    actuator = open_actuator(config.actions)
     rig = LiveRig(
         replay.senses,
         sensors,
@@ -188,48 +184,21 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
 
 
 def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:
-    """The sensors that are named; one that only serves speech has a name that is no sense."""
-    sensors: dict[str, Sensor] = {}
-    tap = SoundTap() if config.instruction == SPEECH and config.microphone is not None else None
-    if config.camera is not None:
-        name, camera = _only(senses, Camera, "camera")
-        sensors[name] = camera_sensor(name, camera, config.camera, loop=True)
-    if config.microphone is not None:
-        is_heard = bool(senses.of_kind(Microphone))
-        if tap is not None and (config.body is not None or not is_heard):
-            name, microphone = EAR, Microphone(1, 1600, 16000)
-        else:
-            name, microphone = _only(senses, Microphone, "microphone")
-        sensors[name] = microphone_sensor(name, microphone, config.microphone, loop=True, tap=tap)
-    if config.instruction is not None:
-        name, told = _only(senses, Instruction, "instruction")
-        sensors[name] = _instruction_sensor(name, told, config.instruction, tap, run)
-    return sensors
-
-
-def _instruction_sensor(
-    name: str, kind: Instruction, text: str, tap: SoundTap | None, run: RunDirectory | None
-) -> Sensor:
-    from ...envs.live.sensors.instruction import instruction_sensor
-
-    if text != SPEECH:
-        return instruction_sensor(name, kind, text)
-    from ...envs.live.sensors.phrases import phrases_of
-    from ...envs.live.sensors.speech import speech_sensor
-
-    phrases = None if run is None else phrases_of(run.config.train.env, run.config.train.env_options)
-    return speech_sensor(name, kind, tap, phrases)
-
-
-def _only(senses: Spec, wanted: type[AnyKind], option: str) -> tuple[str, AnyKind]:
-    """The sense that an option is for: its name and its kind."""
-    found = [(name, kind) for name, kind in senses.items() if isinstance(kind, wanted)]
-    if not found:
-        raise ConfigError(f"The policy senses {', '.join(senses)}, and has no use for --{option}; leave it out.")
-    if len(found) > 1:
-        told = ", ".join(name for name, _ in found)
-        raise ConfigError(f"`{option}` is for one {wanted.__name__}, but the policy has {told}; drive it with LiveRig.")
-    return found[0]
+    """The sensors that are named; a microphone that only serves speech is called `EAR`, which is no sense."""
+    is_spoken = config.instruction == SPEECH
+    has_no_ear = config.body is not None or not any(isinstance(kind, Microphone) for kind in senses.values())
+    phrases = None
+    if is_spoken and run is not None:
+        phrases = phrases_of(run.config.train.env, run.config.train.env_options)
+    return open_sensors(
+        senses,
+        camera=config.camera,
+        microphone=config.microphone,
+        instruction=config.instruction,
+        phrases=phrases,
+        loop=True,
+        ear=EAR if is_spoken and has_no_ear else None,
+    )
 
 
 def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: RunDirectory | None) -> None:
@@ -241,30 +210,14 @@ def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: RunDirect
             )
 
 
-def _make_body(config: LiveConfig, run: RunDirectory | None) -> BodyActuator:
-    from ...envs import make
-
-    body = BodyActuator(make(str(config.body), **config.body_options))
+def _make_body(config: LiveConfig, run: RunDirectory | None) -> Body:
+    body = open_body(str(config.body), **config.body_options)
     if run is not None and body.action_names != run.config.action_names:
         raise ConfigError(
             f"The actions of {config.body} are {', '.join(body.action_names)}, but {run.path} was trained with "
             f"{', '.join(run.config.action_names)}; choose another --body."
         )
     return body
-
-
-def make_actuator(config: LiveConfig) -> Actuator:
-    """Where the actions go: nowhere, into a file, or to a port of this machine.
-
-    Raises:
-        ConfigError: the port cannot be.
-    """
-    if config.actions is None:
-        return Actuator()
-    scheme, colon, port = config.actions.partition(":")
-    if scheme == "udp" and colon:
-        return UdpActuator(int(port) if port.isdecimal() else -1)
-    return JsonLinesActuator(config.actions)
 
 
 def _step_s(config: LiveConfig, run: RunDirectory | None) -> float:
@@ -274,7 +227,7 @@ def _step_s(config: LiveConfig, run: RunDirectory | None) -> float:
 
 
 def _max_age_s(
-    config: LiveConfig, run: RunDirectory | None, sensors: Mapping[str, Sensor], body: BodyActuator | None
+    config: LiveConfig, run: RunDirectory | None, sensors: Mapping[str, Sensor], of_body: Mapping[str, Sensor]
 ) -> dict[str, float]:
     """As the run says, except that an instruction holds until the next one; what the user says goes before both.
 
@@ -286,7 +239,6 @@ def _max_age_s(
         for name, sensor in sensors.items()
         if name in trained
     }
-    if body is not None:
-        least_s = BODY_TICKS * (_step_s(config, run) if config.rate_hz is None else 1.0 / config.rate_hz)
-        own |= {name: max(age_s, least_s) for name, age_s in own.items() if isinstance(sensors[name], BodySensor)}
+    min_s = BODY_TICKS * (_step_s(config, run) if config.rate_hz is None else 1.0 / config.rate_hz)
+    own |= {name: max(age_s, min_s) for name, age_s in own.items() if name in of_body}
     return own | config.max_age_s

@@ -5,7 +5,6 @@ by tick, live or from a recording, and knows nothing of pages and pixels. One th
 """
 
 import collections
-import dataclasses
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -13,50 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...envs.live.align import Moment
 from ...envs.live.reading import Event
+from ...envs.live.tick import Tick
 from ...perception.spec import PRESENT, Microphone, Spec
 
-MOST_POINTS = 1024
+MAX_POINTS = 1024
 """A curve has at most so many points."""
 
-MOST_PICTURES = 16
+MIN_READINGS = 16
 """Of each sense at least so many readings are kept, if there were so many ticks, and less than twice as many."""
 
-MOST_EVENTS = 300
+MAX_EVENTS = 300
 """The latest events that are listed; all of them are counted."""
 
-MOST_GAPS = 20_000
+MAX_GAPS = 20_000
 """How many times between ticks the histogram looks back: 11 minutes at 30 Hz."""
 
 BANDS = 48
 """Rows of a spectrogram."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Sample:
-    """One tick, as far as it concerns a report.
-
-    Attributes:
-        time_ns: when it was.
-        observation: what the agent was given.
-        ages_s: sense -> age of its newest reading; infinite where there was none.
-        gates: sense -> how far it was let in; None without a policy.
-        action: the action's name, "" where it has none or none was sent.
-        is_safe: whether it was the safe action, or none because something was wrong.
-        events: what happened since the tick before.
-    """
-
-    time_ns: int
-    observation: Mapping[str, NDArray[Any]]
-    ages_s: Mapping[str, float]
-    gates: Mapping[str, float] | None = None
-    action: str = ""
-    is_safe: bool = False
-    events: Sequence[Event] = ()
-
-
 class Curve:
-    """Values over ticks, at most `MOST_POINTS` points: each is the mean, or the maximum, of as many ticks as it needs.
+    """Values over ticks, at most `MAX_POINTS` points: each is the mean, or the maximum, of as many ticks as it needs.
 
     Args:
         width: values in a point.
@@ -66,7 +44,7 @@ class Curve:
     def __init__(self, width: int, *, takes_maximum: bool = False) -> None:
         self._merge = np.maximum if takes_maximum else np.add
         self._divisor = 1 if takes_maximum else 2
-        self._points = np.zeros((MOST_POINTS, width))
+        self._points = np.zeros((MAX_POINTS, width))
         self._count = 0
         self._ticks_per_point = 1
         self._pending = np.zeros(width)
@@ -78,8 +56,8 @@ class Curve:
         self._pending_ticks += 1
         if self._pending_ticks < self._ticks_per_point:
             return
-        if self._count == MOST_POINTS:
-            self._points[: MOST_POINTS // 2] = self._merge(self._points[::2], self._points[1::2]) / self._divisor
+        if self._count == MAX_POINTS:
+            self._points[: MAX_POINTS // 2] = self._merge(self._points[::2], self._points[1::2]) / self._divisor
             self._count //= 2
             self._ticks_per_point *= 2
             return
@@ -123,7 +101,7 @@ class Digest:
         self.ticks = self.safe_ticks = self.skipped = 0
         self.has_gates = False
         self.kinds: collections.Counter[str] = collections.Counter()
-        self.events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self.events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
         self._sounds = {name: Curve(BANDS) for name in senses.of_kind(Microphone)}
         self._filmed = [name for name in senses if name not in self._sounds and name not in senses.texts()]
         self.readings: dict[str, list[tuple[float, NDArray[Any] | None]]] = {name: [] for name in self._filmed}
@@ -134,35 +112,36 @@ class Digest:
         self._ages = Curve(count, takes_maximum=True)
         self._actions = Curve(len(self.action_names) + 1)
         self._presence = np.zeros(count, np.int64)
-        self._gaps: collections.deque[int] = collections.deque(maxlen=MOST_GAPS)
+        self._gaps: collections.deque[int] = collections.deque(maxlen=MAX_GAPS)
         self._has_hole = False
 
-    def add(self, sample: Sample) -> None:
+    def add(self, tick: Tick) -> None:
         """Takes in one tick."""
-        present = np.asarray(sample.observation[PRESENT])
+        moment = tick.moment
+        present = np.asarray(moment.observation[PRESENT])
         if self.ticks == 0:
-            self.first_ns = sample.time_ns
+            self.first_ns = moment.time_ns
         elif not self._has_hole:
-            self._gaps.append(sample.time_ns - self.last_ns)
+            self._gaps.append(moment.time_ns - self.last_ns)
         self._has_hole = False
-        self.last_ns = sample.time_ns
+        self.last_ns = moment.time_ns
         seconds = self.seconds
         self._times.add(np.array([seconds]))
         self._present.add(present)
         self._presence += present
-        self._ages.add(np.array([sample.ages_s.get(name, math.inf) for name in self.senses]))
-        gates = sample.gates or {}
-        self.has_gates |= sample.gates is not None
+        self._ages.add(np.array([moment.ages_s.get(name, math.inf) for name in self.senses]))
+        gates = tick.gates or {}
+        self.has_gates |= tick.gates is not None
         self._gates.add(np.array([gates.get(name, 0.0) for name in self.senses]))
-        chosen = np.array([name == sample.action for name in self.action_names] + [sample.is_safe], np.float64)
+        chosen = np.array([name == tick.action_name for name in self.action_names] + [tick.is_safe], np.float64)
         self._actions.add(chosen)
         for name, curve in self._sounds.items():
-            curve.add(bands(sample.observation[name]))
+            curve.add(bands(moment.observation[name]))
         if self.ticks % self._every == 0:
-            self._keep_readings(sample, present, seconds)
+            self._keep_readings(moment, present, seconds)
         self.ticks += 1
-        self.safe_ticks += sample.is_safe
-        self.note(sample.events)
+        self.safe_ticks += tick.is_safe
+        self.note(moment.events)
 
     def note(self, events: Iterable[Event]) -> None:
         """Takes in events that belong to no tick any more."""
@@ -175,11 +154,11 @@ class Digest:
         self.skipped += ticks
         self._has_hole = True
 
-    def _keep_readings(self, sample: Sample, present: NDArray[Any], seconds: float) -> None:
+    def _keep_readings(self, moment: Moment, present: NDArray[Any], seconds: float) -> None:
         for name in self._filmed:
             is_here = present[self.senses.names.index(name)]
-            self.readings[name].append((seconds, np.asarray(sample.observation[name]) if is_here else None))
-        if self._filmed and len(self.readings[self._filmed[0]]) == 2 * MOST_PICTURES:
+            self.readings[name].append((seconds, np.asarray(moment.observation[name]) if is_here else None))
+        if self._filmed and len(self.readings[self._filmed[0]]) == 2 * MIN_READINGS:
             for kept in self.readings.values():
                 del kept[1::2]
             self._every *= 2

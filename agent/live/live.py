@@ -24,7 +24,7 @@ from ..settings.live import LiveConfig
 from ..terminal.progress import duration
 from ..terminal.stop import StopRequest
 from .assemble import Parts, assemble, assemble_replay, start_sensors
-from .loop import Tally, few_heaps, run_loop
+from .loop import Tally, limit_heaps, run_loop
 from .status_line import Glance, StatusLine, loading_after
 
 if TYPE_CHECKING:
@@ -33,23 +33,23 @@ if TYPE_CHECKING:
     from .report import Reporter
 
 
-def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None) -> dict[str, Any]:
+def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None) -> dict[str, Any]:
     """Runs one session.
 
     Args:
         config: what was asked for.
-        look_on: called with every tick, in the loop's thread; it must return at once.
+        on_tick: called with every tick, in the loop's thread; it must return at once.
 
     Returns:
         What `live --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend.
+        SenseweaveError: something that the caller can fix.
     """
-    few_heaps()
+    limit_heaps()
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
-        raise ConfigError(f"The actions of {run.path} have no names, so nobody could be told; drive it with LiveRig.")
+        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
     if run is not None and not chooses_one_action(run):
         raise ConfigError(
             f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
@@ -62,28 +62,28 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
         parts, replay = assemble_replay(config, run)
     player = None if run is None else _load_player(config, run, parts)
     stop = StopRequest("Ending; once more quits at once.")
-    with stop, _closed_at_the_end(parts), contextlib.ExitStack() as keepers:
+    with stop, _closing(parts), contextlib.ExitStack() as opened:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
-        status = keepers.enter_context(StatusLine(parts.rig.timing))
-        parts.rig.when_silent = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
-        lookers_on: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
-        if look_on is not None:
-            lookers_on.append(look_on)
+        status = opened.enter_context(StatusLine(parts.rig.timing))
+        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        observers: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
+        if on_tick is not None:
+            observers.append(on_tick)
         recorder = None
         if config.record is not None:
-            recorder = keepers.enter_context(_recorder(config, parts, run, status))
-            lookers_on.append(recorder.look_on)
+            recorder = opened.enter_context(_recorder(config, parts, run, status))
+            observers.append(recorder.on_tick)
         reporter = None
         if config.report is not None:
-            reporter = keepers.enter_context(_reporter(config, parts, status))
-            lookers_on.append(reporter.look_on)
-        keepers.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
+            reporter = opened.enter_context(_reporter(config, parts, status))
+            observers.append(reporter.on_tick)
+        opened.callback(parts.rig.close)  # the safe action goes out before files are finished, which takes a while
 
-        def tell_the_last(events: Sequence[Event]) -> None:
+        def note_last_events(events: Sequence[Event]) -> None:
             status.tell_events(events)
-            for keeper in (recorder, reporter):
-                if keeper is not None:
-                    keeper.note(events)
+            for observer in (recorder, reporter):
+                if observer is not None:
+                    observer.note(events)
 
         tally = run_loop(
             parts.rig,
@@ -91,8 +91,8 @@ def live(config: LiveConfig, *, look_on: Callable[[Tick], object] | None = None)
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
             wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
-            lookers_on=lookers_on,
-            at_the_end=tell_the_last,
+            observers=observers,
+            on_end=note_last_events,
         )
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {
@@ -126,7 +126,7 @@ def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter
 
 
 @contextlib.contextmanager
-def _closed_at_the_end(parts: Parts) -> Iterator[None]:
+def _closing(parts: Parts) -> Iterator[None]:
     """Gives the devices back, also those that were started before the rig was reset."""
     try:
         yield
@@ -149,18 +149,7 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         loading = loading_after(loading, tick.moment.events)
-        status.show(
-            Glance(
-                ages_s=tick.moment.ages_s,
-                absent=tick.moment.absent,
-                loading=loading,
-                held=held,
-                gates=None if tick.move is None else tick.move.gates,
-                action="" if tick.sent is None else tick.sent.name,
-                safe_reason=tick.safe_reason,
-                instruction=tick.moment.instruction,
-            )
-        )
+        status.show(Glance(tick, loading, held))
 
     return show
 
@@ -201,7 +190,7 @@ def as_text(result: dict[str, Any]) -> str:
     ]
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
-    if result["body"] is not None:
+    if "episodes" in (result["body"] or {}):
         lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
     if result["recording"] is not None:
         lines.append(f"recording {result['recording']['failure'] or result['recording']['file']}")

@@ -1,6 +1,6 @@
 """The loop of `senseweave live`: observe, act, wait for the next tick; and what it needs of the process to be punctual.
 
-It knows the rig, who plays and who looks on. Which sensors there are and what is printed or kept is decided elsewhere.
+It knows the rig, the player and the observers. Which sensors there are and what is shown or kept is decided elsewhere.
 """
 
 import collections
@@ -25,8 +25,8 @@ from ..play.players import Player
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while the loop wants it; 5 ms by default, more than a tick may be late."""
 
-MOST_HEAPS = 2
-"""How many heaps the C library may have, see `few_heaps`."""
+MAX_HEAPS = 2
+"""How many heaps the C library may have, see `limit_heaps`."""
 
 _M_ARENA_MAX = -8
 """The name of that number in glibc's malloc.h."""
@@ -79,8 +79,8 @@ def run_loop(
     seconds: float = math.inf,
     seed: int = 0,
     wants_to_stop: Callable[[], bool] = lambda: False,
-    lookers_on: Sequence[Callable[[Tick], object]] = (),
-    at_the_end: Callable[[Sequence[Event]], object] = lambda events: None,
+    observers: Sequence[Callable[[Tick], object]] = (),
+    on_end: Callable[[Sequence[Event]], object] = lambda events: None,
 ) -> Tally:
     """Lets a player act on a rig until the time is over or somebody wants to stop.
 
@@ -90,8 +90,8 @@ def run_loop(
         seconds: of the rig's clock, from the first observation.
         seed: for the player and the body.
         wants_to_stop: asked at every tick.
-        lookers_on: called with every `Tick`, when its action is out; each must return at once.
-        at_the_end: called with the events of the last observation, which nobody acted on.
+        observers: called with every `Tick`, when its action is out; each must return at once.
+        on_end: called with the events of the last observation, which nobody acted on.
 
     Returns:
         What was counted.
@@ -112,14 +112,14 @@ def run_loop(
             report = info["actuator"]
             tick = Tick(moment, move, info["sent"] if move is not None else None, info["safe_reason"], report)
             tally.add(tick)
-            for look_on in lookers_on:
-                look_on(tick)
+            for on_tick in observers:
+                on_tick(tick)
             if player is not None and (report.get("terminated") or report.get("truncated")):
                 player.start(seed)
     if rig.moment is not None:
         tally.seconds = (rig.moment.time_ns - start_ns) / NS_PER_S
         tally.count_events(rig.moment)
-        at_the_end(rig.moment.events)
+        on_end(rig.moment.events)
     return tally
 
 
@@ -147,7 +147,7 @@ def punctual() -> Iterator[None]:
         gc.unfreeze()
 
 
-def few_heaps() -> None:
+def limit_heaps() -> None:
     """Keeps the memory of this process from growing with every device that is opened again.
 
     glibc lets up to eight heaps a core grow, and gives each new thread any of them. Every attempt to open a device has
@@ -156,4 +156,4 @@ def few_heaps() -> None:
     """
     if "MALLOC_ARENA_MAX" not in os.environ:
         with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library, another system
-            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, MOST_HEAPS)
+            ctypes.CDLL(None).mallopt(_M_ARENA_MAX, MAX_HEAPS)

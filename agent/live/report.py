@@ -17,10 +17,10 @@ from typing import Any, Self
 
 from ...envs.live.reading import Event
 from ...envs.live.rig import LiveRig
-from ...envs.live.sessions.session import Session, only_file, read_session
+from ...envs.live.sessions.session import Session, only_file, read_ticks
 from ...envs.live.tick import Tick
 from ...perception.errors import ConfigError
-from .digest import Digest, Sample
+from .digest import Digest
 from .page import page
 
 MAX_WAITING = 600
@@ -82,11 +82,11 @@ class Reporter:
         facts: Mapping[str, str] | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
     ) -> Self:
-        """A reporter of a rig: give its `look_on` to the loop. See the class."""
+        """A reporter of a rig: give its `on_tick` to the loop. See the class."""
         digest = Digest(rig.senses, rig.action_names, rig.period_s, rig.max_age_s)
         return cls(path, digest, facts=facts, timing=rig.timing.summary, tell=tell)
 
-    def look_on(self, tick: Tick) -> None:
+    def on_tick(self, tick: Tick) -> None:
         """Takes note of a tick; returns at once."""
         self._added += 1
         self._waiting.append(tick)
@@ -119,7 +119,7 @@ class Reporter:
             while True:
                 is_last = self._ending.wait(LOOK_S)
                 while self._waiting:
-                    self._digest.add(_sample(self._waiting.popleft()))
+                    self._digest.add(self._waiting.popleft())
                     self._taken += 1
                 lost = self._added - self._taken - len(self._waiting)
                 if lost > self._digest.skipped:
@@ -165,19 +165,9 @@ def write(path: str | os.PathLike[str], source: Digest | str | os.PathLike[str],
 def digest_of(session: Session) -> Digest:
     """Looks at a whole recording."""
     digest = Digest(session.spec, session.action_names, session.period_s, session.max_age_s)
-    for observation, _, info in read_session(session.path):
-        is_safe = bool(info["is_safe"] or info["safe_reason"])
-        name, gates, events = info["name"] or "", info["gates"], info["events"]
-        digest.add(Sample(info["time_ns"], observation, info["ages_s"], gates, name, is_safe, events))
+    for tick in read_ticks(session):
+        digest.add(tick)
     return digest
-
-
-def _sample(tick: Tick) -> Sample:
-    moment = tick.moment
-    gates = None if tick.move is None else tick.move.gates
-    action = "" if tick.sent is None else tick.sent.name
-    is_safe = bool(tick.safe_reason)
-    return Sample(moment.time_ns, moment.observation, moment.ages_s, gates, action, is_safe, moment.events)
 
 
 def _write(path: Path, content: str) -> None:

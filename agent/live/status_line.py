@@ -12,10 +12,11 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Self, TextIO
 
 from ...envs.live.reading import Event
+from ...envs.live.tick import Tick
 from ...envs.live.timing import Timing
 
 REDRAW_S = 0.2
@@ -27,10 +28,10 @@ LOG_EVERY_S = 5.0
 SAME_AGAIN_S = 5.0
 """The same kind of event of the same sense is told once in so many seconds."""
 
-MOST_WAITING = 200
+MAX_WAITING = 200
 """How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
 
-UNTOLD = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
+QUIET_KINDS = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
 """Kinds that are no line of their own: counts and the status line show them."""
 
 
@@ -40,27 +41,17 @@ NO_LONGER_LOADING = frozenset({"ready", "failed", "stalled", "ended"})
 
 @dataclasses.dataclass(frozen=True)
 class Glance:
-    """What the line shows of one tick.
+    """What the line shows.
 
     Attributes:
-        ages_s: sense -> age of its newest reading in seconds; infinite where there is none.
-        absent: senses that are not here now.
+        tick: the latest.
         loading: senses whose device prepares itself, and senses nothing new until it is ready.
         held: senses whose readings hold until the next one, so that their age says nothing.
-        gates: sense -> how far the policy lets it in, 0..1; None without a policy.
-        action: what was sent; "" without a policy.
-        safe_reason: why it is the safe action; "" if it is the policy's.
-        instruction: what the agent is told.
     """
 
-    ages_s: Mapping[str, float]
-    absent: tuple[str, ...] = ()
+    tick: Tick
     loading: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
-    gates: Mapping[str, float] | None = None
-    action: str = ""
-    safe_reason: str = ""
-    instruction: str = ""
 
 
 def status_text(glance: Glance, timing: Timing) -> str:
@@ -70,23 +61,24 @@ def status_text(glance: Glance, timing: Timing) -> str:
     """
     late = f", {timing.overruns} ticks missed" if timing.overruns else ""
     parts = [f"{timing.rate_hz:.1f} Hz, jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms{late}"]
-    if glance.safe_reason:
-        parts.append(f"{glance.action or 'nothing'} (safe: {glance.safe_reason.rstrip('.').lower()})")
-    elif glance.action:
-        parts.append(glance.action)
-    parts += [_sense_text(name, age_s, glance) for name, age_s in glance.ages_s.items()]
-    if glance.instruction:
-        parts.append(f'"{glance.instruction}"')
+    tick, moment = glance.tick, glance.tick.moment
+    if tick.is_safe:
+        parts.append(f"{tick.action_name or 'nothing'} (safe: {tick.safe_reason.rstrip('.').lower()})")
+    elif tick.action_name:
+        parts.append(tick.action_name)
+    parts += [_sense_text(name, age_s, glance) for name, age_s in moment.ages_s.items()]
+    if moment.instruction:
+        parts.append(f'"{moment.instruction}"')
     return " | ".join(parts)
 
 
 def _sense_text(name: str, age_s: float, glance: Glance) -> str:
-    is_loading = name in glance.loading
-    if name in glance.absent and is_loading:
+    is_loading, gates = name in glance.loading, glance.tick.gates
+    if name in glance.tick.moment.absent and is_loading:
         return f"{name} loading"
-    if name in glance.absent:
+    if name in glance.tick.moment.absent:
         return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
-    gate = "" if glance.gates is None or name not in glance.gates else f"gate {glance.gates[name]:.2f}"
+    gate = "" if gates is None or name not in gates else f"gate {gates[name]:.2f}"
     age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
     return f"{name} {', '.join(part for part in (age, gate, 'loading' if is_loading else '') if part) or 'here'}"
 
@@ -127,8 +119,8 @@ class StatusLine:
         self._timing, self._stream = timing, stream or sys.stderr
         self._is_terminal = self._stream.isatty() if is_terminal is None else is_terminal
         self._glance: Glance | None = None
-        self._waiting: collections.deque[str] = collections.deque(maxlen=MOST_WAITING)
-        self._told_s: dict[tuple[str, str], float] = {}
+        self._waiting: collections.deque[str] = collections.deque(maxlen=MAX_WAITING)
+        self._shown_s: dict[tuple[str, str], float] = {}
         self._line = ""
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._write_on, name="status-line", daemon=True)
@@ -145,8 +137,8 @@ class StatusLine:
         """Has events written above the line, except those that nobody wants to read again so soon."""
         for event in events:
             key, now_s = (event.sense, event.kind), event.time_ns / 1e9
-            if event.kind not in UNTOLD and now_s - self._told_s.get(key, -math.inf) >= SAME_AGAIN_S:
-                self._told_s[key] = now_s
+            if event.kind not in QUIET_KINDS and now_s - self._shown_s.get(key, -math.inf) >= SAME_AGAIN_S:
+                self._shown_s[key] = now_s
                 self._waiting.append(event_text(event))
 
     def __enter__(self) -> Self:

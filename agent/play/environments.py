@@ -9,14 +9,13 @@ import torch
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv, VecMonitor
 
 from ...envs import SensorOutages, make
+from ...envs.registry import resolve
+from ...envs.rooms.registration import VECTOR_ENTRY_POINT
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 
 if TYPE_CHECKING:
     from ...envs.rooms.vector_env import RoomsVectorEnv
-
-ROOMS_VECTOR_ENTRY = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
-"""How Gymnasium's registry names the batched simulator."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,17 +73,22 @@ def make_vector_env(
 
 
 def is_batched(env_id: str) -> bool:
-    """Whether the id is of the batched simulator."""
-    registered = gymnasium.registry.get(env_id)
-    return registered is not None and registered.vector_entry_point == ROOMS_VECTOR_ENTRY
+    """Whether the id is of the batched simulator, be the level ours or a user's own.
+
+    Raises:
+        UnknownNameError: there is no such package as "package:Id" names.
+    """
+    registered = gymnasium.registry.get(resolve(env_id))
+    return registered is not None and registered.vector_entry_point == VECTOR_ENTRY_POINT
 
 
 def make_batch(
     env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | None = None
 ) -> "RoomsVectorEnv | None":
-    """One simulator of many environments, where the id is of ours; None for all others, which come one by one.
+    """One simulator of many environments, where the id is of a level; None for all others, which come one by one.
 
     Raises:
+        UnknownNameError: see `is_batched`.
         ConfigError: an option is unknown or out of its range.
     """
     if not is_batched(env_id):
@@ -93,7 +97,7 @@ def make_batch(
 
     if "num_envs" in options:
         raise ConfigError('"num_envs" is no option of an environment; give --num-envs.')
-    made: dict[str, Any] = {"device": device or torch.device("cpu")} | gymnasium.spec(env_id).kwargs | options
+    made: dict[str, Any] = {"device": device or torch.device("cpu")} | gymnasium.spec(resolve(env_id)).kwargs | options
     return RoomsVectorEnv(num_envs=num_envs, **made)
 
 

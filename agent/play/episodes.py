@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 FIRST_HELD_OUT_SEED = 1_000_000_000
 SEEDS_PER_SET = 1_000_000
-LONGEST_EPISODE = 27_000
+MAX_EPISODE_STEPS = 27_000
 """Steps after which an episode is broken off and counts as a failure, for environments that never end one."""
 
 
@@ -299,7 +299,7 @@ class _Seat:
         self.observation, reward, terminated, truncated, self.info = self.env.step(action)
         self.is_new, self.total, self.steps = False, self.total + float(reward), self.steps + 1
         is_over = bool(terminated or truncated)
-        self.was_broken_off = not is_over and self.steps >= LONGEST_EPISODE
+        self.was_broken_off = not is_over and self.steps >= MAX_EPISODE_STEPS
         is_over |= self.was_broken_off
         if is_over and self.info.get("is_success") is not None:
             self.success = bool(self.info["is_success"])

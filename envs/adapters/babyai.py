@@ -17,17 +17,13 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, MissingExtraError, unknown_name
 from ...perception.spec import Camera, Grid, Kind, Spec, Vector
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from ..contract import ACTIONS, Observation
 from .construct import construct
 
 View = Literal["grid", "camera"]
 
-ACTION_NAMES = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
-"""MiniGrid's actions; environments with fewer actions have the first ones."""
-
 STEP_S = 0.1
 """Nominal duration of a step: MiniGrid renders ten frames a second."""
-
-Observation = dict[str, NDArray[Any]]
 
 
 def make_babyai(
@@ -150,7 +146,7 @@ class BabyAISenses(gym.Wrapper[Any, int, Any, int], RecordConstructorArgs):
             kinds["compass"] = Vector(4)
         self.senses = Spec(**kinds)
         self.observation_space = self.senses.space()
-        self.action_names = ACTION_NAMES[: int(cast(gym.spaces.Discrete, env.action_space).n)]
+        self.action_names = ACTIONS[: int(cast(gym.spaces.Discrete, env.action_space).n)]
         self._painter = _Painter(rows, columns, sizes, int(tile_size)) if view == "camera" else None
         self._headings = np.eye(4, dtype=np.float32) if compass else None
         self._max_tokens = max_tokens

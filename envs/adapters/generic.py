@@ -1,6 +1,6 @@
 """`adapt`: any Gymnasium environment with pictures, sound or text becomes one that emits the contract.
 
-`inference.py` decides what each source is, `readings.py` converts it; this wrapper puts the senses together, holds an
+`inference.py` decides what each source is, `converters.py` converts it; this wrapper puts the senses together, holds an
 instruction that is given only once, and tells the rest of senseweave the spec, the actions' names and the step's
 duration. Rewards, ends and actions stay the environment's own.
 """
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, SpecError
 from ...perception.spec import PRESENT, Camera, Kind, Microphone, Spec
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
+from ..contract import Observation
+from .converters import TextConverter
 from .inference import BARE_SOURCE, Wishes, infer
-from .readings import TextReading
 
 DEFAULT_STEP_S = 0.1
-
-Observation = dict[str, NDArray[Any]]
 
 
 def adapt(
@@ -121,13 +120,15 @@ class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
             self, wishes=wishes, hold_instruction=hold_instruction, action_names=action_names, step_s=step_s
         )
         gym.Wrapper.__init__(self, env)
-        self._readings = dict(sorted(infer(env.observation_space, wishes, default_tokenizer()).items()))
-        self.senses = Spec(**{name: reading.kind for name, reading in self._readings.items()})
+        self._converters = dict(sorted(infer(env.observation_space, wishes, default_tokenizer()).items()))
+        self.senses = Spec(**{name: converter.kind for name, converter in self._converters.items()})
         self.observation_space = self.senses.space()
         self.action_names = _action_names(env, action_names)
         self.step_s = _step_s(env, step_s)
         self._is_bare = not isinstance(env.observation_space, spaces.Dict)
-        self._mask_order = _mask_order(env.observation_space, [reading.source for reading in self._readings.values()])
+        self._mask_order = _mask_order(
+            env.observation_space, [converter.source for converter in self._converters.values()]
+        )
         self._all_present = self.senses.present()
         self._holds = hold_instruction
         self._held: dict[str, str] = {}
@@ -151,16 +152,16 @@ class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if self._mask_order is not None:
             present[:] = np.asarray(sources[PRESENT])[self._mask_order]
         observation: Observation = {}
-        for number, (name, reading) in enumerate(self._readings.items()):
-            value = sources[reading.source]
-            if not isinstance(reading, TextReading):
-                observation[name] = reading.read(value)
+        for number, (name, converter) in enumerate(self._converters.items()):
+            value = sources[converter.source]
+            if not isinstance(converter, TextConverter):
+                observation[name] = converter.convert(value)
                 continue
             text = str(value)
             if self._holds:
                 text = self._held[name] = text if text.strip() else self._held.get(name, "")
                 present[number] &= bool(text)
-            observation[name], info[f"{name}_was_truncated"] = reading.encode(text)
+            observation[name], info[f"{name}_was_truncated"] = converter.encode(text)
             info[name] = text
         observation[PRESENT] = present
         return observation

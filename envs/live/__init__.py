@@ -1,7 +1,37 @@
 """Live sensors as a Gymnasium environment: each with a clock, an age and a mask; none of them can stop the loop.
 
-Importing it is light; what is used is imported then. Read in this order: reading.py and clock.py, source.py and
-sensor.py (a device and who keeps it alive), align.py (one tick), rig.py (the environment), faults.py (what goes wrong).
+From a device to the policy and on to the body, in the order of the files:
+
+    sensors/open.py     "0", "clip.wav", "zed:0": an address and a kind -> a sensor
+         |
+    a device's thread                                            one attempt after another (backoff.py: when)
+    +----------------------------------------------------+
+    |  source.py      Source: open, read, close          |       one class a device: sensors/camera.py, microphone.py,
+    |       |                                            |       instruction.py, speech.py... or yours
+    |  reading.py     Reading: content, capture time     |
+    |       |                                            |
+    |  sensor.py      ThreadedSensor: keeps it alive     |
+    |       |                                            |
+    |  inbox.py       Inbox: lets good readings in       |---->  sessions/recorder.py: every reading, as it came
+    +-------|--------------------------------------------+
+            |  newest reading, at once                           the loop never waits for a device
+    the loop, by clock.py
+    +-------|--------------------------------------------+
+    |  align.py       Aligner: hold, age, mask           |       event_limiter.py: no flood of events
+    |       |         -> Moment: observation, ages...    |
+    |  rig.py         LiveRig: a Gymnasium environment   |       timing.py: how punctual; watchdog.py: who hangs
+    |       |                                            |
+    |       +-> observation -> policy -> action -+       |
+    |                                            |       |
+    |  safety.py      the action, or the safe one        |
+    |       |                                            |
+    |  bodies/        Actuator: file, UDP, simulator     |       or your robot
+    |       |                                            |
+    |  tick.py        Tick: all of this turn             |---->  sessions/, the report, the status line: observers
+    +----------------------------------------------------+
+
+faults/ breaks devices on purpose; sessions/ writes all of it to a file and plays it again. Importing this package is
+light: what is used is imported then.
 """
 
 from typing import TYPE_CHECKING
@@ -9,12 +39,16 @@ from typing import TYPE_CHECKING
 from ...perception.registry import lazy_names, moved_modules
 
 if TYPE_CHECKING:
+    from .backoff import Backoff as Backoff
     from .backoff import Patience as Patience
     from .bodies.actuators import Actuator as Actuator
+    from .bodies.actuators import Body as Body
     from .bodies.actuators import CallbackActuator as CallbackActuator
     from .bodies.actuators import Command as Command
     from .bodies.actuators import JsonLinesActuator as JsonLinesActuator
     from .bodies.actuators import UdpActuator as UdpActuator
+    from .bodies.registry import BODIES as BODIES
+    from .bodies.registry import register_body as register_body
     from .bodies.simulated import BodyActuator as BodyActuator
     from .clock import Clock as Clock
     from .clock import SystemClock as SystemClock
@@ -28,24 +62,29 @@ if TYPE_CHECKING:
     from .sensor import ThreadedSensor as ThreadedSensor
     from .sensors.open import make_live as make_live
     from .sensors.open import open_sensors as open_sensors
+    from .sensors.registry import SOURCES as SOURCES
+    from .sensors.registry import register_source as register_source
     from .source import Source as Source
     from .source import SourceEndedError as SourceEndedError
     from .source import SourceError as SourceError
 
 _HOMES = {
-    "bodies.actuators": ("Actuator", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
-    "sensors.open": ("make_live", "open_sensors"),
+    "backoff": ("Backoff", "Patience"),
+    "bodies.actuators": ("Actuator", "Body", "CallbackActuator", "Command", "JsonLinesActuator", "UdpActuator"),
+    "bodies.registry": ("BODIES", "register_body"),
     "bodies.simulated": ("BodyActuator",),
     "clock": ("Clock", "SystemClock", "VirtualClock"),
-    "backoff": ("Patience",),
+    "faults.scripted": ("Script", "ScriptedSensor"),
     "reading": ("Event", "Reading"),
     "rig": ("LiveRig",),
-    "faults.scripted": ("Script", "ScriptedSensor"),
     "sensor": ("Sensor", "ThreadedSensor"),
+    "sensors.open": ("make_live", "open_sensors"),
+    "sensors.registry": ("SOURCES", "register_source"),
     "source": ("Source", "SourceEndedError", "SourceError"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
 
+# Paths that documents of release 0.1 used.
 moved_modules(
     __name__,
     {

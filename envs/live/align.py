@@ -2,26 +2,23 @@
 
 Readings are held until there is a newer one (zero-order hold), but no longer than `max_age_s`: then the sense is
 absent, its placeholder stands in the observation and its stale content reaches nobody. That a sense was lost or came
-back is told once each, and so is a new instruction; a sense that comes and goes all the time is told of when it has
-settled. Nothing waits here and nothing that a sensor does can raise.
+back is an event, once each, and so is a new instruction; a sense that comes and goes all the time is "unsteady" until
+it has settled. Nothing waits here and nothing that a sensor does can raise.
 """
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
 from ...perception.spec import PRESENT, Spec
+from ..contract import Observation
 from .clock import NS_PER_S
-from .event_limiter import Changes
+from .event_limiter import EventLimiter
 from .reading import Event, Reading, misfit
 from .sensor import Sensor
-
-Observation = dict[str, NDArray[Any]]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -34,7 +31,7 @@ class Moment:
         ages_s: sense -> seconds since its newest reading was captured; infinite before the first.
         readings: sense -> the reading that stands in the observation; None where the sense is absent.
         events: what happened since the last tick, in the order of time.
-        instruction: the text that the agent is told now; "" if there is none or it is absent.
+        instruction: the text that holds now; "" if there is none or it is absent.
     """
 
     time_ns: int
@@ -55,7 +52,7 @@ class Aligner:
 
     Args:
         senses: what an observation holds.
-        sensors: sense -> its sensor; a sense without one is always absent, and never told to be.
+        sensors: sense -> its sensor; a sense without one is always absent, without an event.
         max_age_s: sense -> seconds, instead of its sensor's own.
 
     Raises:
@@ -84,9 +81,9 @@ class Aligner:
                 raise ConfigError(f'`max_age_s` of "{name}" must be above 0 seconds; got {age_s!r}.')
             self.max_age_s[name] = float(age_s)
         self._placeholder = senses.placeholder()
-        self._here = {name: Changes(True) for name in sensors}
+        self._presence = {name: EventLimiter(True) for name in sensors}
         self._broken: set[str] = set()
-        self._told: dict[str, str] = {}
+        self._texts: dict[str, str] = {}
 
     def align(self, now_ns: int) -> Moment:
         """The observation of this tick.
@@ -111,20 +108,20 @@ class Aligner:
                 readings[name] = reading
                 if kind.is_text:
                     instruction = instruction or reading.text
-                    if reading.text != self._told.get(name, ""):
+                    if reading.text != self._texts.get(name, ""):
                         events.append(Event(reading.captured_ns, name, "instruction", reading.text))
-                    self._told[name] = reading.text
-            told = self._here[name].look(is_here, now_ns)
-            if told == "change":
+                    self._texts[name] = reading.text
+            change = self._presence[name].update(is_here, now_ns)
+            if change == "change":
                 events.append(Event(now_ns, name, "back" if is_here else "absent", self._detail(ages_s[name])))
-            elif told == "unsteady":
+            elif change == "unsteady":
                 detail = f"It comes and goes; are its readings about {self.max_age_s[name]:g} s apart, its `max_age_s`?"
                 events.append(Event(now_ns, name, "unsteady", detail))
         events.sort(key=lambda event: event.time_ns)
         return Moment(now_ns, observation, ages_s, readings, events, instruction)
 
     def is_here(self, name: str, now_ns: int) -> bool:
-        """Whether a sense is present at this moment; changes nothing and tells nothing."""
+        """Whether a sense is present at this moment; changes nothing and makes no event."""
         if name not in self.sensors:
             return False
         reading, age_s = self._newest(name, now_ns, None)
@@ -136,6 +133,7 @@ class Aligner:
         reading = None
         try:
             reading = self.sensors[name].newest(now_ns)
+            # Once more after the inbox: a sensor of anybody's making need not have one.
             if reading is not None and (fault := misfit(self.senses[name], reading.content)):
                 fault = f"A reading {fault}."
         except Exception as error:  # a sensor of anybody's making must not stop the loop

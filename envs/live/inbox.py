@@ -16,10 +16,10 @@ from .clock import to_ns
 from .reading import Event, Reading, misfit
 
 QUIET_NS = to_ns(5.0)
-"""Dropped readings are told of again after so long without any."""
+"""After this long without a dropped reading, the next one is an event again."""
 
-MOST_EVENTS = 1000
-"""How many events are kept until somebody takes them; then the oldest go."""
+MAX_EVENTS = 1000
+"""How many events are kept until somebody takes them; beyond that the oldest go."""
 
 
 class Inbox:
@@ -57,7 +57,7 @@ class Inbox:
         self._changed_ns = 0
         self._dropped_ns: int | None = None
         self._warnings: set[str] = set()
-        self._events: collections.deque[Event] = collections.deque(maxlen=MOST_EVENTS)
+        self._events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
 
     def offer(self, reading: Reading, now_ns: int) -> bool:
         """Lets a reading in if it is good.
@@ -72,7 +72,7 @@ class Inbox:
         if fault is not None:
             self.dropped += 1
             if self._dropped_ns is None or now_ns - self._dropped_ns > QUIET_NS:
-                self.tell(now_ns, "dropped", f"A reading {fault}.")
+                self.add_event(now_ns, "dropped", f"A reading {fault}.")
             self._dropped_ns = now_ns
             return False
         self._last = self.newest = reading
@@ -97,8 +97,8 @@ class Inbox:
         self.newest = None
         return f"is frozen: its content has been the same for {unchanged_ns / 1e9:.1f} s"
 
-    def tell(self, time_ns: int, kind: str, detail: str = "") -> None:
-        """Adds an event of this sense; the same warning is told once."""
+    def add_event(self, time_ns: int, kind: str, detail: str = "") -> None:
+        """Adds an event of this sense; the same warning only once."""
         if kind == "warning":
             if detail in self._warnings:
                 return

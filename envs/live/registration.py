@@ -9,7 +9,7 @@ def register_live() -> None:
     """Registers the rig, for `gymnasium.make`."""
     register(
         LIVE_ID,
-        modalities=("audio", "camera", "instruction"),
+        senses=("audio", "camera", "instruction"),
         entry_point="senseweave.envs.live.sensors.open:make_live",
         nondeterministic=True,
     )

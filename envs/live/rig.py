@@ -3,7 +3,7 @@
 The loop is the caller's: `step(action)` sends the action, waits for the next deadline and returns what the senses give
 then. Deadlines are absolute; a caller who comes after one skips it. Whatever a sensor does, `step` returns: a sense
 that is silent, frozen or gone is absent in the observation, and comes back by itself. A caller who does not come at all
-(a policy that hangs) does not leave the body alone: see `Attributes` of `LiveRig`, `patience_s`.
+(a policy that hangs) does not leave the body alone: see `watchdog_s` of `LiveRig`.
 """
 
 import collections
@@ -13,26 +13,26 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import gymnasium
-import numpy as np
 
-from ...perception.errors import ConfigError, did_you_mean
+from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .align import Aligner, Moment, Observation
 from .bodies.actuators import Actuator, Command
 from .clock import Clock, SystemClock, to_ns
-from .event_limiter import Changes
+from .event_limiter import EventLimiter
 from .reading import Event
+from .safety import Safety, check_action_space
 from .sensor import Sensor, stop_together
 from .timing import Timing
-from .watchdog import Vigil
+from .watchdog import Watchdog
 
 _POLL_S = 0.01
 """How often the first reset looks whether all senses are there."""
 
-_TO_BE_TOLD_S = 0.3
+_INSTRUCTION_WAIT_S = 0.3
 """How long the first reset waits for an instruction: one that is given is here at once, one that people type is not."""
 
-_PATIENCE_TICKS, _PATIENCE_S = 5, 0.5
+_WATCHDOG_TICKS, _WATCHDOG_S = 5, 0.5
 """A step may be so many periods late, and at least so long, before the safe action is sent without it."""
 
 
@@ -54,7 +54,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         max_age_s: sense -> seconds after which its newest reading is too old, instead of its sensor's own.
         required: senses without which the policy must not act: while one is absent, the safe action is sent.
         safe_action: an action of the action space, or one's name. It is also sent while the agent is told to stop,
-            instead of actions that are not finite, when no step comes for `patience_s`, and when the rig is closed.
+            instead of actions that are not finite, when no step comes for `watchdog_s`, and when the rig is closed.
             None sends nothing then.
         rate_hz: ticks per second instead of 1 / step_s; an event warns, since the policy was trained with that.
         action_space: instead of a whole number for each of `action_names`.
@@ -62,16 +62,16 @@ class LiveRig(gymnasium.Env[Any, Any]):
             nobody may have given yet, no longer than 0.3 s.
         max_steps: after so many steps an episode is truncated; None never ends one.
         watched: sensors that are no sense, an ear for speech, say, and are started and stopped elsewhere: their events
-            are told like the others'.
+            are events here like the others'.
 
     Attributes:
         senses: the Spec of the observation.
         action_names: the names of the actions.
         step_s: how long a step was in training.
         period_s: how long a step is here.
-        patience_s: five periods, or 0.5 s if that is longer. Once the first step was made, when no other one begins or
+        watchdog_s: five periods, or 0.5 s if that is longer. Once the first step was made, when no other one begins or
             ends for so long, the safe action is sent, once, from another thread; the next step goes on as usual.
-        when_silent: called, from that thread, with a sentence that says so; None calls nobody.
+        on_silence: called, from that thread, with a sentence that says so; None calls nobody.
         sensors: sense -> sensor.
         timing: how punctual the loop is.
         moment: the latest `Moment`: the observation with its readings, ages and events; None before the first reset.
@@ -113,7 +113,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._watched = tuple(watched)
         self.action_names = tuple(action_names)
         self.observation_space = senses.space()
-        self.action_space = self._make_action_space(action_space)
+        self.action_space = check_action_space(action_space, self.action_names)
         self.step_s = float(step_s)
         self.period_s = self.step_s if rate_hz is None else 1.0 / rate_hz
         self.timing = Timing()
@@ -121,28 +121,31 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._aligner = Aligner(senses, sensors, max_age_s)
         self._actuator = actuator or Actuator()
         self._clock = clock or SystemClock()
-        self._required = self._check_required(required)
-        self._safe_action = self._read_safe_action(safe_action)
+        self._safety = Safety(senses, self.action_space, self.action_names, required, safe_action)
         self._start_up_s = start_up_s
         self._max_steps = max_steps
         self._period_ns = to_ns(self.period_s)
         self._due_ns = 0
         self._tick = 0
-        self._safe = Changes("")
-        self._told_unsent = False
-        self._stopped_ns: int | None = None
+        self._safe_reason = EventLimiter("")
+        self._has_reported_unsent = False
         self._state = "new"
         self._notes: collections.deque[Event] = collections.deque()
         self._sending = threading.Lock()
         self._has_stepped = False
-        self.patience_s = max(_PATIENCE_TICKS * self.period_s, _PATIENCE_S)
-        self.when_silent: Callable[[str], object] | None = None
-        self._vigil = Vigil(self._clock, self.patience_s, self._act_for_the_silent)
+        self.watchdog_s = max(_WATCHDOG_TICKS * self.period_s, _WATCHDOG_S)
+        self.on_silence: Callable[[str], object] | None = None
+        self._watchdog = Watchdog(self._clock, self.watchdog_s, self._send_safe_after_silence)
 
     @property
     def max_age_s(self) -> dict[str, float]:
         """Sense -> seconds after which its newest reading is too old; only senses that have a sensor."""
         return dict(self._aligner.max_age_s)
+
+    @property
+    def patience_s(self) -> float:
+        """`watchdog_s`, under its name of release 0.1."""
+        return self.watchdog_s
 
     @property
     def clock(self) -> Clock:
@@ -181,7 +184,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._due_ns = self._clock.now_ns()
         self._observe(self._due_ns)
         if self._has_stepped:
-            self._vigil.feed()
+            self._watchdog.feed()
         return self._observation(), self._info()
 
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -200,11 +203,11 @@ class LiveRig(gymnasium.Env[Any, Any]):
         if self._state != "open" or self.moment is None:
             raise ConfigError("The rig is not running; call reset() before the first step.")
         now_ns = self._clock.now_ns()
-        reason = self._why_safe(action, now_ns)
+        reason = self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
         self._has_stepped = True
-        self._vigil.feed()
+        self._watchdog.feed()
         with self._sending:
-            self._tell_safe(reason, now_ns)
+            self._report_safe(reason, now_ns)
             sent = self._send(action, reason, now_ns)
         self._due_ns += self._period_ns
         sent_ns = self._clock.now_ns()
@@ -219,18 +222,18 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self.timing.add(self._due_ns, woke_ns, work_ns)
         self._tick += 1
         self._observe(woke_ns)
-        self._vigil.feed()
-        told = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
+        self._watchdog.feed()
+        info = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
         is_over = self._max_steps is not None and self._tick >= self._max_steps
-        return self._observation(), 0.0, False, is_over, self._info() | told
+        return self._observation(), 0.0, False, is_over, self._info() | info
 
     def close(self) -> None:
         """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
         if self._state == "open":
-            self._vigil.stop()
-            if self.moment is not None and self._safe_action is not None:
+            self._watchdog.stop()
+            if self.moment is not None and self._safety.action is not None:
                 with self._sending:
-                    self._send(self._safe_action, "The rig is closed.", self._clock.now_ns())
+                    self._send(self._safety.action, "The rig is closed.", self._clock.now_ns())
             stop_together(self.sensors.values())
             self._actuator.close()
         self._state = "closed"
@@ -238,10 +241,10 @@ class LiveRig(gymnasium.Env[Any, Any]):
     def _wait_for_sensors(self) -> None:
         begin_ns = self._clock.now_ns()
         give_up_ns = begin_ns + to_ns(self._start_up_s)
-        told_ns = min(give_up_ns, begin_ns + to_ns(_TO_BE_TOLD_S))
+        instruction_deadline_ns = min(give_up_ns, begin_ns + to_ns(_INSTRUCTION_WAIT_S))
         while (now_ns := self._clock.now_ns()) < give_up_ns:
             missing = [name for name in self.sensors if not self._aligner.is_here(name, now_ns)]
-            if now_ns >= told_ns:
+            if now_ns >= instruction_deadline_ns:
                 missing = [name for name in missing if not self.senses[name].is_text]
             if not missing:
                 return
@@ -254,14 +257,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         while self._notes:
             self.moment.events.append(self._notes.popleft())
         self.moment.events.sort(key=lambda event: event.time_ns)
-        for event in self.moment.events:
-            if event.kind == "stop":
-                self._stopped_ns = event.time_ns
-        for name, reading in self.moment.readings.items():
-            if reading is None or self._stopped_ns is None or not self.senses[name].is_text:
-                continue
-            if reading.captured_ns > self._stopped_ns:
-                self._stopped_ns = None
+        self._safety.look_for_stop(self.moment)
 
     def _observation(self) -> Observation:
         return {} if self.moment is None else dict(self.moment.observation)
@@ -283,49 +279,35 @@ class LiveRig(gymnasium.Env[Any, Any]):
     def _note(self, kind: str, detail: str) -> None:
         self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
 
-    def _why_safe(self, action: Any, now_ns: int) -> str:
-        """Why the policy's action must not be sent; "" if it may."""
-        missing = [name for name in self._required if not self._aligner.is_here(name, now_ns)]
-        reason = ""
-        if self._stopped_ns is not None:
-            reason = "It was told to stop."
-        elif missing:
-            reason = f"Without {' and '.join(missing)}."
-        elif not np.isfinite(np.asarray(action, np.float64)).all():
-            reason = "The policy's action is not finite."
-        elif not self.action_space.contains(action):
-            raise ConfigError(f"The action must be one of {self.action_space}; got {action!r}.")
-        return reason
-
-    def _tell_safe(self, reason: str, now_ns: int) -> None:
-        """Tells when the safe action begins and ends to be sent."""
-        told = self._safe.look(reason, now_ns)
-        if told == "change":
+    def _report_safe(self, reason: str, now_ns: int) -> None:
+        """Makes an event of it when the safe action begins and ends to be sent."""
+        change = self._safe_reason.update(reason, now_ns)
+        if change == "change":
             self._note("safe" if reason else "resumed", reason)
-        elif told == "unsteady":
+        elif change == "unsteady":
             self._note("unsteady", f"The safe action comes and goes; now: {reason or 'it is not sent.'}")
 
-    def _act_for_the_silent(self, silent_s: float) -> None:
-        """Sends the safe action in the name of a caller who does not come; called from the vigil's thread."""
+    def _send_safe_after_silence(self, silent_s: float) -> None:
+        """Sends the safe action in the name of a caller who does not come; called from the watchdog's thread."""
         reason = f"There was no step for {silent_s:.1f} s."
-        if self._sending.acquire(timeout=self.patience_s):
+        if self._sending.acquire(timeout=self.watchdog_s):
             try:
-                if not self._vigil.is_missed:  # a step came first after all
+                if not self._watchdog.is_expired:  # a step came first after all
                     return
                 now_ns = self._clock.now_ns()
-                self._tell_safe(reason, now_ns)
-                self._send(self._safe_action, reason, now_ns)
+                self._report_safe(reason, now_ns)
+                self._send(self._safety.action, reason, now_ns)
             finally:
                 self._sending.release()
         else:
             reason += " The body has not come back from the action before, so that no safe one can be sent."
             self._note("unsent", reason)
-        if self.when_silent is not None:
-            self.when_silent(reason)
+        if self.on_silence is not None:
+            self.on_silence(reason)
 
     def _send(self, action: Any, reason: str, now_ns: int) -> Command | None:
         """Sends an action, or the safe one where there is a reason; None if nothing was sent."""
-        chosen = self._safe_action if reason else action
+        chosen = self._safety.action if reason else action
         if chosen is None:
             return None
         is_named = isinstance(self.action_space, gymnasium.spaces.Discrete) and len(self.action_names) > 0
@@ -334,40 +316,9 @@ class LiveRig(gymnasium.Env[Any, Any]):
         try:
             self._actuator.send(command)
         except Exception as error:  # a body that is gone must not stop the loop: it may come back
-            if not self._told_unsent:
+            if not self._has_reported_unsent:
                 self._note("unsent", f"{type(error).__name__}: {error}")
-            self._told_unsent = True
+            self._has_reported_unsent = True
             return None
-        self._told_unsent = False
+        self._has_reported_unsent = False
         return command
-
-    def _make_action_space(self, action_space: gymnasium.Space[Any] | None) -> gymnasium.Space[Any]:
-        if action_space is None and not self.action_names:
-            raise ConfigError("A rig needs `action_names`, or an `action_space`; got neither.")
-        space = gymnasium.spaces.Discrete(len(self.action_names)) if action_space is None else action_space
-        if space.shape is None:
-            raise ConfigError(f"A rig's actions are a number or an array; got {space}. Flatten it.")
-        if self.action_names and getattr(space, "n", None) != len(self.action_names):
-            raise ConfigError(f"{len(self.action_names)} `action_names` do not fit the action space {space}.")
-        return space
-
-    def _check_required(self, required: tuple[str, ...]) -> tuple[str, ...]:
-        for name in required:
-            if name not in self.senses:
-                raise ConfigError(f'`required` names "{name}", which is no sense; {did_you_mean(name, self.senses)}')
-        return tuple(required)
-
-    def _read_safe_action(self, safe_action: Any) -> Any:
-        if isinstance(safe_action, str):
-            if safe_action not in self.action_names:
-                raise ConfigError(
-                    f'`safe_action` "{safe_action}" is no action; {did_you_mean(safe_action, self.action_names)}'
-                )
-            return self.action_names.index(safe_action)
-        if safe_action is None and self._required:
-            raise ConfigError(
-                f"`required` needs a `safe_action`, to send while {' or '.join(self._required)} is absent; got none."
-            )
-        if safe_action is not None and not self.action_space.contains(safe_action):
-            raise ConfigError(f"`safe_action` must be one of {self.action_space}; got {safe_action!r}.")
-        return safe_action

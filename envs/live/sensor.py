@@ -17,7 +17,7 @@ from typing import Any, Self
 
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import Kind
-from .backoff import Patience, Watchdog
+from .backoff import Backoff, RetryTimer
 from .clock import NS_PER_S, Clock
 from .inbox import Inbox
 from .reading import Event, Reading, without_limit
@@ -96,20 +96,20 @@ class ThreadedSensor(Sensor):
     """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
 
     An attempt fails when the source raises, misses its start-up deadline or stalls. The next one follows after a delay
-    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can mend, there is none.
+    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none.
 
     Args:
         name: see `Sensor`.
         kind: see `Sensor`.
         make_source: makes the source of one attempt; only remembers arguments, so that it cannot block.
         max_age_s: see `Sensor`.
-        patience: the deadlines and delays.
+        backoff: the deadlines and delays.
         unchanged_s: after how many seconds of content that is equal bit for bit the device counts as frozen or muted,
             see `Inbox`; None for sources whose content may stand still.
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
-        failure: the sentence of the last failure, "" while it works; what it says can be mended.
+        failure: the sentence of the last failure, "" while it works; what it says can be fixed.
     """
 
     def __init__(
@@ -119,20 +119,26 @@ class ThreadedSensor(Sensor):
         make_source: Callable[[], Source],
         *,
         max_age_s: float | None = None,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
         unchanged_s: float | None = None,
     ) -> None:
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
         self.failure = ""
         self._make_source = make_source
-        self._patience = patience or Patience()
-        self._watchdog = Watchdog(self._patience)
+        self._backoff = backoff or Backoff()
+        self._retry = RetryTimer(self._backoff)
         self._supervisor: threading.Thread | None = None
         self._current: _Attempt | None = None
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+
+    @classmethod
+    def of(cls, name: str, kind: Kind, make_source: Callable[[], Source], *, max_age_s: float | None = None) -> Self:
+        """A sensor with the deadlines of its source, which is made once now, so that a slip in its arguments raises."""
+        source = make_source()
+        return cls(name, kind, make_source, max_age_s=max_age_s, backoff=source.backoff, unchanged_s=source.unchanged_s)
 
     def start(self, clock: Clock) -> None:
         if self._supervisor is not None:
@@ -152,19 +158,19 @@ class ThreadedSensor(Sensor):
         self._stopping.set()
         self._wake.set()
         if self._supervisor is not None and not was_stopped:
-            self._supervisor.join(self._patience.grace_s + 1.0)
+            self._supervisor.join(self._backoff.grace_s + 1.0)
 
     def _supervise(self) -> None:
         hung: list[threading.Thread] = []
         while not self._stopping.is_set():
             hung = [thread for thread in hung if thread.is_alive()]
-            if len(hung) < self._patience.most_hung:
+            if len(hung) < self._backoff.max_hung:
                 attempt = self._attempt()
                 if attempt.thread.is_alive():
                     hung.append(attempt.thread)
                 if attempt.is_last:
                     break
-            self._clock.wait(self._stopping, self._watchdog.end() / NS_PER_S)
+            self._clock.wait(self._stopping, self._retry.end() / NS_PER_S)
         if any(thread.is_alive() for thread in hung):
             atexit.register(_wait_for, hung)
 
@@ -173,35 +179,35 @@ class ThreadedSensor(Sensor):
         attempt = _Attempt(self, self._make_source)
         with self._lock:
             self._current = attempt
-            self._watchdog.begin(self._clock.now_ns())
+            self._retry.begin(self._clock.now_ns())
         attempt.thread.start()
         while not (attempt.has_ended or self._stopping.is_set()):
             self._wake.clear()
-            left_s = (self._watchdog.deadline_ns - self._clock.now_ns()) / NS_PER_S
+            left_s = (self._retry.deadline_ns - self._clock.now_ns()) / NS_PER_S
             if left_s <= 0:
-                self._fail(attempt, "stalled", self._watchdog.missed())
+                self._fail(attempt, "stalled", self._retry.missed())
                 break
             if not attempt.has_ended and not self._stopping.is_set():
                 self._clock.wait(self._wake, left_s)
         with self._lock:
             self._current = None
-        attempt.thread.join(self._patience.grace_s)
+        attempt.thread.join(self._backoff.grace_s)
         if attempt.thread.is_alive() and not self._stopping.is_set():
-            detail = f"Its driver did not return for {self._patience.grace_s:g} s more; its thread is abandoned."
-            self._tell("hung", detail)
+            detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
+            self._add_event("hung", detail)
         return attempt
 
-    def _tell(self, kind: str, detail: str) -> None:
-        self.inbox.tell(self._clock.now_ns(), kind, detail)
+    def _add_event(self, kind: str, detail: str) -> None:
+        self.inbox.add_event(self._clock.now_ns(), kind, detail)
 
     def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> None:
         with self._lock:
             if attempt is not self._current or self._stopping.is_set():
                 return
             self.failure = detail
-            self._tell(kind, detail)
+            self._add_event(kind, detail)
             if ends:
-                self._tell("ended", "To open it again would be useless.")
+                self._add_event("ended", "To open it again would be useless.")
 
     def _accept(self, attempt: "_Attempt", reading: Reading | None, notes: list[tuple[str, str]]) -> None:
         """Takes what an attempt has read, unless the attempt was given up meanwhile."""
@@ -210,13 +216,13 @@ class ThreadedSensor(Sensor):
             if attempt is not self._current:
                 return
             for kind, detail in notes:
-                self.inbox.tell(now_ns, kind, detail)
+                self.inbox.add_event(now_ns, kind, detail)
             if reading is None or not self.inbox.offer(reading, now_ns):
                 return
-            if not self._watchdog.has_started:
+            if not self._retry.has_started:
                 self.failure = ""
-                self.inbox.tell(now_ns, "opened", f"Attempt {self._watchdog.attempts}.")
-            self._watchdog.feed(now_ns)
+                self.inbox.add_event(now_ns, "opened", f"Attempt {self._retry.attempts}.")
+            self._retry.feed(now_ns)
 
 
 def _wait_for(threads: Iterable[threading.Thread]) -> None:

@@ -4,7 +4,11 @@ One class a device. `ThreadedSensor` calls all three methods from one thread, ma
 decides what happens when a method raises, gives nothing, or does not come back.
 """
 
+from typing import Any, ClassVar, Self
+
 from ...perception.errors import SenseweaveError
+from ...perception.spec import Kind
+from .backoff import Backoff
 from .clock import Clock
 from .reading import Reading
 
@@ -18,7 +22,7 @@ class SourceEndedError(SourceError):
 
 
 class Source:
-    """One device. Subclass it, and give `ThreadedSensor` a function that makes one.
+    """One device. Subclass it, and `register_source` makes it an address; or give `ThreadedSensor` a function for it.
 
     A source is made anew for every attempt, so `__init__` only remembers its arguments: what can fail or block belongs
     into `open`. All methods are called from the same thread.
@@ -26,6 +30,30 @@ class Source:
 
     clock: Clock
     """The rig's clock: set before `open`; every capture time is of it, and every wait goes through it."""
+
+    # Set these in SOME subclasses
+    kinds: ClassVar[tuple[type[Kind], ...]] = ()
+    """The kinds that it can give; any kind where there is none."""
+    backoff: Backoff = Backoff()
+    """How long it may be silent, and when it is opened again."""
+    unchanged_s: float | None = None
+    """After how many seconds of content that is equal bit for bit it counts as frozen or muted; None: never."""
+
+    @classmethod
+    def at(cls, address: str, kind: Kind, **options: Any) -> Self:
+        """Makes one for an address that somebody typed; by default `cls(address, kind)`.
+
+        Args:
+            address: what stands behind the scheme: "0" of "zed:0".
+            kind: what the sense wants; every reading's content must fit it.
+            **options: for sources that have a use for them: `loop` (a file begins again at its end), `tap` (is to be
+                given all sound that is heard, or gives it) and `phrases` (what may be said).
+
+        Raises:
+            SenseweaveError: the address cannot be.
+        """
+        make: Any = cls
+        return make(address, kind)
 
     def open(self) -> None:
         """Opens the device. It may take its time, but no longer than the sensor's start-up deadline.
@@ -53,8 +81,8 @@ class Source:
         """Gives the device back. Called once after `open`, also after one that raised, and must bear that."""
 
     def take_notes(self) -> list[tuple[str, str]]:
-        """What is worth telling since the last call, as (event kind, detail); asked for after each `open` and `read`.
+        """What is worth reporting since the last call, as (event kind, detail); asked for after each `open` and `read`.
 
-        A "warning" is told once in a sensor's life, however often its source is made anew.
+        A "warning" becomes an event once in a sensor's life, however often its source is made anew.
         """
         return []

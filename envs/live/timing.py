@@ -9,11 +9,11 @@ import numpy as np
 
 from .clock import NS_PER_S
 
-LEAST_NS = 1_000
+MIN_NS = 1_000
 """Everything shorter is one class."""
 
 CLASSES_PER_E_FOLD = 50
-CLASSES = math.ceil(CLASSES_PER_E_FOLD * math.log(1e12 / LEAST_NS))
+CLASSES = math.ceil(CLASSES_PER_E_FOLD * math.log(1e12 / MIN_NS))
 """Up to 1,000 s."""
 
 
@@ -36,7 +36,7 @@ class Spans:
         self.count += 1
         self.longest_ns = max(self.longest_ns, span_ns)
         self._shortest_ns = min(self._shortest_ns, span_ns)
-        number = 0 if span_ns < LEAST_NS else 1 + int(CLASSES_PER_E_FOLD * math.log(span_ns / LEAST_NS))
+        number = 0 if span_ns < MIN_NS else 1 + int(CLASSES_PER_E_FOLD * math.log(span_ns / MIN_NS))
         self._classes[min(number, CLASSES)] += 1
 
     def percentile_ms(self, percent: float) -> float:
@@ -47,7 +47,7 @@ class Spans:
             return self.longest_ns / 1e6
         rank = max(1, math.ceil(self.count * percent / 100 - 1e-6))
         number = int(np.searchsorted(np.cumsum(self._classes), rank))
-        middle_ns = 0.0 if number == 0 else LEAST_NS * math.exp((number - 0.5) / CLASSES_PER_E_FOLD)
+        middle_ns = 0.0 if number == 0 else MIN_NS * math.exp((number - 0.5) / CLASSES_PER_E_FOLD)
         return min(max(middle_ns, self._shortest_ns), self.longest_ns) / 1e6
 
 

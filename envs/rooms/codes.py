@@ -10,6 +10,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from ..contract import ACTIONS as ACTIONS
+
 UNSEEN, EMPTY, WALL, FLOOR, DOOR, KEY, BALL, BOX = range(8)
 KINDS = ("unseen", "empty", "wall", "floor", "door", "key", "ball", "box", "goal", "lava", "agent")
 COLOURS = ("red", "green", "blue", "purple", "yellow", "grey")
@@ -28,7 +30,6 @@ SOUNDS = ("ringing", "beeping", "humming", "ticking", "chirping", "buzzing", "wh
 """What objects do, as instructions name it; an object's sound is an index into this tuple, or SILENT."""
 SILENT = -1
 
-ACTIONS = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
 LEFT, RIGHT, FORWARD, PICKUP, DROP, TOGGLE, DONE = range(7)
 
 EAST, SOUTH, WEST, NORTH = range(4)

@@ -13,15 +13,13 @@ from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
+from ..contract import Observation
 from .codes import ACTIONS
-from .render.renderer import Moments
+from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import choose_device, require_whole_number
+from .settings import MAX_SEED, choose_device, require_whole_number
 from .simulation import Simulation
 from .vector_env import refuse_reset_options, require_render_mode
-
-Observation = dict[str, NDArray[Any]]
-_LARGEST_SEED = 2**31 - 1
 
 
 class RoomsEnv(gymnasium.Env[Any, Any]):
@@ -31,7 +29,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
     the last step of an episode, and only there, `is_success`.
 
     Args:
-        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        level: "Seek", "GoToLocal"...; see `levels.registry.LEVELS`.
         render_mode: None, or "rgb_array" for `render`.
         device: "cpu", which is the faster for one room, "cuda", or "auto".
         **options: those of `RoomsSettings` (senses, compass, spoken, outages, outage_steps, all_at_once, camera_size),
@@ -71,7 +69,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         self._actions = torch.arange(len(ACTIONS), device=self._device)[:, None]
         self._mission = 0
         self._is_over = True
-        self._moments = Moments(self.simulation.level) if render_mode else None
+        self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
         self._last: Observation = {}
 
     @torch.inference_mode()
@@ -92,12 +90,12 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         if seed is None and self.simulation.has_begun:
             self.simulation.begin_next_everywhere()
         else:
-            seed = int(self.np_random.integers(_LARGEST_SEED)) if seed is None else seed
+            seed = int(self.np_random.integers(MAX_SEED)) if seed is None else seed
             life = torch.tensor([[seed], [0], [0]], device=self._device)
             self.simulation.begin(*life.unbind())
         self._mission = int(self.simulation.state.mission)
         self._is_over = False
-        return self._observe(is_first=True), self._tell()
+        return self._observe(is_first=True), self._info()
 
     @torch.inference_mode()
     def step(self, action: Any) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -116,7 +114,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         outcome = self.simulation.act(self._actions[number])
         terminated, truncated, reward = bool(outcome.terminated), bool(outcome.truncated), float(outcome.reward)
         self._is_over = terminated or truncated
-        info = self._tell()
+        info = self._info()
         if self._is_over:
             info["is_success"] = terminated and reward > 0
         return self._observe(), reward, terminated, truncated, info
@@ -132,9 +130,9 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
             ConfigError: nothing has begun.
             MissingExtraError: cv2 cannot be imported.
         """
-        if self._moments is None:
+        if self._renderer is None:
             return None
-        return self._moments.draw(self.simulation.state, 0, self._last)
+        return self._renderer.draw(self.simulation.state, 0, self._last)
 
     @torch.inference_mode()
     def expert_action(self) -> int:
@@ -143,11 +141,11 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
 
     def _observe(self, *, is_first: bool = False) -> Observation:
         observation = {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}
-        if self._moments is not None:
-            self._moments.remember(observation, is_first=is_first)
+        if self._renderer is not None:
+            self._renderer.remember(observation, is_first=is_first)
             self._last = {name: array.copy() for name, array in observation.items()}
         return observation
 
-    def _tell(self) -> dict[str, Any]:
+    def _info(self) -> dict[str, Any]:
         was_truncated = self.simulation.senses.instruction_was_truncated[self._mission]
         return {"instruction": self.instructions[self._mission], "instruction_was_truncated": was_truncated}

@@ -17,12 +17,9 @@ from torch import Tensor
 
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT
-from ..wrappers import OutageProcess
+from ..wrappers import OUTAGE_STREAM, OutageProcess
 from .random import child_key, draw_uniform, life_key
 from .state import RoomsState
-
-_STREAM = 0x6F7574
-"""The branch under a life's key that the outages draw from; levels use small numbers."""
 
 
 class RoomsOutages:
@@ -80,7 +77,7 @@ class RoomsOutages:
         return self.process.absent(self.is_out)
 
     def _first(self, state: RoomsState) -> tuple[Int[Tensor, " b"], Bool[Tensor, "b c"]]:
-        key = child_key(life_key(state.seed, state.index, state.episode), _STREAM)
+        key = child_key(life_key(state.seed, state.index, state.episode), OUTAGE_STREAM)
         return key, self.process.start(self._uniform(key, state.step_count))
 
     def _uniform(self, key: Int[Tensor, " b"], step: Int[Tensor, " b"]) -> Float[Tensor, "b c"]:
@@ -88,7 +85,7 @@ class RoomsOutages:
         return draw_uniform(key[:, None].expand(-1, chains), step[:, None] * chains + self._chain)
 
 
-def take_away(observation: dict[str, Tensor], names: tuple[str, ...], absent: Bool[Tensor, "b s"]) -> None:
+def zero_absent(observation: dict[str, Tensor], names: tuple[str, ...], absent: Bool[Tensor, "b s"]) -> None:
     """Puts zeros in the place of absent senses, and into the mask, in place."""
     for number, name in enumerate(names):
         content, is_absent = observation[name], absent[:, number]

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 
 from ...perception.errors import ConfigError
+from ..contract import Observation
 from .vector_env import RoomsVectorEnv
 
-Observation = dict[str, NDArray[Any]]
 Indices = None | int | Iterable[int]
 
 
@@ -65,19 +65,19 @@ class RoomsSB3VecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Observation, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Does the actions; see the class for the infos."""
-        observation, reward, terminated, truncated, told = self.env.step(self._actions)
+        observation, reward, terminated, truncated, batch_infos = self.env.step(self._actions)
         infos = [{"instruction": text} for text in self._texts]
-        if "final_rows" in told:
-            self._tell_of_ends(infos, told, truncated & ~terminated)
+        if "final_rows" in batch_infos:
+            self._add_final_infos(infos, batch_infos, truncated & ~terminated)
         is_over = (terminated | truncated).cpu().numpy()
         return _arrays(observation), reward.cpu().numpy(), is_over, infos
 
-    def _tell_of_ends(
-        self, infos: list[dict[str, Any]], told: dict[str, Any], is_cut: Bool[torch.Tensor, " b"]
+    def _add_final_infos(
+        self, infos: list[dict[str, Any]], batch_infos: dict[str, Any], is_cut: Bool[torch.Tensor, " b"]
     ) -> None:
-        rows = told["final_rows"]
-        final = _arrays(told["final_obs"])
-        facts = [tensor[rows].tolist() for tensor in (is_cut, told["is_success"], told["mission"])]
+        rows = batch_infos["final_rows"]
+        final = _arrays(batch_infos["final_obs"])
+        facts = [tensor[rows].tolist() for tensor in (is_cut, batch_infos["is_success"], batch_infos["mission"])]
         for number, (row, was_cut, is_success, mission) in enumerate(zip(rows.tolist(), *facts, strict=True)):
             infos[row] |= {
                 "terminal_observation": {name: content[number] for name, content in final.items()},

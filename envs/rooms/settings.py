@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
+import numpy as np
 import torch
 
 from ...perception.errors import ConfigError, did_you_mean
@@ -11,6 +12,8 @@ from ...perception.errors import ConfigError, did_you_mean
 SENSES = ("audio", "camera", "compass", "grid", "instruction")
 """What an environment of ours can sense; the tensors of each stand in `senses.py`."""
 DEFAULT_SENSES: tuple[str, ...] = ("audio", "camera", "instruction")
+MAX_SEED = 2**31 - 1
+"""Where nobody gives a seed, lives are of a random one below this."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,8 +136,6 @@ def require_whole_number(name: str, value: object, least: int) -> int:
     Raises:
         ConfigError: it is none, or below `least`.
     """
-    import numpy as np
-
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**63:
         raise ConfigError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
     return int(value)

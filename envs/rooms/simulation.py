@@ -12,15 +12,15 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ...perception.errors import ConfigError, did_you_mean, unknown_name
+from ...perception.errors import ConfigError, did_you_mean
 from .codes import DONE
-from .expert.expert import Expert
-from .levels.levels import LEVELS, level_options, make_level
-from .outages import RoomsOutages, take_away
+from .expert.planner import Planner
+from .levels.registry import LEVELS, level_options, make_level
+from .outages import RoomsOutages, zero_absent
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
 from .state import RoomsState
-from .world import Outcome, World
+from .world import World, WorldStep
 
 _OUTAGES = "outages."
 """Begins the names of the outages' tensors in `tensors`."""
@@ -47,8 +47,7 @@ class Simulation:
     """
 
     def __init__(self, level_name: str, options: Mapping[str, Any], device: torch.device) -> None:
-        if level_name not in LEVELS:
-            raise unknown_name("The level", level_name, LEVELS)
+        LEVELS.require(level_name)
         own = {name: value for name, value in options.items() if name in OPTION_NAMES}
         others = {name: value for name, value in options.items() if name not in OPTION_NAMES}
         known = {*level_options(level_name), *OPTION_NAMES}
@@ -65,7 +64,7 @@ class Simulation:
             self.spec.names, self.settings.outages, self.settings.outage_steps, self.settings.all_at_once, device
         )
         self._outages = outages if bool(outages.process.rate.any()) else None
-        self._expert: Expert | None = None
+        self._planner: Planner | None = None
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
@@ -87,8 +86,8 @@ class Simulation:
         return self._state is not None
 
     def begin(self, seed: Int[Tensor, " b"], index: Int[Tensor, " b"], episode: Int[Tensor, " b"]) -> None:
-        """Starts an episode in every environment; see draws.py for what names a life."""
-        self._live_on(self.level.generate(seed, index, episode))
+        """Starts an episode in every environment; see random.py for what names a life."""
+        self._continue_from(self.level.generate(seed, index, episode))
         if self._outages is not None:
             self._outages.begin(self.state)
 
@@ -97,24 +96,24 @@ class Simulation:
         state = self.state
         self.begin(state.seed, state.index, state.episode + 1)
 
-    def lacks_next(self, is_over: Bool[Tensor, " b"]) -> Bool[Tensor, ""]:
+    def must_generate(self, is_over: Bool[Tensor, " b"]) -> Bool[Tensor, ""]:
         """Whether the next episode of some of these environments has to be made before it can begin."""
         return (self._is_used & is_over).any()
 
-    def begin_next(self, which: Int[Tensor, " k"], makes_more: bool) -> None:
+    def begin_next(self, which: Int[Tensor, " k"], must_generate: bool) -> None:
         """Puts the next episode of its life in the place of every environment at `which`.
 
         Making a hundred episodes takes hardly longer than making one, so they are made for all at once beforehand.
 
         Args:
             which: numbers of the environments.
-            makes_more: what `lacks_next` says of them.
+            must_generate: what `must_generate` says of them.
         """
         state = self.state
         if self._next is None:
             self._next = self.level.generate(state.seed, state.index, state.episode + 1)
             self._is_used.zero_()
-        elif makes_more:
+        elif must_generate:
             used = self._is_used.nonzero()[:, 0]
             lives = (state.seed.index_select(0, used), state.index.index_select(0, used))
             self._next.write(used, self.level.generate(*lives, state.episode.index_select(0, used) + 1))
@@ -125,12 +124,12 @@ class Simulation:
         if self._outages is not None:
             self._outages.begin_rows(which, rows)
 
-    def _live_on(self, state: RoomsState) -> None:
+    def _continue_from(self, state: RoomsState) -> None:
         self._state = state
         self._next = None
         self._is_used = torch.ones(len(state), dtype=torch.bool, device=self.device)
 
-    def act(self, actions: Int[Tensor, " b"]) -> Outcome:
+    def act(self, actions: Int[Tensor, " b"]) -> WorldStep:
         """Does one action everywhere; they must be in 0..6."""
         outcome = self._world.step(self.state, actions)
         if self._outages is not None:
@@ -142,19 +141,19 @@ class Simulation:
         observation = self.senses(self.state if which is None else self.state.rows(which))
         if self._outages is not None:
             absent = self._outages.absent()
-            take_away(observation, self.spec.names, absent if which is None else absent[which])
+            zero_absent(observation, self.spec.names, absent if which is None else absent[which])
         return observation
 
     def expert_actions(self) -> Int[Tensor, " b"]:
         """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
 
-        With a camera, what can be told by its look alone is looked for, see expert_gaze.py.
+        With a camera, what can be told by its look alone is looked for, see expert/gaze.py.
         """
-        if self._expert is None:
-            self._expert = Expert(self.level.height, self.level.width, self.device)
-        by_look = self.level.is_told_by_look if "camera" in self.spec else None
+        if self._planner is None:
+            self._planner = Planner(self.level.height, self.level.width, self.device)
+        by_look = self.level.is_decided_by_look if "camera" in self.spec else None
         must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
-        actions = self._expert.act(self.state, must_see)
+        actions = self._planner.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
 
@@ -194,6 +193,6 @@ class Simulation:
                 f"{self.level.name} here has {len(self.level.missions)} of them, counted from 0."
             )
         copies = {name: tensor.to(self.device, copy=True) for name, tensor in tensors.items()}
-        self._live_on(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
+        self._continue_from(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]

@@ -23,14 +23,13 @@ from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
 from .registration import rooms_id
-from .render.renderer import Moments
+from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import choose_device, require_whole_number
+from .settings import MAX_SEED, choose_device, require_whole_number
 from .simulation import Simulation
 from .state import RoomsState
 
-Observation = dict[str, Tensor]
-_LARGEST_SEED = 2**31 - 1
+TensorObservation = dict[str, Tensor]
 _LAST_ACTION = len(ACTIONS) - 1
 
 
@@ -53,7 +52,7 @@ class Instructions(Sequence[str]):
         return [self._texts[row] for row in rows] if isinstance(number, slice) else self._texts[rows]
 
 
-class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
+class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     """A batch of rooms. Observations are dicts of fresh tensors, b rows each, as `senses` describes them.
 
     Environment i of a batch that was reset with seed s lives the life (s, i), whatever the size of the batch, the
@@ -75,7 +74,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
     A step waits for the device once, to learn which episodes are over; more often only where it has to make new ones.
 
     Args:
-        level: "Seek", "GoToLocal"...; see `levels.levels.LEVELS`.
+        level: "Seek", "GoToLocal"...; see `levels.registry.LEVELS`.
         num_envs: environments side by side.
         device: "auto" (CUDA where it is there), "cpu" or "cuda".
         render_mode: None, or "rgb_array" for `render`.
@@ -122,7 +121,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         self.single_observation_space = self.senses.space()
         self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._moments = Moments(self.simulation.level) if render_mode else None
+        self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
         self._flags = torch.zeros(2, dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
 
     @cached_property
@@ -137,7 +136,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def reset(
         self, *, seed: int | Sequence[int] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Observation, dict[str, Any]]:
+    ) -> tuple[TensorObservation, dict[str, Any]]:
         """Starts an episode everywhere.
 
         Args:
@@ -159,7 +158,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def step(
         self, actions: Tensor | np.ndarray
-    ) -> tuple[Observation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
+    ) -> tuple[TensorObservation, Float32[Tensor, " b"], Bool[Tensor, " b"], Bool[Tensor, " b"], dict[str, Any]]:
         """Does one action in every environment, and starts the next episode where one is over.
 
         Args:
@@ -177,19 +176,19 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         outcome = simulation.act(actions)
         is_over = outcome.terminated | outcome.truncated
         steps = simulation.state.step_count.clone()
-        which, makes_more = self._ends(is_over, is_refused)
+        which, must_generate = self._ends(is_over, is_refused)
         final = {}
         if len(which):
             final = {"final_obs": simulation.observe(which), "_final_obs": is_over, "final_rows": which}
             final["final_mission"] = simulation.state.mission.index_select(0, which)
-            simulation.begin_next(which, makes_more)
+            simulation.begin_next(which, must_generate)
         infos = self._infos() | final
         infos["is_success"] = outcome.terminated & (outcome.reward > 0)
         infos["episode"] = {"r": outcome.reward.clone(), "l": steps}
         infos["_is_success"] = infos["_episode"] = is_over
         return simulation.observe(), outcome.reward, outcome.terminated, outcome.truncated, infos
 
-    def observe(self) -> Observation:
+    def observe(self) -> TensorObservation:
         """The present observation once more, in fresh tensors; after `set_state`, say."""
         return self.simulation.observe()
 
@@ -223,11 +222,11 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
             ConfigError: nothing has begun.
             MissingExtraError: cv2 cannot be imported.
         """
-        if self._moments is None:
+        if self._renderer is None:
             return None
         observation = {name: tensor.cpu().numpy() for name, tensor in self.observe().items()}
         rows = ({name: array[row] for name, array in observation.items()} for row in range(self.num_envs))
-        return tuple(self._moments.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
+        return tuple(self._renderer.draw(self.state, row, sensed) for row, sensed in enumerate(rows))
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()
@@ -237,7 +236,7 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
         numbers = torch.arange(self.num_envs, device=self.device)
         zeros = torch.zeros_like(numbers)
         if seed is None:
-            seed = int(self.np_random.integers(_LARGEST_SEED))
+            seed = int(self.np_random.integers(MAX_SEED))
         if isinstance(seed, (Sequence, np.ndarray)) and getattr(seed, "ndim", 1) and not isinstance(seed, str):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
@@ -267,10 +266,10 @@ class RoomsVectorEnv(VectorEnv[Observation, Tensor, Tensor]):
 
     def _ends(self, is_over: Bool[Tensor, " b"], is_refused: Tensor | None) -> tuple[Int[Tensor, " k"], bool]:
         """Which episodes are over, and whether the next ones have to be made; waits for the device once."""
-        makes_more = self.simulation.lacks_next(is_over)
+        must_generate = self.simulation.must_generate(is_over)
         if self._flags is None:
-            return is_over.nonzero()[:, 0], bool(makes_more)
-        flags = torch.stack((makes_more, makes_more.new_zeros(()) if is_refused is None else is_refused))
+            return is_over.nonzero()[:, 0], bool(must_generate)
+        flags = torch.stack((must_generate, must_generate.new_zeros(()) if is_refused is None else is_refused))
         self._flags.copy_(flags, non_blocking=True)
         which = is_over.nonzero()[:, 0]  # this waits, so the flags have arrived as well
         if bool(self._flags[1]):

@@ -60,7 +60,7 @@ _EFFECT_STRIDES = (1, 8, 8 * _CODES // 3)
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class WorldStep:
     """What one step brought.
 
     Attributes:
@@ -114,9 +114,15 @@ def _effect(held: int, code: int, action: int) -> tuple[int, int, int]:
     return code, _NOTHING, _STAY
 
 
-_CONSEQUENCES = {_NOTHING: (0, 0, 0), _PICKS: (-1, -1, 1), _DROPS: (1, 1, -1), _BREAKS: (-1, -2, 0), _OPENS: (0, 0, 0)}
-"""Event -> (way, offset, hand). To the thing's cell is added way * (the cell faced) + offset, which makes it CARRIED,
-the cell faced or GONE; to the slot that is carried, hand * (the thing's slot + 1), which makes it that slot or -1."""
+_CONSEQUENCES = {
+    _NOTHING: (0, 0, 0),
+    _PICKS: (-1, -1, 1),  # cell: faced - faced - 1 = CARRIED;  hand: -1 + (slot + 1) = slot
+    _DROPS: (1, 1, -1),  # cell: CARRIED + faced + 1 = faced;   hand: slot - (slot + 1) = -1
+    _BREAKS: (-1, -2, 0),  # cell: faced - faced - 2 = GONE
+    _OPENS: (0, 0, 0),
+}
+"""Event -> (way, offset, hand): way * faced + offset is added to the thing's cell, hand * (slot + 1) to the slot that
+is carried; `faced` is the cell that the agent faces, `slot` the thing's."""
 
 
 @functools.cache
@@ -165,24 +171,45 @@ class World:
         self._verdicts = _verdicts().to(device)
         self._relations = relations.to(device)
 
-    def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> Outcome:
+    def step(self, state: RoomsState, actions: Int[Tensor, " b"]) -> WorldStep:
         """Does one action in every room.
+
+        Two rows of a batch, step by step. The rooms are 5 x 5, so that cell 6 is (1, 1) and the agent there, looking
+        east, has pose 6 * 4 + 0 = 24. In the first a red key, slot 0, lies in cell 7 and is picked up. In the second
+        the agent, in cell 8 with that key in its hand, toggles a locked red door, slot 1, in cell 9 of the east wall:
+
+            pose                           24                       32
+            cell ahead, its code           7, 90 (red key)          9, 74 (red door, locked)
+            code in the hand               18 (nothing)             90 (red key)
+            row of the table of effects    3 + 8*90 + 384*18        5 + 8*74 + 384*90       action, ahead, hand
+              move, event                  stay, picks              stay, opens
+              way, offset, hand            -1, -1, 1                0, 0, 0
+              code ahead afterwards        18 (nothing)             72 (red door, open)
+            pose afterwards, cell faced    24, 7                    32, 9
+            the thing that matters         slot 0: in cell 7        slot 1: in cell 9
+            done, if it is a target        verb "pick up": yes      verb "open": yes
+            its cell                       7 - 7 - 1 = CARRIED      9 + 0 = 9
+            the slot in the hand           -1 + (0 + 1) = 0         0 + 0 = 0
 
         Args:
             state: changed in place.
             actions: 0..6, see codes.ACTIONS; not checked.
         """
+        # What the action does: a row of a table made beforehand, by action, code ahead and code in the hand.
         pose = torch.add(state.heading, state.agent_cell, alpha=4, out=state.previous_pose)
         ahead = self._ahead.index_select(0, pose)[:, None]
         code = state.cells.gather(1, ahead)[:, 0]
         effect = torch.add(actions, code, alpha=_EFFECT_STRIDES[1])
         effect = torch.add(effect, state.carried_code, alpha=_EFFECT_STRIDES[2])
         move, event, way, offset, hand = self._effects.index_select(0, effect).unbind(dim=1)
+
+        # Where the agent is then, and which cell it faces: by pose and move, in tables that know the walls' shape.
         moved = self._moves.index_select(0, torch.add(move, pose, alpha=4))
         faced = self._ahead.index_select(0, moved)
 
         # The thing that matters is the one that is laid down, or else the one that is faced. It is looked for where
-        # things were before the action: BabyAI looks again only after a drop.
+        # things were before the action: BabyAI looks again only after a drop. How a thing lies to the cell that is
+        # faced (the same, beside it, or neither) is read by the difference of the two cells' numbers.
         gap = state.object_cell - (faced - self._middle)[:, None]
         relation = self._relations.index_select(0, gap.view(-1)).view(gap.shape)
         nearest, slot = relation.max(dim=1)
@@ -190,12 +217,15 @@ class World:
         drops = hand < 0
         slot = torch.where(drops, state.carried, slot)
         is_there = (nearest == _SAME).logical_or_(drops)
+
+        # Whether that was the mission: by (beside the second thing, verb, event), for a thing that is a target.
         slots = slot[:, None]
         is_target = state.is_target.gather(1, slots)[:, 0].logical_and_(is_there)
         is_wrong = state.is_wrong.gather(1, slots)[:, 0].logical_and_(is_there > is_target)
         verdict = torch.add(torch.add(event, state.verb, alpha=8), is_beside, alpha=32)
         success = self._verdicts.index_select(0, verdict).logical_and_(is_target)
 
+        # The state afterwards. Where nothing happened to a thing, way, offset and hand are 0: `slots` is any slot then.
         state.object_cell.scatter_add_(1, slots, torch.addcmul(offset, way, faced)[:, None])
         state.carried.addcmul_(hand, slot + 1)
         state.cells.scatter_(1, ahead, self._after.index_select(0, effect)[:, None])
@@ -204,4 +234,4 @@ class World:
         state.step_count += 1
 
         worth = (state.step_count.to(torch.float64) / state.max_steps).mul_(-0.9).add_(1)
-        return Outcome((worth * success).to(torch.float32), success | is_wrong, state.step_count >= state.max_steps)
+        return WorldStep((worth * success).to(torch.float32), success | is_wrong, state.step_count >= state.max_steps)

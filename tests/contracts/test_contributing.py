@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import gymnasium
 import pytest
 
 from kit.registries import unchanged
+from senseweave.envs.live import SOURCES
+from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import FUSIONS
 from senseweave.perception.encoders import ENCODERS
 from senseweave.perception.kinds import KINDS
@@ -19,17 +22,20 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    with unchanged(KINDS, ENCODERS, FUSIONS):
+    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES):
         yield
+    gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 
 def test_the_examples_run_and_give_a_state(registries):
     examples = FENCED.findall(TEXT)
-    assert len(examples) == 3
+    assert len(examples) == 5
     names = {"__name__": "contributing"}
     for example in examples:
         exec(compile(example, "CONTRIBUTING.md", "exec"), names)
         assert names["state"].embedding.shape == (1, names["perception"].config.state_dim)
+    assert names["info"]["ages_s"]["heat"] < 5.0, "the last example is a live source"
+    assert gymnasium.make("senseweave/GoToKey-v0").unwrapped.instructions[0] == "go to the red key"
 
 
 def test_it_says_which_five_files_to_read_first():

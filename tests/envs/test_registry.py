@@ -86,7 +86,7 @@ def test_one_of_ours_is_made_as_it_is_and_listed(own_package: str, monkeypatch: 
     monkeypatch.setattr(registry, "_OURS", {})
     registry.register(
         "senseweave/Test-v0",
-        modalities=("instruction", "grid"),
+        senses=("instruction", "grid"),
         entry_point=lambda **kwargs: envs.make_babyai("BabyAI-GoToObj-v0", **kwargs),
     )
     env = envs.make("senseweave/Test-v0", compass=True)
@@ -101,7 +101,7 @@ def test_the_listing_holds_every_family() -> None:
     assert entries["VizdoomBasicAudio-v1"].extra == "vizdoom"
     assert entries["ALE/Enduro-v5"].extra == "atari"
     made = envs.make("BabyAI-BossLevel-v0").get_wrapper_attr("senses")
-    assert entries["BabyAI-BossLevel-v0"].modalities == made.names
+    assert entries["BabyAI-BossLevel-v0"].senses == made.names
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 from kit.live_clips import require_portaudio
 from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.envs.live.sessions.session import Session
 
 __all__ = ["clip", "seeker"]

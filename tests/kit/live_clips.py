@@ -52,13 +52,13 @@ def opened(source: Source, clock: SystemClock | VirtualClock | None = None) -> S
     return source
 
 
-def next_reading(source: Source, patience_s: float = 10.0) -> Reading:
+def next_reading(source: Source, timeout_s: float = 10.0) -> Reading:
     """The next reading, however often the source says that there is nothing new yet."""
-    end = time.monotonic() + patience_s
+    end = time.monotonic() + timeout_s
     while time.monotonic() < end:
         if (reading := source.read()) is not None:
             return reading
-    raise TimeoutError(f"no reading within {patience_s} s")
+    raise TimeoutError(f"no reading within {timeout_s} s")
 
 
 def require_portaudio() -> None:

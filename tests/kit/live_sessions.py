@@ -80,18 +80,18 @@ class Player:
         return Move(self.count % len(ACTIONS), gates)
 
 
-def play(rig: LiveRig, seconds: float, *look_on: Callable[[Tick], object]) -> list[Tick]:
+def play(rig: LiveRig, seconds: float, *on_tick: Callable[[Tick], object]) -> list[Tick]:
     ticks: list[Tick] = []
-    run_loop(rig, Player(), seconds=seconds, lookers_on=[ticks.append, *look_on])
+    run_loop(rig, Player(), seconds=seconds, observers=[ticks.append, *on_tick])
     return ticks
 
 
 def record(
-    path: Path, seconds: float = 5.0, look_on: Sequence[Callable[[Tick], object]] = (), rig: LiveRig | None = None
+    path: Path, seconds: float = 5.0, on_tick: Sequence[Callable[[Tick], object]] = (), rig: LiveRig | None = None
 ) -> list[Tick]:
     """Records a session, with faults where no rig is given, into a file; returns its ticks."""
     rig = rig or make_rig()
     with Recorder.of(rig, path, policy={"run": "abc"}) as recorder:
-        ticks = play(rig, seconds, recorder.look_on, *look_on)
+        ticks = play(rig, seconds, recorder.on_tick, *on_tick)
     assert recorder.failure == "" and recorder.dropped == {}
     return ticks

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from senseweave.envs.rooms.levels.levels import LEVELS
+from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.envs.rooms.random import draw_integer, mix
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 

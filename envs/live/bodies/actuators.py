@@ -1,4 +1,4 @@
-"""Where actions go: a function, a file of JSON lines, or a UDP port of this machine; `body.py` has a simulated body.
+"""Where actions go: a function, a file of JSON lines, a UDP port of this machine; simulated.py has a simulated body.
 
 An actuator is called from the loop, so `send` must return at once. What it raises never stops the loop: the rig tells
 an "unsent" event and goes on.
@@ -10,14 +10,16 @@ import json
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
 from ....perception.errors import ConfigError
+from ....perception.spec import Spec
 from ..clock import Clock
+from ..sensor import Sensor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -51,7 +53,24 @@ class Command:
 
 
 class Actuator:
-    """Takes actions. This one drops them, for a rig that only looks and listens."""
+    """Takes actions. This one drops them, for a rig that only looks and listens.
+
+    Subclass it for a robot of your own: override `send`, and what else it needs of the methods below.
+    """
+
+    @classmethod
+    def at(cls, address: str, **options: Any) -> "Actuator":
+        """Makes one for an address that somebody typed; by default `cls(address, **options)`.
+
+        Args:
+            address: what stands behind the scheme: "10.0.0.7" of "arm:10.0.0.7".
+            **options: for `--body`, what `--body-option` says.
+
+        Raises:
+            ConfigError: the address cannot be.
+        """
+        make: Any = cls
+        return make(address, **options)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: a body cannot be doubled. Gymnasium copies what `make` was called with."""
@@ -61,7 +80,7 @@ class Actuator:
         """Gets ready; called once, by the rig's first reset.
 
         Raises:
-            SenseweaveError: it cannot work at all, which the user should mend before anything moves.
+            SenseweaveError: it cannot work at all, which the user should fix before anything moves.
         """
 
     def reset(self, seed: int | None) -> None:
@@ -80,6 +99,31 @@ class Actuator:
 
     def close(self) -> None:
         """Gives everything back."""
+
+
+class Body(Actuator):
+    """An actuator that senses as well: a robot with its own cameras, a simulator.
+
+    Attributes:
+        senses: what it senses.
+        action_names: the names of its actions; empty where they have none.
+    """
+
+    # Set these in ALL subclasses
+    senses: Spec
+    action_names: tuple[str, ...]
+
+    def sensors(self, names: Iterable[str] | None = None, max_age_s: float | None = None) -> dict[str, Sensor]:
+        """Sensors for a rig that see and hear what the body does.
+
+        Args:
+            names: which senses of the body; all of them where nothing is said.
+            max_age_s: see `Sensor`.
+
+        Raises:
+            ConfigError: the body has no sense of that name.
+        """
+        raise NotImplementedError
 
 
 class CallbackActuator(Actuator):
@@ -151,6 +195,11 @@ class UdpActuator(Actuator):
     Raises:
         ConfigError: the port cannot be, or the host is another machine.
     """
+
+    @classmethod
+    def at(cls, address: str, **options: Any) -> "UdpActuator":
+        """The port that `address` names, "9000"."""
+        return cls(int(address) if address.isdecimal() else -1, **options)
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
         if type(port) is not int or not 1 <= port <= 65535:

@@ -13,16 +13,17 @@ import numpy as np
 
 from ....perception.errors import ConfigError, SpecError, did_you_mean
 from ....perception.spec import PRESENT, Kind, Spec
+from ...registry import make
 from ..clock import Clock
 from ..reading import Reading
 from ..sensor import Sensor
-from .actuators import Actuator, Command
+from .actuators import Body, Command
 
 
 class BodySensor(Sensor):
     """A sense of the body; `BodyActuator.sensors` makes it. What the body does not sense ages, as with a device.
 
-    An instruction is handed over when it changes, so that it is not told anew at every step. It never ages, so it is
+    An instruction is handed over when it changes, so that it is not an event at every step. It never ages, so it is
     forgotten where the body says that it is absent.
     """
 
@@ -51,7 +52,7 @@ class BodySensor(Sensor):
             self._newest = None
 
 
-class BodyActuator(Actuator):
+class BodyActuator(Body):
     """Steps a Gymnasium environment with every action that is sent.
 
     Args:
@@ -80,16 +81,12 @@ class BodyActuator(Actuator):
         self._steps = 0
         self._report: dict[str, Any] = {}
 
+    @classmethod
+    def at(cls, address: str, **options: Any) -> "BodyActuator":
+        """The environment of that id, made with those options."""
+        return cls(make(address, **options))
+
     def sensors(self, names: Iterable[str] | None = None, max_age_s: float | None = None) -> dict[str, Sensor]:
-        """Sensors for a rig that see and hear what the body does.
-
-        Args:
-            names: which senses of the body; all of them where nothing is said.
-            max_age_s: see `Sensor`.
-
-        Raises:
-            ConfigError: the body has no sense of that name.
-        """
         chosen = self.senses.names if names is None else tuple(names)
         for name in chosen:
             if name not in self.senses:

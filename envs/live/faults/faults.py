@@ -1,4 +1,4 @@
-"""What goes wrong with cameras, microphones and told texts, as data: lists of these are the scripts of `scripted.py`.
+"""What goes wrong with cameras, microphones and instructions, as data: lists of these are the scripts of `scripted.py`.
 
 Each fault is on from `at_s` for `for_s` seconds of the script's time. Several may be on at once; they act in the order
 of the list. docs/how/faults.md says what a rig must make of each; a test plays every case. A fault of your own is a
@@ -22,7 +22,7 @@ class Take:
 
     Attributes:
         time_s: when the world was like that, in the script's time.
-        content: what the device saw, heard or was told.
+        content: what the device saw, heard or read.
         number: its number.
         captured_s: the capture time that the device claims.
         arrives_s: when `read` returns it.
@@ -165,7 +165,7 @@ class OpensSlowly(Fault):
 
 
 class NotInstalled(Fault):
-    """The device's driver is not installed, which no new attempt can mend."""
+    """The device's driver is not installed, which no new attempt can fix."""
 
     def refuse(self) -> None:
         raise MissingExtraError("The script's driver is not installed; there is no cure.")
@@ -226,7 +226,7 @@ class DigitalSilence(Fault):
 
 
 class Overflows(Fault):
-    """Nobody fetched the data in time: what was sensed while the fault is on is lost, which the source tells once."""
+    """Nobody fetched the data in time: what was sensed while the fault is on is lost, which is one event."""
 
     def change(self, take: Take, last: Take | None) -> None:
         take.is_lost = True

@@ -1,7 +1,7 @@
 """Scripted sensors: a device that senses known content at a known rate and fails when its `Script` says so.
 
 `ScriptedSensor` plays a script on any clock without a thread: on a `VirtualClock` an hour of faults takes a second and
-is the same every time. It goes through the same `Inbox` and `Watchdog` as a real sensor. For the real threads there
+is the same every time. It goes through the same `Inbox` and `RetryTimer` as a real sensor. For the real threads there
 is `Script.source`, which is made for `ThreadedSensor`.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ....perception.errors import ConfigError, SenseweaveError
 from ....perception.spec import Kind
-from ..backoff import Patience, Watchdog
+from ..backoff import Backoff, RetryTimer
 from ..clock import NS_PER_S, Clock, to_ns
 from ..inbox import Inbox
 from ..reading import Event, Reading, without_limit
@@ -27,7 +27,7 @@ from .faults import Fault, Take
 NEVER_NS = 2**63 - 1
 """A time after every other."""
 
-LONGEST_READ_S = 0.1
+MAX_READ_S = 0.1
 """How long a scripted `read` waits for something to come, unless a fault makes it hang."""
 
 
@@ -109,7 +109,7 @@ class Script:
         return time_s + 1.0 / (self.rate_hz * math.prod(fault.pace() for fault in self.on(time_s)))
 
     def take(self, time_s: float) -> Take:
-        """What the device senses at a time. Each fault's notes are told once.
+        """What the device senses at a time. Each fault's notes come once.
 
         Raises:
             Exception: what the faults raise.
@@ -118,11 +118,11 @@ class Script:
         take = Take(time_s, self.content(number), number, captured_s=time_s, arrives_s=time_s)
         for i, fault in enumerate(self.faults):
             if fault.is_on(time_s):
-                told = len(take.notes)
+                noted = len(take.notes)
                 fault.change(take, self._last)
                 if i in self._noted:
-                    del take.notes[told:]
-                elif take.notes[told:]:
+                    del take.notes[noted:]
+                elif take.notes[noted:]:
                     self._noted.add(i)
         if not take.is_lost:
             self._last = take
@@ -175,7 +175,7 @@ class ScriptedSource(Source):
 
     def _wait_until(self, time_s: float, now_s: float) -> bool:
         """Waits for a moment of the script, but not long; whether it has come."""
-        until_s = min(time_s, now_s + LONGEST_READ_S)
+        until_s = min(time_s, now_s + MAX_READ_S)
         self.clock.sleep_until_ns(self.script.moment_ns(until_s))
         return until_s == time_s
 
@@ -187,7 +187,7 @@ class ScriptedSensor(Sensor):
         name: see `Sensor`.
         script: the device's life.
         max_age_s: see `Sensor`.
-        patience: see `ThreadedSensor`.
+        backoff: see `ThreadedSensor`.
         unchanged_s: see `ThreadedSensor`.
 
     Attributes:
@@ -200,14 +200,14 @@ class ScriptedSensor(Sensor):
         script: Script,
         *,
         max_age_s: float | None = None,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
         unchanged_s: float | None = None,
     ) -> None:
         super().__init__(name, script.kind, max_age_s)
         self.script = script
         self.inbox = Inbox(name, script.kind, unchanged_s)
-        self._patience = patience or Patience()
-        self._watchdog = Watchdog(self._patience)
+        self._backoff = backoff or Backoff()
+        self._retry = RetryTimer(self._backoff)
         self._play: Iterator[int] | None = None
         self._next_ns = 0
 
@@ -234,23 +234,23 @@ class ScriptedSensor(Sensor):
         is_over = False
         while not is_over:
             hung_until_ns = [until_ns for until_ns in hung_until_ns if until_ns > self._next_ns]
-            if len(hung_until_ns) < self._patience.most_hung:
-                self._watchdog.begin(self._next_ns)
+            if len(hung_until_ns) < self._backoff.max_hung:
+                self._retry.begin(self._next_ns)
                 try:
                     blocked_until_ns = yield from self._attempt()
                     if blocked_until_ns > self._next_ns:
                         hung_until_ns.append(blocked_until_ns)
-                        self._tell("hung", "Its driver, by the script, does not return.")
+                        self._add_event("hung", "Its driver, by the script, does not return.")
                 except SourceError as error:
                     is_over = isinstance(error, SourceEndedError)
-                    self._tell("ended" if is_over else "failed", str(error))
+                    self._add_event("ended" if is_over else "failed", str(error))
                 except SenseweaveError as error:
                     is_over = True
-                    self._tell("failed", str(error))
-                    self._tell("ended", "To open it again would be useless.")
+                    self._add_event("failed", str(error))
+                    self._add_event("ended", "To open it again would be useless.")
                 except Exception as error:  # as in `ThreadedSensor`: a driver may raise anything
-                    self._tell("failed", f"{type(error).__name__}: {error}")
-            yield self._next_ns + self._watchdog.end()
+                    self._add_event("failed", f"{type(error).__name__}: {error}")
+            yield self._next_ns + self._retry.end()
         while True:
             yield NEVER_NS
 
@@ -275,27 +275,27 @@ class ScriptedSensor(Sensor):
             if not (yield from self._reach(take.arrives_s)):
                 return (yield from self._bear(take.arrives_s)) if take.is_blocking else 0
             for kind, detail in take.notes:
-                self._tell(kind, detail)
+                self._add_event(kind, detail)
             reading = script.reading(take)
             if reading is not None and self.inbox.offer(reading, self._next_ns):
-                if not self._watchdog.has_started:
-                    self._tell("opened", f"Attempt {self._watchdog.attempts}.")
-                self._watchdog.feed(self._next_ns)
+                if not self._retry.has_started:
+                    self._add_event("opened", f"Attempt {self._retry.attempts}.")
+                self._retry.feed(self._next_ns)
 
     def _reach(self, time_s: float) -> Generator[int, None, bool]:
         """Goes on to a moment of the script; False at the deadline, if that is missed before."""
         target_ns = max(self._next_ns, self.script.moment_ns(time_s))
-        is_in_time = target_ns <= self._watchdog.deadline_ns
-        yield target_ns if is_in_time else max(self._next_ns, self._watchdog.deadline_ns)
+        is_in_time = target_ns <= self._retry.deadline_ns
+        yield target_ns if is_in_time else max(self._next_ns, self._retry.deadline_ns)
         if not is_in_time:
-            self._tell("stalled", self._watchdog.missed())
+            self._add_event("stalled", self._retry.missed())
         return is_in_time
 
     def _bear(self, time_s: float) -> Generator[int, None, int]:
         """Waits for a call of the driver that lasts until `time_s`, no longer than the grace; returns when it ends."""
         until_ns = self.script.moment_ns(time_s)
-        yield min(until_ns, self._next_ns + to_ns(self._patience.grace_s))
+        yield min(until_ns, self._next_ns + to_ns(self._backoff.grace_s))
         return until_ns
 
-    def _tell(self, kind: str, detail: str) -> None:
-        self.inbox.tell(self._next_ns, kind, detail)
+    def _add_event(self, kind: str, detail: str) -> None:
+        self.inbox.add_event(self._next_ns, kind, detail)

@@ -9,7 +9,7 @@ import os
 import platform
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ....perception.errors import ConfigError
 from ....perception.spec import Camera
@@ -30,13 +30,13 @@ SEQUENCE_RATE_HZ = 30.0
 FROZEN_S = 5.0
 """After so many seconds of equal frames a device that is plugged in counts as frozen."""
 
-LONGEST_WAIT_NS = 100_000_000
+MAX_WAIT_NS = 100_000_000
 """A read of a file waits no longer, so that the sensor can be stopped."""
 
-LONGEST_CATCH_UP_NS = 50_000_000
+MAX_CATCH_UP_NS = 50_000_000
 """How long frames that have piled up are skipped in one read."""
 
-MOST_BEHIND_NS = 2 * NS_PER_S
+MAX_LAG_NS = 2 * NS_PER_S
 """A file that is this late (the computer slept) goes on where it was instead of skipping."""
 
 
@@ -55,6 +55,13 @@ class CameraSource(Source):
     Raises:
         ConfigError: an option is out of its range, or an address begins with an unknown scheme.
     """
+
+    kinds = (Camera,)
+
+    @classmethod
+    def at(cls, address: str, kind: Any, *, loop: bool = False, **_: Any) -> Self:
+        """The camera, file or stream that `address` names."""
+        return cls(address, kind, loop=loop)
 
     def __init__(
         self,
@@ -77,6 +84,7 @@ class CameraSource(Source):
         self.rate_hz = rate_hz
         self.is_address = "://" in self.source
         self.is_device = not self.is_address and re.fullmatch(r"\d+|/dev/video\d+", self.source) is not None
+        self.unchanged_s = FROZEN_S if self.is_device else None
         if self.is_address and self.source.split("://")[0].lower() not in SCHEMES:
             raise ConfigError(f'A camera\'s address must begin with one of {", ".join(SCHEMES)}; got "{self.source}".')
         self._timeouts_ms = round(open_timeout_s * 1000), round(read_timeout_s * 1000)
@@ -146,11 +154,11 @@ class CameraSource(Source):
         due_ns = self._start_ns + self._number * self._period_ns
         now_ns = self.clock.now_ns()
         if due_ns > now_ns:
-            self.clock.sleep_until_ns(min(due_ns, now_ns + LONGEST_WAIT_NS))
+            self.clock.sleep_until_ns(min(due_ns, now_ns + MAX_WAIT_NS))
             now_ns = self.clock.now_ns()
             if due_ns > now_ns:
                 return None
-        if now_ns - due_ns > MOST_BEHIND_NS:
+        if now_ns - due_ns > MAX_LAG_NS:
             self._start_ns += now_ns - due_ns
         newest = (now_ns - self._start_ns) // self._period_ns
         self._grab_of_file()
@@ -183,7 +191,7 @@ class CameraSource(Source):
             captured_ns = self.clock.now_ns()
             self._number += 1
             was_waiting = captured_ns - before_ns < self._period_ns * 3 // 10
-            if not was_waiting or captured_ns - began_ns > LONGEST_CATCH_UP_NS:
+            if not was_waiting or captured_ns - began_ns > MAX_CATCH_UP_NS:
                 return self._retrieve(captured_ns, self._number - 1)
             before_ns = captured_ns
 
@@ -218,14 +226,7 @@ def camera_sensor(
     Raises:
         ConfigError: see `CameraSource`.
     """
-    first = CameraSource(source, kind, **options)
-    return ThreadedSensor(
-        name,
-        kind,
-        lambda: CameraSource(source, kind, **options),
-        max_age_s=max_age_s,
-        unchanged_s=FROZEN_S if first.is_device else None,
-    )
+    return ThreadedSensor.of(name, kind, lambda: CameraSource(source, kind, **options), max_age_s=max_age_s)
 
 
 def load_opencv() -> Any:

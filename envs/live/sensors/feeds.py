@@ -21,10 +21,10 @@ from .resample import load_av
 BLOCK_S = 0.01
 """How much sound a block has, about."""
 
-LONGEST_WAIT_S = 0.1
+MAX_WAIT_S = 0.1
 """No read waits longer."""
 
-MOST_BEHIND_NS = NS_PER_S
+MAX_LAG_NS = NS_PER_S
 """A file that is this late (the computer slept) goes on where it was, instead of giving everything at once."""
 
 
@@ -35,13 +35,13 @@ class Block:
     Attributes:
         samples: int16 (c, n).
         end: how many samples the device has taken to the end of this block, with those that were lost.
-        told_ns: when the last sample was heard, as far as is known from this block alone.
+        reported_ns: when the last sample was heard, as far as is known from this block alone.
         has_unknown_loss: the device says that it lost samples before this block, but not how many.
     """
 
     samples: Int16[np.ndarray, "c n"]
     end: int
-    told_ns: int
+    reported_ns: int
     has_unknown_loss: bool = False
 
 
@@ -62,7 +62,7 @@ class Feed:
         """Opens it, see `Source.open`."""
         raise NotImplementedError
 
-    def read(self, timeout_s: float = LONGEST_WAIT_S) -> Block | None:
+    def read(self, timeout_s: float = MAX_WAIT_S) -> Block | None:
         """The next block; None if none comes within the time-out. See `Source.read` for what it raises."""
         raise NotImplementedError
 
@@ -93,7 +93,7 @@ class FileFeed(Feed):
         self._rewind()
         self._start_ns = clock.now_ns()
 
-    def read(self, timeout_s: float = LONGEST_WAIT_S) -> Block | None:
+    def read(self, timeout_s: float = MAX_WAIT_S) -> Block | None:
         now_ns = self._clock.now_ns()
         wanted_ns = self._time_ns(self._given + max(1, round(BLOCK_S * self.rate_hz)))
         if wanted_ns > now_ns:
@@ -101,7 +101,7 @@ class FileFeed(Feed):
             now_ns = self._clock.now_ns()
             if wanted_ns > now_ns:
                 return None
-        if now_ns - wanted_ns > MOST_BEHIND_NS:
+        if now_ns - wanted_ns > MAX_LAG_NS:
             self._start_ns += now_ns - wanted_ns
         count = (now_ns - self._start_ns) * self.rate_hz // NS_PER_S - self._given
         while self._ready < count and self._decode():

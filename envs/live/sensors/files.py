@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from ....perception.errors import ConfigError
+from ..scheme import unknown_scheme
+from .registry import SOURCES
 
 
 def require_file(device: str, path: str) -> None:
@@ -20,7 +22,8 @@ def require_file(device: str, path: str) -> None:
         if Path(path).is_dir():
             problem = "is a folder"
         elif not Path(path).is_file():
-            problem = "does not exist"
+            scheme = unknown_scheme(path, SOURCES)
+            problem = "does not exist" if scheme is None else f'does not exist, and there is no source "{scheme}"'
         elif not os.access(path, os.R_OK):
             problem = "may not be read by this user"
         else:

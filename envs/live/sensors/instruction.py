@@ -8,12 +8,12 @@ import os
 import re
 import select
 import sys
-from typing import IO, Any
+from typing import IO, Any, Self
 
 from ....perception.errors import ConfigError
 from ....perception.spec import Instruction
 from ....perception.tokenizer import default_tokenizer
-from ..backoff import Patience
+from ..backoff import Backoff
 from ..clock import NS_PER_S
 from ..reading import Reading
 from ..sensor import ThreadedSensor
@@ -25,10 +25,10 @@ STOP_WORDS = frozenset({"stop", "halt"})
 WAIT_S = 0.1
 """How long one read waits for something new."""
 
-LONGEST_LINE_BYTES = 4096
+MAX_LINE_BYTES = 4096
 """More without an end of line counts as a line."""
 
-AT_ITS_OWN_TIME = Patience(stall_s=float("inf"), start_up_s=float("inf"))
+NO_DEADLINE = Backoff(stall_s=float("inf"), start_up_s=float("inf"))
 """For senses that speak when they like: silence is no fault."""
 
 
@@ -37,7 +37,7 @@ def means_stop(text: str) -> bool:
     return re.sub(r"[\W_]+", "", text).lower() in STOP_WORDS
 
 
-class SpokenTo(Source):
+class InstructionSource(Source):
     """What all sources of instructions share: texts become readings, and "stop" becomes a note.
 
     Args:
@@ -47,6 +47,9 @@ class SpokenTo(Source):
         ConfigError: the vocabulary is not that of the tokenizer that ships with senseweave.
     """
 
+    kinds = (Instruction,)
+    backoff = NO_DEADLINE
+
     def __init__(self, kind: Instruction) -> None:
         if kind.vocab_size != default_tokenizer().vocab_size:
             raise ConfigError(
@@ -55,7 +58,7 @@ class SpokenTo(Source):
             )
         self.kind = kind
         self._number = 0
-        self._told_ns = -1
+        self._newest_ns = -1
         self._notes: list[tuple[str, str]] = []
 
     def take_notes(self) -> list[tuple[str, str]]:
@@ -76,17 +79,17 @@ class SpokenTo(Source):
         tokens, is_cut = default_tokenizer().encode(text, self.kind.max_tokens)
         if is_cut:
             self._notes.append(("warning", f'Only the beginning of "{text}" fits into {self.kind.max_tokens} tokens.'))
-        self._told_ns = max(said_ns, self._told_ns + 1)
+        self._newest_ns = max(said_ns, self._newest_ns + 1)
         self._number += 1
-        return Reading(tokens, self._told_ns, self._number - 1, text)
+        return Reading(tokens, self._newest_ns, self._number - 1, text)
 
 
-class TextSource(SpokenTo):
+class TextSource(InstructionSource):
     """One instruction, for good.
 
     Args:
         text: what to do.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
 
     Raises:
         ConfigError: `text` is empty or means "stop".
@@ -108,15 +111,20 @@ class TextSource(SpokenTo):
         return None
 
 
-class LinesSource(SpokenTo):
+class LinesSource(InstructionSource):
     """Lines of text as they come; after the end of the file the last one holds.
 
     The file descriptor is polled and read past Python's buffers, so that a program never waits for a line to end.
 
     Args:
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         file: with a file descriptor; standard input by default.
     """
+
+    @classmethod
+    def at(cls, address: str, kind: Any, **_: Any) -> Self:
+        """Standard input, whatever `address` says."""
+        return cls(kind)
 
     def __init__(self, kind: Instruction, file: IO[Any] | None = None) -> None:
         super().__init__(kind)
@@ -146,7 +154,7 @@ class LinesSource(SpokenTo):
 
     def _receive(self) -> None:
         try:
-            received = os.read(self._descriptor, LONGEST_LINE_BYTES)
+            received = os.read(self._descriptor, MAX_LINE_BYTES)
         except OSError:  # a terminal that was closed
             received = b""
         self._has_ended = not received
@@ -154,7 +162,7 @@ class LinesSource(SpokenTo):
 
     def _take_line(self) -> str | None:
         line, end, rest = self._bytes.partition(b"\n")
-        if not end and not (self._has_ended and line) and len(line) < LONGEST_LINE_BYTES:
+        if not end and not (self._has_ended and line) and len(line) < MAX_LINE_BYTES:
             return None
         self._bytes = rest
         return line.decode("utf-8", errors="replace")
@@ -165,15 +173,11 @@ def instruction_sensor(name: str, kind: Instruction, address: str | int) -> Thre
 
     Args:
         name: the sense.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         address: the text; or "-" for lines of standard input.
 
     Raises:
-        ConfigError: see `TextSource` and `SpokenTo`.
+        ConfigError: see `TextSource` and `InstructionSource`.
     """
     text = str(address)
-    if text == "-":
-        LinesSource(kind)
-        return ThreadedSensor(name, kind, lambda: LinesSource(kind), patience=AT_ITS_OWN_TIME)
-    TextSource(text, kind)
-    return ThreadedSensor(name, kind, lambda: TextSource(text, kind), patience=AT_ITS_OWN_TIME)
+    return ThreadedSensor.of(name, kind, lambda: LinesSource(kind) if text == "-" else TextSource(text, kind))

@@ -7,7 +7,7 @@ c channels, n samples
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Int16
@@ -35,10 +35,10 @@ FILE_ENDINGS = frozenset(
 SILENT_S = 5.0
 """After so many seconds of nothing but zeros a device is probably muted: a real microphone has noise."""
 
-MOST_BLOCKS = 50
+MAX_BLOCKS = 50
 """A read takes no more of what is waiting: some virtual devices deliver as fast as they are asked."""
 
-WORST_DRIFT_PPM = 500.0
+MAX_DRIFT_PPM = 500.0
 """Sound cards are within 100 millionths of their rate; beyond this something is wrong."""
 
 
@@ -57,6 +57,13 @@ class MicrophoneSource(Source):
     Raises:
         ConfigError: `source` is empty.
     """
+
+    kinds = (Microphone,)
+
+    @classmethod
+    def at(cls, address: str, kind: Any, *, loop: bool = False, tap: SoundTap | None = None, **_: Any) -> Self:
+        """The device or file that `address` names; the tap hears it too."""
+        return cls(address, kind, loop=loop, tap=tap)
 
     def __init__(
         self,
@@ -79,7 +86,7 @@ class MicrophoneSource(Source):
         self._window: Int16[np.ndarray, "c n"] = np.zeros((kind.channels, kind.samples), np.int16)
         self._end = 0
         self._lost = 0
-        self._lost_told_ns: int | None = None
+        self._loss_noted_ns: int | None = None
         self._zeros = 0
         self._notes: list[tuple[str, str]] = []
 
@@ -99,11 +106,11 @@ class MicrophoneSource(Source):
         if block is None:
             return None
         heard_ns = self._take(block)
-        for _ in range(MOST_BLOCKS if self.feed.is_live else 0):
+        for _ in range(MAX_BLOCKS if self.feed.is_live else 0):
             if (block := self.feed.read(0.0)) is None:
                 break
             heard_ns = self._take(block)
-        self._tell()
+        self._note_troubles()
         if self._resampler.given < self.kind.samples:
             return None
         content = self._window.astype(np.float32) / np.float32(32768)
@@ -134,8 +141,8 @@ class MicrophoneSource(Source):
         self._zeros = 0 if block.samples.any() else self._zeros + block.samples.shape[1]
         self._push(block.samples)
         if not self.feed.is_live:
-            return block.told_ns
-        return self._times.heard_ns(block.end, block.told_ns)
+            return block.reported_ns
+        return self._times.heard_ns(block.end, block.reported_ns)
 
     def _push(self, sound: Int16[np.ndarray, "c n"]) -> None:
         if self.tap is not None:
@@ -144,19 +151,19 @@ class MicrophoneSource(Source):
         if ready.shape[1]:
             self._window = np.concatenate([self._window[:, ready.shape[1] :], ready], axis=1)
 
-    def _tell(self) -> None:
+    def _note_troubles(self) -> None:
         now_ns = self.clock.now_ns()
-        if self._lost and (self._lost_told_ns is None or now_ns - self._lost_told_ns > 1e9):
+        if self._lost and (self._loss_noted_ns is None or now_ns - self._loss_noted_ns > 1e9):
             lost_ms = 1000 * self._lost / self.feed.rate_hz
             self._notes.append(("overflow", f"Sound was lost, {lost_ms:.0f} ms or more; the computer is too busy."))
-            self._lost, self._lost_told_ns = 0, now_ns
+            self._lost, self._loss_noted_ns = 0, now_ns
         if not self.feed.is_live:
             return
         if self._zeros >= SILENT_S * self.feed.rate_hz:
             self._warn(
                 f'"{self.source}" gives nothing but zeros; is it muted, or may this program not use the microphone'
             )
-        if self._end > 60 * self.feed.rate_hz and abs(self.drift_ppm) > WORST_DRIFT_PPM:
+        if self._end > 60 * self.feed.rate_hz and abs(self.drift_ppm) > MAX_DRIFT_PPM:
             self._warn(f'"{self.source}" does not keep its rate of {self.feed.rate_hz} Hz')
 
     def _warn(self, sentence: str) -> None:
@@ -178,8 +185,7 @@ def microphone_sensor(
     Raises:
         ConfigError: see `MicrophoneSource`.
     """
-    MicrophoneSource(source, kind, **options)
-    return ThreadedSensor(name, kind, lambda: MicrophoneSource(source, kind, **options), max_age_s=max_age_s)
+    return ThreadedSensor.of(name, kind, lambda: MicrophoneSource(source, kind, **options), max_age_s=max_age_s)
 
 
 def is_sound_file(source: str) -> bool:

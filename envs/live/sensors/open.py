@@ -1,7 +1,7 @@
 """From addresses to a rig: `open_sensors` makes a sensor of each, `make_live` is what `gymnasium.make` calls.
 
-An address is what a person types: a camera's index or URL, a microphone's name, a file, a text. What each sort accepts
-stands with its source (`camera.py`, `microphone.py`, `instruction.py`, `speech.py`), which is imported when it is used.
+An address is what a person types: a camera's index or URL, a microphone's name, a file, a text; or "zed:0", a source of
+`SOURCES` (registry.py) by its name. What each sort accepts stands with its source, which is imported when it is used.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,28 @@ from typing import Any
 from ....perception.errors import ConfigError, did_you_mean
 from ....perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from ....perception.tokenizer import default_tokenizer
+from ...contract import ACTIONS
 from ..rig import LiveRig
-from ..sensor import Sensor
+from ..scheme import split_scheme
+from ..sensor import Sensor, ThreadedSensor
+from .registry import SOURCES
 from .sound_tap import SoundTap
 
 Address = str | int | Mapping[str, str | int]
 """An address, or sense -> address where there are several senses of a kind."""
 
 SPEECH = "speech"
-"""The address of an instruction that is spoken."""
+"""The address of an instruction that is spoken, and the scheme of its source."""
 
-ACTION_NAMES = ("left", "right", "forward", "pickup", "drop", "toggle", "done")
-"""The actions of a rig that is made without any: those of Rooms."""
+_PLAIN: dict[type[Kind], dict[str | None, str]] = {
+    Camera: {None: "camera"},
+    Microphone: {None: "microphone"},
+    Instruction: {"-": "lines", SPEECH: SPEECH, None: "text"},
+}
+"""Kind -> the source of an address without a scheme: of these very words, and of any other address (None)."""
+
+EAR_KIND = Microphone(1, 1600, 16000)
+"""How a microphone is opened that serves speech alone."""
 
 
 def default_senses() -> Spec:
@@ -37,7 +47,10 @@ def open_sensors(
     camera: Address | None = None,
     microphone: Address | None = None,
     instruction: Address | None = None,
+    sources: Mapping[str, str] | None = None,
     phrases: Sequence[str] | None = None,
+    loop: bool = False,
+    ear: str | None = None,
 ) -> dict[str, Sensor]:
     """Makes sensors of addresses; no device is opened yet.
 
@@ -48,56 +61,79 @@ def open_sensors(
         instruction: the text, "-" for lines of standard input, or "speech" for what is said: for the only Instruction,
             or sense -> text. Speech is heard through the first microphone that has an address, or else through the
             default one, opened for it alone.
+        sources: sense -> address, for a sense of any kind; of a kind other than those three the address needs a scheme,
+            "lidar:/dev/ttyUSB0".
         phrases: what may be said, where an instruction is "speech"; `common_phrases` by default.
+        loop: a file begins again at its end.
+        ear: a name for `microphone` where it serves speech alone and no sense: the sensor gets it. None: it serves a
+            sense, and speech too if there is any.
 
     Returns:
-        Sense -> sensor, for those that have an address.
+        Sense -> sensor, for those that have an address; `ear` -> sensor where one is asked for.
 
     Raises:
-        ConfigError: an address is for a sense that is not there, there are several senses it could be for, several
-            senses are told by speech, or there are phrases that nobody listens for.
+        ConfigError: an address is for a sense that is not there, there are several senses it could be for, its source
+            gives something else, several senses are told by speech, or there are phrases that nobody listens for.
         MissingExtraError: "speech" needs the extra `speech`.
     """
-    seen = _by_sense(senses, "camera", Camera, camera)
-    heard = _by_sense(senses, "microphone", Microphone, microphone)
-    told = _by_sense(senses, "instruction", Instruction, instruction)
-    spoken = [name for name, address in told.items() if address == SPEECH]
+    kinds: dict[str, Kind] = dict(senses)
+    addresses = _by_sense(senses, "camera", Camera, camera)
+    if ear is None or microphone is None:
+        addresses |= _by_sense(senses, "microphone", Microphone, microphone)
+    else:
+        kinds[ear] = EAR_KIND
+        addresses |= {ear: str(microphone)}
+    addresses |= _by_sense(senses, "instruction", Instruction, instruction)
+    addresses |= _checked(senses, sources or {}, addresses)
+    heard = [name for name in addresses if isinstance(kinds[name], Microphone)]
+    spoken = [name for name in addresses if _source_of(addresses[name], kinds[name])[0] == SPEECH]
     if len(spoken) > 1:
         raise ConfigError(f'Only one sense can be told by "{SPEECH}"; got {", ".join(spoken)}. Give the others a text.')
     if phrases is not None and not spoken:
         raise ConfigError(f'`phrases` are for an instruction that is "{SPEECH}", and there is none; leave them out.')
     tap = SoundTap() if spoken and heard else None
-    ear = next(iter(heard), None)
-    sensors = {name: _seen(name, senses[name], address) for name, address in seen.items()}
-    sensors |= {
-        name: _heard(name, senses[name], address, tap if name == ear else None) for name, address in heard.items()
+    tapped = {*spoken, *heard[:1]}
+    return {
+        name: sensor_at(name, kinds[name], address, loop=loop, tap=tap if name in tapped else None, phrases=phrases)
+        for name, address in addresses.items()
     }
-    return sensors | {name: _told(name, senses[name], address, tap, phrases) for name, address in told.items()}
 
 
-def _seen(name: str, kind: Any, address: str | int) -> Sensor:
-    from .camera import camera_sensor
+def sensor_at(name: str, kind: Kind, address: str | int, **options: Any) -> ThreadedSensor:
+    """The supervised sensor of one address.
 
-    return camera_sensor(name, kind, address)
+    Args:
+        name: the sense.
+        kind: what its readings must be.
+        address: see `open_sensors`.
+        **options: see `Source.at`.
 
-
-def _heard(name: str, kind: Any, address: str | int, tap: SoundTap | None) -> Sensor:
-    from .microphone import microphone_sensor
-
-    return microphone_sensor(name, kind, address, tap=tap)
-
-
-def _told(name: str, kind: Any, address: str | int, tap: SoundTap | None, phrases: Sequence[str] | None) -> Sensor:
-    if address == SPEECH:
-        from .speech import speech_sensor
-
-        return speech_sensor(name, kind, tap, phrases)
-    from .instruction import instruction_sensor
-
-    return instruction_sensor(name, kind, address)
+    Raises:
+        SenseweaveError: the address cannot be, or its source gives something else.
+    """
+    scheme, rest = _source_of(str(address), kind)
+    source = SOURCES[scheme]
+    if source.kinds and not isinstance(kind, source.kinds):
+        given = " or ".join(known.__name__ for known in source.kinds)
+        raise ConfigError(f'The source "{scheme}" gives a {given}, but "{name}" is a {type(kind).__name__}.')
+    return ThreadedSensor.of(name, kind, lambda: source.at(rest, kind, **options))
 
 
-def _by_sense(senses: Spec, option: str, kind: type[Kind], address: Address | None) -> dict[str, str | int]:
+def _source_of(address: str, kind: Kind) -> tuple[str, str]:
+    """The name of an address's source, and the address as that source takes it."""
+    scheme, rest = split_scheme(address, SOURCES)
+    if scheme is not None:
+        return scheme, rest
+    plain = next((schemes for known, schemes in _PLAIN.items() if isinstance(kind, known)), None)
+    if plain is None:
+        raise ConfigError(
+            f'"{address}" does not name a source for a {type(kind).__name__}; write it before a colon, as in "zed:0". '
+            f"There are: {', '.join(SOURCES.all_names())}."
+        )
+    return (plain[address], "") if address in plain else (plain[None], address)
+
+
+def _by_sense(senses: Spec, option: str, kind: type[Kind], address: Address | None) -> dict[str, str]:
     """Sense -> address, with every sense of the right kind."""
     if address is None:
         return {}
@@ -106,13 +142,26 @@ def _by_sense(senses: Spec, option: str, kind: type[Kind], address: Address | No
         for name in address:
             if name not in known:
                 raise ConfigError(f'`{option}` names "{name}"; {did_you_mean(name, known)}')
-        return dict(address)
-    if len(known) != 1:
-        told = f"these: {', '.join(known)}" if known else "none"
+        return {name: str(each) for name, each in address.items()}
+    if not known:
         raise ConfigError(
-            f"`{option}` is for the only {kind.__name__} of the senses, and there are {told}; pass sense -> address."
+            f"`{option}` is for a {kind.__name__}, and there is none among the senses ({', '.join(senses)}); "
+            "leave it out."
         )
-    return {known[0]: address}
+    if len(known) > 1:
+        raise ConfigError(
+            f"`{option}` could be for any of these: {', '.join(known)}; say for which, sense -> address, by `sources`."
+        )
+    return {known[0]: str(address)}
+
+
+def _checked(senses: Spec, sources: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    for name in sources:
+        if name not in senses:
+            raise ConfigError(f'`sources` names "{name}", which is no sense; {did_you_mean(name, senses)}')
+        if name in others:
+            raise ConfigError(f'"{name}" has two addresses, {others[name]} and {sources[name]}; leave one of them out.')
+    return dict(sources)
 
 
 def make_live(
@@ -123,6 +172,7 @@ def make_live(
     sensors: Mapping[str, Sensor] | None = None,
     phrases: Sequence[str] | None = None,
     action_names: tuple[str, ...] | None = None,
+    sources: Mapping[str, str] | None = None,
     **options: Any,
 ) -> LiveRig:
     """Makes "senseweave/Live-v0".
@@ -135,6 +185,7 @@ def make_live(
         sensors: sensors that exist already, beside or instead of those made from addresses.
         phrases: see `open_sensors`.
         action_names: those of Rooms where nothing is said and there is no `action_space` either.
+        sources: see `open_sensors`.
         **options: those of `LiveRig`.
 
     Raises:
@@ -143,7 +194,9 @@ def make_live(
     senses = default_senses() if senses is None else senses
     if not isinstance(senses, Spec):
         raise ConfigError(f"`senses` must be a Spec, such as Spec(camera=Camera(64, 64)); got {senses!r}.")
-    made = open_sensors(senses, camera=camera, microphone=microphone, instruction=instruction, phrases=phrases)
+    made = open_sensors(
+        senses, camera=camera, microphone=microphone, instruction=instruction, sources=sources, phrases=phrases
+    )
     if action_names is None:
-        action_names = () if options.get("action_space") is not None else ACTION_NAMES
+        action_names = () if options.get("action_space") is not None else ACTIONS
     return LiveRig(senses, made | dict(sensors or {}), action_names=action_names, **options)

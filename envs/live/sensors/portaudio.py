@@ -1,6 +1,6 @@
 """`DeviceFeed`: a microphone through PortAudio, at the device's own rate.
 
-PortAudio's callback needs Python's lock, so it only copies a block into a bounded queue and counts. PortAudio lists the
+PortAudio's callback needs the GIL, so it only copies a block into a bounded queue and counts. PortAudio lists the
 devices once, when it starts; it is started anew, when no stream is open, so that what was plugged in later is found.
 """
 
@@ -14,12 +14,12 @@ from typing import Any
 from ....perception.errors import MissingExtraError
 from ..clock import NS_PER_S, Clock
 from ..source import SourceError
-from .feeds import BLOCK_S, LONGEST_WAIT_S, Block, Feed
+from .feeds import BLOCK_S, MAX_WAIT_S, Block, Feed
 
 QUEUE_S = 2.0
 """How much sound waits for a reader who is late; then the oldest is lost, and counted."""
 
-LARGEST_LATENCY_S = 1.0
+MAX_LATENCY_S = 1.0
 """Devices that claim to be later than this are not believed."""
 
 
@@ -79,7 +79,7 @@ class DeviceFeed(Feed):
             except (sounddevice.PortAudioError, ValueError) as error:
                 raise SourceError(f'The microphone "{device["name"]}" cannot be opened: {_reason(error)}.') from error
 
-    def read(self, timeout_s: float = LONGEST_WAIT_S) -> Block | None:
+    def read(self, timeout_s: float = MAX_WAIT_S) -> Block | None:
         if not self._blocks and timeout_s > 0:
             self._arrived.clear()
             if not self._blocks:
@@ -102,10 +102,10 @@ class DeviceFeed(Feed):
         now_ns = self._clock.now_ns()
         self._counted += count
         age_s = times.currentTime - times.inputBufferAdcTime - count / self.rate_hz
-        if not (times.inputBufferAdcTime > 0 and 0.0 <= age_s <= LARGEST_LATENCY_S):
+        if not (times.inputBufferAdcTime > 0 and 0.0 <= age_s <= MAX_LATENCY_S):
             age_s = 0.0
-        told_ns = now_ns - round(age_s * NS_PER_S)
-        self._blocks.append(Block(heard.T.copy(), self._counted, told_ns, bool(status.input_overflow)))
+        reported_ns = now_ns - round(age_s * NS_PER_S)
+        self._blocks.append(Block(heard.T.copy(), self._counted, reported_ns, bool(status.input_overflow)))
         self._arrived.set()
 
     def _find(self, sounddevice: Any) -> dict[str, Any]:
@@ -152,14 +152,14 @@ def microphone_names(sounddevice: Any) -> list[str]:
 
 def _reason(error: Exception) -> str:
     """PortAudio's words, without its numbers."""
-    told = str(error.args[0] if error.args else error)
-    return told.removeprefix("Error opening InputStream: ").partition(" [PaErrorCode")[0].rstrip(".")
+    message = str(error.args[0] if error.args else error)
+    return message.removeprefix("Error opening InputStream: ").partition(" [PaErrorCode")[0].rstrip(".")
 
 
 def _silence(library: str, setter: str) -> None:
     """Takes from a C library its habit of writing to standard error, where it can be.
 
-    It is given `getpid` to call instead of printing: a function that ignores what it is told, needs no Python, and so
+    It is given `getpid` to call instead of printing: a function that ignores its arguments, needs no Python, and so
     may be called by any thread, also while the program ends.
     """
     name = ctypes.util.find_library(library)

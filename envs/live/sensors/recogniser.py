@@ -5,7 +5,7 @@ things are asked of a phrase: that its words fit as well as words that were real
 said beside them ("do not go to the red ball" ends with a phrase). Otherwise nothing was understood.
 
 This runs in a process of its own that `speech.py` starts (`python -m`, with the name of this module): decoding would
-hold Python's lock for milliseconds, and silero changes torch's settings. Through standard input come the phrases, as a
+hold the GIL for milliseconds, and silero changes torch's settings. Through standard input come the phrases, as a
 line of JSON, and then the sound, int16 mono at 16 kHz; lines of JSON go out.
 
 n samples
@@ -37,10 +37,10 @@ SPEECH_BEGINS, SPEECH_ENDS = 0.5, 0.35
 PAUSE_S = 0.4
 """So much without speech ends an utterance."""
 
-BEFORE_S, LEAST_S, MOST_S = 0.4, 0.15, 8.0
+BEFORE_S, MIN_S, MAX_S = 0.4, 0.15, 8.0
 """What is kept from before the beginning; the shortest speech and the longest utterance."""
 
-WORST_WORD, MEAN_WORD, MOST_UNSAID_S = -2.5, -1.4, 0.2
+MIN_WORD, MIN_MEAN, MAX_UNSAID_S = -2.5, -1.4, 0.2
 """How far a phrase's words may be behind the best possible sounds, as log10 of likelihood per frame of 10 ms: the worst
 of them, and all together; and how many seconds of speech at a stretch may lie outside them.
 
@@ -48,7 +48,7 @@ benchmarks/speech_commands.py chose them with some synthesised voices and measur
 they make mistakes rare, not impossible, and have not been tried with people.
 """
 
-WORST_HARMLESS, MEAN_HARMLESS = -2.3, -1.7
+MIN_WORD_HARMLESS, MIN_MEAN_HARMLESS = -2.3, -1.7
 """The same for words such as "stop", which may have something else beside them: a stop too many does no harm."""
 
 LITTLE_WORDS = frozenset(["a", "the", "go", "to", "up", "in", "on", "of", "your", "next", "you"])
@@ -62,7 +62,7 @@ class Heard:
     Attributes:
         text: the phrase, as it is in the list; "" if none was understood.
         guess: what was nearest, the phrase or its beginning.
-        worst: the worst fit of a word that is not little; see WORST_WORD.
+        worst: the worst fit of a word that is not little; see MIN_WORD.
         mean: the mean fit of its words.
         unsaid_s: the longest stretch of speech that is in none of its words.
     """
@@ -87,8 +87,8 @@ class _Word:
 def fits(worst: float, mean: float, unsaid_s: float, *, is_harmless: bool) -> bool:
     """Whether a phrase fits what was said well enough to be taken for it; see `Heard`."""
     if is_harmless:
-        return worst >= WORST_HARMLESS and mean >= MEAN_HARMLESS
-    return worst >= WORST_WORD and mean >= MEAN_WORD and unsaid_s <= MOST_UNSAID_S
+        return worst >= MIN_WORD_HARMLESS and mean >= MIN_MEAN_HARMLESS
+    return worst >= MIN_WORD and mean >= MIN_MEAN and unsaid_s <= MAX_UNSAID_S
 
 
 def _longest_outside(words: Sequence[_Word], is_speech: Sequence[bool]) -> float:
@@ -168,7 +168,7 @@ class Recogniser:
         while len(self._rest) >= CHUNK:
             chunk, self._rest = self._rest[:CHUNK], self._rest[CHUNK:]
             if self._ends_with(chunk, self._speech(chunk)):
-                if sum(self._is_speech) * CHUNK >= LEAST_S * RATE_HZ:
+                if sum(self._is_speech) * CHUNK >= MIN_S * RATE_HZ:
                     heard.append(self.understand(np.concatenate(self._utterance), self._is_speech))
                 self._utterance = []
         return heard
@@ -222,7 +222,7 @@ class Recogniser:
         self._is_speech.append(probability >= SPEECH_ENDS)
         self._quiet_chunks = 0 if self._is_speech[-1] else self._quiet_chunks + 1
         is_pause = self._quiet_chunks * CHUNK >= PAUSE_S * RATE_HZ
-        return is_pause or len(self._utterance) * CHUNK >= MOST_S * RATE_HZ
+        return is_pause or len(self._utterance) * CHUNK >= MAX_S * RATE_HZ
 
 
 def main(sound: IO[bytes], answers: IO[str]) -> int:

@@ -12,7 +12,7 @@ from jaxtyping import Int16
 from ..clock import Clock
 from .resample import StreamResampler, mix
 
-LONGEST_S = 10.0
+MAX_WAITING_S = 10.0
 """How much sound waits to be fetched."""
 
 
@@ -47,7 +47,7 @@ class SoundTap:
         with self._lock:
             self._pieces.append(piece)
             self._waiting += len(piece)
-            while self._waiting > LONGEST_S * self.rate_hz:
+            while self._waiting > MAX_WAITING_S * self.rate_hz:
                 oldest = self._pieces.popleft()
                 self._waiting -= len(oldest)
                 self.lost += len(oldest)

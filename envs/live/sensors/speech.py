@@ -12,13 +12,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any, Self
 
 from ....perception.errors import ConfigError, MissingExtraError
 from ....perception.spec import Instruction, Microphone
 from ..reading import Reading
 from ..sensor import ThreadedSensor
 from ..source import SourceError
-from .instruction import AT_ITS_OWN_TIME, STOP_WORDS, WAIT_S, SpokenTo
+from .instruction import STOP_WORDS, WAIT_S, InstructionSource
 from .microphone import MicrophoneSource
 from .phrases import common_phrases
 from .sound_tap import SoundTap
@@ -36,12 +37,12 @@ OWN_KIND = Microphone(1, RATE_HZ // 10, RATE_HZ)
 """How a microphone is opened that is for speech alone."""
 
 
-class SpeechSource(SpokenTo):
+class SpeechSource(InstructionSource):
     """What is said, of a list of phrases.
 
     Args:
         phrases: what may be said: the missions of a level, say.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         tap: where the sound comes from: that of a microphone that is open anyway.
         microphone: see `MicrophoneSource`; opened here, for speech alone, if there is no tap.
 
@@ -49,6 +50,13 @@ class SpeechSource(SpokenTo):
         ConfigError: there is no phrase.
         MissingExtraError: the extra `speech` is not installed.
     """
+
+    @classmethod
+    def at(
+        cls, address: str, kind: Any, *, tap: SoundTap | None = None, phrases: Sequence[str] | None = None, **_: Any
+    ) -> Self:
+        """What the tap hears, or else the microphone that `address` names; the default one where it names none."""
+        return cls(common_phrases() if phrases is None else phrases, kind, tap=tap, microphone=address or "default")
 
     def __init__(
         self,
@@ -72,10 +80,10 @@ class SpeechSource(SpokenTo):
         self.tap = tap
         self._process: subprocess.Popen[bytes] | None = None
         self._give_up_s = 0.0
-        self._is_told, self._is_listening, self._answers = False, False, b""
+        self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
 
     def open(self) -> None:
-        self._is_told, self._is_listening, self._answers = False, False, b""
+        self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "senseweave.envs.live.sensors.recogniser"],
             stdin=subprocess.PIPE,
@@ -107,12 +115,12 @@ class SpeechSource(SpokenTo):
         return self.hear(answer["text"], self.clock.now_ns())
 
     def _load(self) -> None:
-        """One step on the way to listening. What `open` noted is told by then, so a person knows to wait."""
-        if not self._is_told:
+        """One step on the way to listening. What `open` noted is shown by then, so a person knows to wait."""
+        if not self._has_sent_phrases:
             stops = sorted(STOP_WORDS)
             listed = {"phrases": [*self.phrases, *stops], "harmless": stops}
             self._send(json.dumps(listed).encode() + b"\n", START_UP_S, NOT_STARTED)
-            self._is_told = True
+            self._has_sent_phrases = True
         answer = self._answer(WAIT_S)
         if answer is None:
             if time.monotonic() > self._give_up_s:
@@ -125,7 +133,7 @@ class SpeechSource(SpokenTo):
             self._own.open()
         self.tap.pull(self.clock, 0.0)  # what was said before nobody listened to
         self._is_listening = True
-        self._notes.append(("ready", f'Listening for "stop" and {_told(self.phrases)}.'))
+        self._notes.append(("ready", f'Listening for "stop" and {_in_few_words(self.phrases)}.'))
 
     def close(self) -> None:
         if self._own is not None:
@@ -174,7 +182,7 @@ class SpeechSource(SpokenTo):
         return json.loads(line)
 
 
-def _told(phrases: Sequence[str]) -> str:
+def _in_few_words(phrases: Sequence[str]) -> str:
     """A list of phrases in a few words."""
     return f'{len(phrases):,} phrases such as "{phrases[0]}"' if len(phrases) > 1 else f'"{phrases[0]}"'
 
@@ -191,7 +199,7 @@ def speech_sensor(
 
     Args:
         name: the sense.
-        kind: see `SpokenTo`.
+        kind: see `InstructionSource`.
         tap: see `SpeechSource`.
         phrases: see `SpeechSource`; those of `common_phrases` where nobody says what may be said.
         microphone: see `SpeechSource`.
@@ -200,13 +208,7 @@ def speech_sensor(
         SenseweaveError: see `SpeechSource`.
     """
     phrases = common_phrases() if phrases is None else tuple(phrases)
-    SpeechSource(phrases, kind, tap=tap, microphone=microphone)
-    return ThreadedSensor(
-        name,
-        kind,
-        lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone),
-        patience=AT_ITS_OWN_TIME,
-    )
+    return ThreadedSensor.of(name, kind, lambda: SpeechSource(phrases, kind, tap=tap, microphone=microphone))
 
 
 def require_speech() -> None:

@@ -48,8 +48,8 @@ class RecordingFile:
         stream: Any = self._file
         self._writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
         self._writer.start(PROFILE, f"senseweave {importlib.metadata.version('senseweave')}")
-        told = {"format": FORMAT, "version": str(VERSION), "session": as_json(described).decode()}
-        self._writer.add_metadata("session", told)
+        metadata = {"format": FORMAT, "version": str(VERSION), "session": as_json(described).decode()}
+        self._writer.add_metadata("session", metadata)
         for topic, kind in [(TICKS, None), (EVENTS, None), *((SENSES + name, kind) for name, kind in senses.items())]:
             name, data = schema(kind)
             number = self._writer.register_schema(name, "jsonschema", data)

@@ -20,14 +20,14 @@ class RecordingQueue(Generic[Item]):
     """A queue with many writers and one reader.
 
     Args:
-        most_bytes: how much may wait.
+        max_bytes: how much may wait.
 
     Attributes:
         dropped: topic -> how many items did not fit.
     """
 
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
         self.dropped: collections.Counter[str] = collections.Counter()
         self._items: collections.deque[tuple[Item, int]] = collections.deque()
         self._bytes = 0
@@ -50,7 +50,7 @@ class RecordingQueue(Generic[Item]):
         with self._lock:
             if not self._is_open:
                 return False
-            if self._bytes + size_bytes > self.most_bytes * (FRAMES_SHARE if is_frame else 1.0):
+            if self._bytes + size_bytes > self.max_bytes * (FRAMES_SHARE if is_frame else 1.0):
                 self.dropped[topic] += 1
                 return False
             self._items.append((item, size_bytes))

@@ -26,7 +26,7 @@ from .file import RecordingFile
 from .format import EVENTS, SENSES, TICKS, Encoder, as_json
 from .queue import RecordingQueue
 
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 """How much may wait for the disk: 170 s of 64 x 64 pictures at 30 Hz, 2 s of 640 x 360."""
 
 FLUSH_S = 0.5
@@ -39,7 +39,7 @@ CLOSE_S = 10.0
 """How long `close` waits for a disk that does not answer."""
 
 TELL_AGAIN_S = 5.0
-"""Losses are told again after so long."""
+"""Losses are reported again after so long."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Recorder:
         policy: who acts, as plain JSON values: its run directory and identity, say.
         clock: the rig's.
         tell: called, from the recorder's thread, with a sentence when something is lost or the recording ends early.
-        most_bytes: how much may wait for the disk.
+        max_bytes: how much may wait for the disk.
 
     Attributes:
         path: the file.
@@ -87,17 +87,17 @@ class Recorder:
         policy: Mapping[str, Any] | None = None,
         clock: Clock | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
-        most_bytes: int = MOST_BYTES,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
-        if not (type(most_bytes) is int and most_bytes > 0):
-            raise ConfigError(f"`most_bytes` must be a whole number above 0; got {most_bytes!r}.")
+        if not (type(max_bytes) is int and max_bytes > 0):
+            raise ConfigError(f"`max_bytes` must be a whole number above 0; got {max_bytes!r}.")
         self.path = _file(Path(path))
         self.failure = ""
         self._clock = clock or SystemClock()
         self._tell = tell
-        self._queue: RecordingQueue[_Job] = RecordingQueue(most_bytes)
-        self._told: dict[str, int] = {}
-        self._told_s = -math.inf
+        self._queue: RecordingQueue[_Job] = RecordingQueue(max_bytes)
+        self._reported: dict[str, int] = {}
+        self._reported_s = -math.inf
         self._encoders = {SENSES + name: Encoder(name, kind) for name, kind in senses.items()}
         self._frames = frozenset(senses.of_kind(Camera))
         self._newest_ns: dict[str, int] = {}
@@ -128,7 +128,7 @@ class Recorder:
         policy: Mapping[str, Any] | None = None,
         tell: Callable[[str], object] = lambda sentence: None,
     ) -> Self:
-        """A recorder of a rig: give its `look_on` to the loop. Every reading of a device is recorded, not only those
+        """A recorder of a rig: give its `on_tick` to the loop. Every reading of a device is recorded, not only those
         that stood in an observation. See the class.
         """  # noqa: D205
         recorder = cls(
@@ -165,26 +165,26 @@ class Recorder:
             self._newest_ns[name] = reading.captured_ns
             self._put(SENSES + name, reading, self._clock.now_ns(), reading.content.nbytes, name in self._frames)
 
-    def look_on(self, tick: Tick) -> None:
+    def on_tick(self, tick: Tick) -> None:
         """Records a tick, its events, and those of its readings that are not recorded yet; returns at once."""
         moment = tick.moment
         for name, reading in moment.readings.items():
             if reading is not None:
                 self.offer(name, reading)
         self.note(moment.events)
-        sent, move = tick.sent, tick.move
+        sent = tick.sent
         record = {
             "time_ns": moment.time_ns,
             "captured_ns": {name: None if part is None else part.captured_ns for name, part in moment.readings.items()},
             "ages_s": {name: _or_none(age_s) for name, age_s in moment.ages_s.items()},
             "action": None if sent is None else sent.action,
-            "name": "" if sent is None else sent.name,
+            "name": tick.action_name,
             "tick": None if sent is None else sent.tick,
             "sent_ns": None if sent is None else sent.time_ns,
             "is_safe": bool(sent is not None and sent.is_safe),
             "safe_reason": tick.safe_reason,
-            "chosen": None if move is None else move.action,
-            "gates": None if move is None or move.gates is None else dict(move.gates),
+            "chosen": None if tick.move is None else tick.move.action,
+            "gates": None if tick.gates is None else dict(tick.gates),
             "instruction": moment.instruction,
             "actuator": dict(tick.actuator),
         }
@@ -240,7 +240,7 @@ class Recorder:
                     if time.monotonic() - flushed_s >= FLUSH_S:
                         break
                 if time.monotonic() - flushed_s >= FLUSH_S or is_last:
-                    self._tell_losses(is_last=is_last and job is None)
+                    self._report_losses(is_last=is_last and job is None)
                     self._file.flush()
                     flushed_s = time.monotonic()
                 if is_last and job is None:
@@ -263,14 +263,14 @@ class Recorder:
         self._file.add(job.topic, data, job.time_ns, publish_ns)
         self._written += 1
 
-    def _tell_losses(self, *, is_last: bool) -> None:
-        """Puts what was lost since the last time into the file, and tells it."""
+    def _report_losses(self, *, is_last: bool) -> None:
+        """Puts what was lost since the last time into the file, and reports it."""
         now_s = time.monotonic()
-        losses = {name: count - self._told.get(name, 0) for name, count in self.dropped.items()}
+        losses = {name: count - self._reported.get(name, 0) for name, count in self.dropped.items()}
         losses = {name: count for name, count in losses.items() if count > 0}
-        if not losses or (not is_last and now_s - self._told_s < TELL_AGAIN_S):
+        if not losses or (not is_last and now_s - self._reported_s < TELL_AGAIN_S):
             return
-        self._told, self._told_s = self.dropped, now_s
+        self._reported, self._reported_s = self.dropped, now_s
         now_ns = self._clock.now_ns()
         for name, count in losses.items():
             sense = name if SENSES + name in self._encoders else ""

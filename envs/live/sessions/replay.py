@@ -62,7 +62,7 @@ class Replay:
         }
 
     def clock(self) -> "ReplayClock":
-        """A clock that stands at the first tick; who sleeps on it wakes at the next one at once."""
+        """A clock that stands at the first tick; a sleep on it ends at the next one at once."""
         return ReplayClock(self.session)
 
     def begin(self, clock: Clock) -> None:
@@ -176,7 +176,7 @@ class ReplaySensor(Sensor):
         self._replay = replay
         self._last: tuple[Stored | int | None, Reading | None] = (None, None)
         self._now_ns: int | None = None
-        self._told_end = False
+        self._has_noted_end = False
 
     def start(self, clock: Clock) -> None:
         self._replay.begin(clock)
@@ -205,8 +205,8 @@ class ReplaySensor(Sensor):
         while events and events[0].time_ns + offset_ns <= self._now_ns:
             event = events.popleft()
             taken.append(Event(event.time_ns + offset_ns, event.sense, event.kind, event.detail))
-        if self._replay.has_ended and not self._told_end:
-            self._told_end = True
+        if self._replay.has_ended and not self._has_noted_end:
+            self._has_noted_end = True
             taken.append(Event(self._now_ns, self.name, "ended", "The recording is over."))
         return taken
 

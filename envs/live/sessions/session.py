@@ -20,14 +20,17 @@ import numpy as np
 
 from ....perception.errors import MissingExtraError
 from ....perception.spec import PRESENT, Spec
-from ..align import Observation
-from ..reading import EVENT_KINDS, Event
+from ...contract import Observation
+from ..align import Moment
+from ..bodies.actuators import Command
+from ..reading import EVENT_KINDS, Event, Reading
+from ..tick import Move, Tick
 from .format import EVENTS, FORMAT, SENSES, TICKS, VERSION, Decoder, SessionError, Stored
 
-LARGEST_RECORD_BYTES = 2**30
+MAX_RECORD_BYTES = 2**30
 """A record that claims to be larger is damage."""
 
-MOST_HELD, MOST_HELD_A_S = 256, 1000
+MAX_HELD, MAX_HELD_PER_S = 256, 1000
 """How many readings of a sense are kept, and how many for each second of a tick, while a tick that used them may still
 come: everything that is sensed during a tick stands before it in the file."""
 
@@ -65,7 +68,7 @@ class Session:
         step_s: how long a step was in the policy's training.
         period_s: how long a tick was.
         max_age_s: sense -> how old a reading could be.
-        policy: who acted, as the recorder was told; empty if nobody did.
+        policy: who acted, as given to the recorder; empty if nobody did.
         wall_ns: the wall-clock time, nanoseconds since 1970, at the clock's `anchor_ns`.
         anchor_ns: see `wall_ns`.
         damage: why reading ended early, a sentence; "" while nothing was found. Known after everything was read.
@@ -92,16 +95,16 @@ class Session:
 
     def _describe(self) -> dict[str, Any]:
         from_file = next((record for record in self._records() if type(record).__name__ == "Metadata"), None)
-        told = from_file.metadata if from_file is not None and from_file.name == "session" else {}
-        if told.get("format") != FORMAT:
+        header = from_file.metadata if from_file is not None and from_file.name == "session" else {}
+        if header.get("format") != FORMAT:
             why = f" ({self.damage})" if self.damage else ""
             raise SessionError(f"{self.path} is no recorded session{why}; `senseweave live --record DIR` makes one.")
-        if told.get("version") != str(VERSION):
+        if header.get("version") != str(VERSION):
             raise SessionError(
-                f"{self.path} is a session of version {told.get('version')}, and this release reads version {VERSION}; "
-                "use the release that wrote it."
+                f"{self.path} is a session of version {header.get('version')}, and this release reads version "
+                f"{VERSION}; use the release that wrote it."
             )
-        described = json.loads(told["session"])
+        described = json.loads(header["session"])
         return described if isinstance(described, dict) else {}
 
     def __iter__(self) -> Iterator[Stored | TickRecord | Event]:
@@ -150,7 +153,7 @@ class Session:
             ) from error
         try:
             with open(self.path, "rb") as file:
-                reader = StreamReader(file, validate_crcs=True, record_size_limit=LARGEST_RECORD_BYTES)
+                reader = StreamReader(file, validate_crcs=True, record_size_limit=MAX_RECORD_BYTES)
                 yield from reader.records
         except FileNotFoundError as error:
             raise SessionError(f"There is no recording {self.path}; give the .mcap file of a session.") from error
@@ -208,45 +211,84 @@ def only_file(path: str | os.PathLike[str]) -> Path:
     return files[0]
 
 
+def read_ticks(session: Session) -> Iterator[Tick]:
+    """The ticks of a session as observers saw them when it was recorded; the senses that `read_session` calls lost are
+    absent.
+
+    Raises:
+        SessionError: a message is not what it should be.
+    """  # noqa: D205
+    for record, moment, _ in _play(session):
+        info = record.info
+        chosen, gates = info["chosen"], info["gates"]
+        sent = None
+        if record.action is not None:
+            sent = Command(record.action, info["name"] or "", info["sent_ns"], info["tick"], bool(info["is_safe"]))
+        yield Tick(
+            moment,
+            move=None if chosen is None and gates is None else Move(chosen, gates),
+            sent=sent,
+            safe_reason=info["safe_reason"],
+            actuator=info["actuator"],
+        )
+
+
 def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+    for record, moment, lost in _play(session):
+        times = {"time_ns": record.time_ns, "captured_ns": record.captured_ns, "ages_s": record.ages_s}
+        more = {"events": moment.events, "lost": lost, "session": session}
+        yield moment.observation, record.action, record.info | times | more
+
+
+def _play(session: Session) -> Iterator[tuple[TickRecord, Moment, tuple[str, ...]]]:
+    """Each tick, what was known then, and the senses whose readings could not be recorded."""
     held: dict[str, dict[int, Stored]] = {name: {} for name in session.spec}
-    nothing = session.spec.placeholder()
-    most = max(MOST_HELD, math.ceil(MOST_HELD_A_S * session.period_s))
+    max_held = max(MAX_HELD, math.ceil(MAX_HELD_PER_S * session.period_s))
     events: list[Event] = []
     for part in session:
         if isinstance(part, Stored):
             kept = held[part.decoder.name]
             kept[part.captured_ns] = part
-            if len(kept) > most:
+            if len(kept) > max_held:
                 del kept[next(iter(kept))]
         elif isinstance(part, Event):
             events.append(part)
         else:
-            observation, lost = _observe(nothing, part, held)
-            times = {"time_ns": part.time_ns, "captured_ns": part.captured_ns, "ages_s": part.ages_s}
-            more = {"events": events, "lost": lost, "session": session}
-            yield observation, part.action, part.info | times | more
+            readings, lost = _readings(part, held)
+            observation = _observation(session.spec, readings)
+            instruction = part.info["instruction"]
+            yield part, Moment(part.time_ns, observation, part.ages_s, readings, events, instruction), lost
             events = []
 
 
-def _observe(
-    nothing: Observation, tick: TickRecord, held: dict[str, dict[int, Stored]]
-) -> tuple[Observation, tuple[str, ...]]:
-    """The observation of a tick, and the senses whose readings are not there; forgets what no later tick can use."""
-    observation = {name: content.copy() for name, content in nothing.items()}
+def _readings(
+    tick: TickRecord, held: dict[str, dict[int, Stored]]
+) -> tuple[dict[str, Reading | None], tuple[str, ...]]:
+    """What stood in the observation of a tick, and the senses of which it is not there; forgets what no later tick can
+    use.
+    """  # noqa: D205
+    readings: dict[str, Reading | None] = dict.fromkeys(held)
     lost = []
-    for i, name in enumerate(held):
+    for name, stored in held.items():
         captured_ns = tick.captured_ns.get(name)
         if captured_ns is None:
             continue
-        for older_ns in [stored_ns for stored_ns in held[name] if stored_ns < captured_ns]:
-            del held[name][older_ns]
-        if captured_ns not in held[name]:
+        for older_ns in [stored_ns for stored_ns in stored if stored_ns < captured_ns]:
+            del stored[older_ns]
+        if captured_ns in stored:
+            readings[name] = stored[captured_ns].reading()
+        else:
             lost.append(name)
-            continue
-        np.copyto(observation[name], held[name][captured_ns].reading().content)
-        observation[PRESENT][i] = 1
-    return observation, tuple(lost)
+    return readings, tuple(lost)
+
+
+def _observation(spec: Spec, readings: dict[str, Reading | None]) -> Observation:
+    observation = spec.placeholder()
+    for i, (name, reading) in enumerate(readings.items()):
+        if reading is not None:
+            np.copyto(observation[name], reading.content)
+        observation[PRESENT][i] = reading is not None
+    return observation
 
 
 def _tick(message: dict[str, Any], spec: Spec) -> TickRecord:

@@ -1,6 +1,6 @@
 """Shortest ways through a batch of rooms: steps from every pose to the nearest goal, found by relaxing whole arrays.
 
-Tables and arithmetic only: what a goal is, and what is done there, is decided in expert.py. Environments are the last
+Tables and arithmetic only: what a goal is, and what is done there, is decided in planner.py. Environments are the last
 dimension, so that a step to a neighbouring cell is a shift of contiguous memory.
 
 b environments, c cells (height * width), a 2 axes (along x, along y), s 2 senses of an axis (growing, falling)

@@ -1,9 +1,9 @@
 """What the expert has to know of a batch of rooms before it plans: what every move costs, and where things are.
 
-Reads states and makes arrays for expert_field.py, environments last; which of them a plan is made of is decided in
-expert.py.
+Reads states and makes arrays for field.py, environments last; which of them a plan is made of is decided in
+planner.py.
 
-b environments, c cells, m objects, a 2 axes, s 2 senses of an axis (the order of poses in expert_field.py)
+b environments, c cells, m objects, a 2 axes, s 2 senses of an axis (the order of poses in field.py)
 """
 
 import dataclasses

@@ -1,1 +1,1 @@
-"""Levels: how a room, its objects and its instruction come to be. One file a family; LEVELS in levels.py lists them."""
+"""Levels: how a room, its objects and its instruction come to be. One file a family; registry.py lists them all."""

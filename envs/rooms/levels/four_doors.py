@@ -16,7 +16,7 @@ from ..missions import ARTICLES, PLACES, go_to, open_up, thing
 from ..random import draw_bits
 from ..state import GO_TO, OPEN_DOOR
 from .floor_plan import FloorPlan
-from .level import Draft, Level, among, whole
+from .level import Draft, Level, among, time_limit, whole
 from .placing import free_pose, sides
 
 _POSE, _CHOICE, _PLACE, _SELECT, _DOORS = range(5)  # numbers of draws; the doors' follow
@@ -35,20 +35,14 @@ class FourDoors(Level):
 
     def __init__(self, room_size: int, max_steps: int | None, device: torch.device | str) -> None:
         whole("room_size", room_size, 4, 12)
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(3, room_size, device)
-        self.height = self.width = plan.width
-        self.walls = plan.walls
-        self.objects = 4
-        self.max_steps = max_steps or (3 * room_size) ** 2
+        plan = FloorPlan(3, room_size, device)
+        super().__init__(plan, objects=4, max_steps=time_limit(max_steps, (3 * room_size) ** 2), device=device)
         by_heading = sorted(plan.beside(4), key=lambda wall: wall[1])
         self._door_cells = plan.door_cells[[wall for wall, _ in by_heading]].flatten()
         self._first_cells = torch.arange(4, device=device) * plan.inner
         self._poses = (plan.room_cells[4][:, None] * 4 + torch.arange(4, device=device)).flatten()
         self._slots = torch.arange(4, device=device)
         self._draws = torch.arange(_DOORS + 4 + 4 + len(COLOURS), device=device)
-        self._set(device)
 
     def _draft(
         self,

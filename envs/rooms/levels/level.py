@@ -8,7 +8,7 @@ b environments, m objects (doors included), c cells
 """
 
 import dataclasses
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from jaxtyping import Bool, Int
@@ -19,6 +19,7 @@ from ..codes import BALL, BOX, DOOR, KEY, SILENT, SIZES, SOUNDS, WALL_CODE
 from ..missions import VOICES
 from ..random import child_key, draw_bits, life_key
 from ..state import GONE, RoomsState
+from .floor_plan import FloorPlan
 
 THINGS = (KEY, BALL, BOX)
 """Kinds of objects other than doors, in the order in which missions are listed."""
@@ -30,7 +31,7 @@ FREE_BITS = (1 << 62) - 1
 """A draw under this mask is a random rank; the next bit marks what must not be drawn."""
 
 _TOGETHER = 512  # rows that cost hardly more than one
-_MOST_ATTEMPTS = 100_000
+_MAX_ATTEMPTS = 100_000
 _LIFE = 1 << 40  # number of the branch of what no attempt changes; attempts count from 0
 
 
@@ -69,44 +70,59 @@ class Draft:
 
 
 class Level:
-    """A family of episodes. Sub-classes set what is listed here, and draw.
+    """A family of episodes. A level of your own derives from this one and is registered with `register_level`.
+
+    A subclass sets what stands below, calls `super().__init__` with the floor plan, and draws worlds in `draw`. Its
+    options are the parameters of its own `__init__`; `device` is one of them, and no option.
+
+    Args:
+        plan: rooms and walls.
+        objects: slots for objects, doors included.
+        max_steps: actions after which an episode is truncated.
+        device: where the tables are, and where states are made.
 
     Attributes:
         height, width: of the world, in cells.
-        objects: slots for objects, doors included.
-        missions: the texts of all its missions; `RoomsState.mission` is a row of this tuple.
-        max_steps: actions after which an episode is truncated.
-        may_reject: an attempt can be invalid.
-        spoken: the instruction is spoken unless the environment is told otherwise.
-        is_told_by_look: for each mission, whether nothing but its look tells what is meant; None for levels of which
-            that is not said. The expert looks for such a thing.
-        has_heights: things can be short or tall; only then does the camera bake pictures of such.
+        walls: codes of the cells of a world with nothing in it (codes.py).
     """
 
+    # Set these in ALL subclasses
     verb: ClassVar[int]
-    spoken: ClassVar[bool] = False
-    may_reject: bool = True
-    is_told_by_look: Bool[Tensor, " missions"] | None = None
-    height: int
-    width: int
-    objects: int
+    """What has to be done with the targets: GO_TO, PICK_UP, PUT_NEXT or OPEN_DOOR of state.py."""
     missions: tuple[str, ...]
-    max_steps: int
-    walls: Tensor
-    device: torch.device
-    has_doors: bool = False
-    has_heights: ClassVar[bool] = False
+    """The texts of all its missions; `RoomsState.mission` is a row of this tuple."""
 
-    def __init__(self, *, device: torch.device | str = "cpu", **options: Any) -> None:
-        raise NotImplementedError
+    # Set these in SOME subclasses
+    may_reject: bool = True
+    """An attempt of `draw` can be invalid; False saves the look at what is valid."""
+    has_doors: bool = False
+    """Some objects are doors: then `draw` gives their `door_state` too."""
+    has_heights: ClassVar[bool] = False
+    """Things can be short or tall; only then does the camera bake pictures of such."""
+    spoken: ClassVar[bool] = False
+    """The instruction is spoken, unless whoever makes the environment says otherwise."""
+    is_decided_by_look: Bool[Tensor, " missions"] | None = None
+    """For each mission, whether nothing but its look says what is meant, so that the expert has to look for it first;
+    None for levels of which that is not said."""
+
+    def __init__(self, plan: FloorPlan, *, objects: int, max_steps: int, device: torch.device | str = "cpu") -> None:
+        self.plan = plan
+        self.height, self.width, self.walls = plan.height, plan.width, plan.walls
+        self.objects = objects
+        self.max_steps = max_steps
+        self.device = torch.device(device)
+        self._life_draws = torch.arange(2 * objects + 1, device=device)
 
     @property
     def name(self) -> str:
-        """As in `LEVELS`."""
+        """The class's own, for messages."""
         return type(self).__name__
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
-        """One attempt for each key, and which of them are valid."""
+        """One attempt for each key, and which of them are valid; the same key always draws the same.
+
+        Everything random is taken from `draw_bits(key, numbers)` (random.py), whatever the rest of the batch is.
+        """
         raise NotImplementedError
 
     @torch.no_grad()
@@ -164,7 +180,7 @@ class Level:
         draft, valid, attempts = self._first_valid(life, 0)
         pending = (~valid).nonzero().flatten()
         while len(pending):
-            if attempts >= _MOST_ATTEMPTS:
+            if attempts >= _MAX_ATTEMPTS:
                 raise ConfigError(f"{self.name} found no valid world in {attempts} attempts; ask for fewer `objects`.")
             again, valid, attempts = self._first_valid(life[pending], attempts)
             done = valid.nonzero().flatten()
@@ -190,11 +206,6 @@ class Level:
         rows = torch.arange(count, device=life.device) * together + first
         return draft.rows(rows), valid.any(dim=1), tried + together
 
-    def _set(self, device: torch.device | str) -> None:
-        """Called at the end of a sub-class's construction."""
-        self.device = torch.device(device)
-        self._life_draws = torch.arange(2 * self.objects + 1, device=device)
-
 
 def whole(name: str, value: object, low: int, high: int, why: str = "") -> int:
     """An option that is a whole number in low..high.
@@ -205,6 +216,15 @@ def whole(name: str, value: object, low: int, high: int, why: str = "") -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"`{name}` must be a whole number in {low}..{high}{why}; got {value!r}.")
     return value
+
+
+def time_limit(max_steps: object, usual: int) -> int:
+    """The option `max_steps`: `usual` where nobody gave it.
+
+    Raises:
+        ConfigError: it is no whole number in 1..1,000,000.
+    """
+    return usual if max_steps is None else whole("max_steps", max_steps, 1, 1_000_000)
 
 
 def among(name: str, value: object, choices: tuple[object, ...]) -> None:

@@ -21,7 +21,7 @@ from ..missions import ARTICLES, go_to, open_up, pick_up, thing
 from ..random import draw_bits
 from ..state import GO_TO, GONE, OPEN_DOOR, PICK_UP
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, Draft, Level, whole
+from .level import FREE_BITS, Draft, Level, time_limit, whole
 from .one_room import LOOK_TEXTS, LOOKS, articles
 from .reach import Reach
 
@@ -47,6 +47,8 @@ class ManyRooms(Level):
         max_steps: time limit; minigrid's unless given.
     """
 
+    has_doors = True
+
     def __init__(
         self,
         rooms: int = 3,
@@ -60,16 +62,12 @@ class ManyRooms(Level):
         whole("room_size", room_size, 4, 12)
         most = (rooms * (room_size - 2)) ** 2 // 6
         whole("objects", objects, 1, most, f" for {rooms} x {rooms} rooms of size {room_size}")
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(rooms, room_size, device)
-        self._reach = Reach(plan)
-        self.height = self.width = plan.width
-        self.walls, self._cells = plan.walls, plan.room_cells.flatten()
+        plan = FloorPlan(rooms, room_size, device)
         self._things, self._doors = objects, len(plan.pairs)
-        self.objects = self._things + self._doors
-        self.has_doors = True
-        self.max_steps = max_steps or (rooms * room_size) ** 2
+        limit = time_limit(max_steps, (rooms * room_size) ** 2)
+        super().__init__(plan, objects=self._things + self._doors, max_steps=limit, device=device)
+        self._reach = Reach(plan)
+        self._cells = plan.room_cells.flatten()
         self.missions = self._missions()
         taken = plan.nearness(plan.room_cells[0], chebyshev=False) < 2
         self._taken = torch.where(taken, FREE_BITS + 1, 0)
@@ -82,7 +80,6 @@ class ManyRooms(Level):
         states = torch.zeros(self.objects, dtype=torch.int64)
         states[objects:] = OPEN if doors_open else CLOSED
         self._states = states.to(device)
-        self._set(device)
 
     def _missions(self) -> tuple[str, ...]:
         verb = {GO_TO: go_to, PICK_UP: pick_up}[self.verb]
@@ -160,6 +157,8 @@ class Pickup(ManyRooms):
     """Pick up a thing of a colour and kind."""
 
     verb = PICK_UP
+
+    has_doors = True
 
     def __init__(
         self,

@@ -20,7 +20,7 @@ from ..missions import ARTICLES, PLACES, go_to, pick_up, put_next, thing
 from ..random import draw_bits
 from ..state import GO_TO, PICK_UP, PUT_NEXT
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, whole
+from .level import FREE_BITS, THINGS, Draft, Level, time_limit, whole
 from .placing import free_pose, kth, sides
 from .reach import Reach
 
@@ -31,7 +31,7 @@ LOOK_TEXTS = tuple((kind, colour) for kind in THINGS for colour in range(len(COL
 """(kind, colour) of each look."""
 
 
-class Instruction(NamedTuple):
+class Task(NamedTuple):
     """What a level asks for in a world that is otherwise drawn."""
 
     is_target: Bool[Tensor, "b m"]
@@ -73,14 +73,11 @@ class OneRoom(Level):
         if self.looks_differ:
             most = min(most, LOOKS)
         whole("objects", objects, min(self.walks, most), most, f" for `room_size` {room_size}")
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(1, room_size, device)
-        self.height = self.width = plan.width
-        self.walls, self._cells = plan.walls, plan.room_cells[0]
+        plan = FloorPlan(1, room_size, device)
+        limit = time_limit(max_steps, self.walks * room_size**2)
+        super().__init__(plan, objects=objects, max_steps=limit, device=device)
+        self._cells = plan.room_cells[0]
         self._reach = Reach(plan)
-        self.objects = objects
-        self.max_steps = max_steps or self.walks * room_size**2
         self.may_reject = objects > 1
         self.missions = self._missions()
         distance = plan.nearness(self._cells, chebyshev=False)
@@ -88,7 +85,6 @@ class OneRoom(Level):
         self._is_beside = distance == 1
         self._look_end = _FREE + (LOOKS if self.looks_differ else objects)
         self._draws = torch.arange(self._look_end + len(self._cells), device=device)
-        self._set(device)
 
     def _missions(self) -> tuple[str, ...]:
         return tuple(go_to(thing(article, *look)) for article in articles(self.objects) for look in LOOK_TEXTS)
@@ -109,11 +105,11 @@ class OneRoom(Level):
         own = bits[:, _FREE : self._look_end]
         return own.topk(self.objects, dim=1, largest=False).indices if self.looks_differ else own % LOOKS
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         """The mission: here, to go to things that look like one of them."""
         chosen = look.gather(1, bits[:, _FIRST, None] % self.objects)
         is_target = look == chosen
-        return Instruction(is_target, chosen.squeeze(1) + (is_target.sum(dim=1) > 1) * LOOKS)
+        return Task(is_target, chosen.squeeze(1) + (is_target.sum(dim=1) > 1) * LOOKS)
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
         """One attempt for each key, and which of them are valid."""
@@ -160,9 +156,9 @@ class GoToRedBall(OneRoom):
         look[:, 0] = RED_BALL
         return look
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         is_target = look == RED_BALL
-        return Instruction(is_target, (is_target.sum(dim=1) > 1).to(torch.int64))
+        return Task(is_target, (is_target.sum(dim=1) > 1).to(torch.int64))
 
 
 class GoToRedBallGrey(GoToRedBall):
@@ -195,7 +191,7 @@ class PutNextLocal(OneRoom):
         texts = [thing("the", *look) for look in LOOK_TEXTS]
         return tuple(put_next(what, beside) for what in texts for beside in texts if what != beside)
 
-    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Instruction:
+    def _instruct(self, bits: Int[Tensor, "b n"], look: Int[Tensor, "b m"], cell: Int[Tensor, "b m"]) -> Task:
         first = bits[:, _FIRST, None] % self.objects
         second = (first + 1 + bits[:, _SECOND, None] % (self.objects - 1)) % self.objects
         slots = torch.arange(self.objects, device=look.device)
@@ -203,7 +199,7 @@ class PutNextLocal(OneRoom):
         here, there = cell.gather(1, first).squeeze(1), cell.gather(1, second).squeeze(1)
         apart = (self.plan.x[here] - self.plan.x[there]).abs() + (self.plan.y[here] - self.plan.y[there]).abs()
         mission = what * (LOOKS - 1) + beside - (beside > what).to(torch.int64)
-        return Instruction(slots == first, mission, slots == second, apart > 1)
+        return Task(slots == first, mission, slots == second, apart > 1)
 
 
 class PickupLoc(OneRoom):

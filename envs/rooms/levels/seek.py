@@ -1,9 +1,9 @@
 """Seek: go to the thing that the instruction means, and face no other. The room, the things and the instruction.
 
 In every episode one sense decides: looks ("go to the red ball") or sound ("go to the ringing object"). All things
-differ in the deciding attribute and any of them may be meant, so who does not perceive that attribute, or does not
-know the instruction, can only guess: 1/n. If merely the target were unique, "the odd one out" would give it away. The
-other attribute is drawn for each thing alone, or is common to all (SeekHeard).
+differ in the deciding attribute and any of them may be meant, so an agent that misses that attribute, or the
+instruction, can only guess: 1/n. If only the target were unique, "the odd one out" would give it away. The other
+attribute is drawn for each thing alone, or is common to all (SeekHeard).
 
 Every one of the things can be reached without facing another (`Scatter`).
 
@@ -24,7 +24,7 @@ from ..missions import go_to, sounding, thing
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, among, whole
+from .level import FREE_BITS, THINGS, Draft, Level, among, time_limit, whole
 from .placing import Scatter
 
 SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
@@ -72,8 +72,8 @@ class Seek(Level):
         size: "small", "medium" or "large" (SIZES): the room, and how many things, colours and sounds.
         objects: things in the room, the size's own number unless given; chance is 1 / objects.
         split: None draws from all combinations of colour, kind and sound; "train" never shows one that is held out
-            (`held_out`); with "test" the thing that is meant always has one that is, the others may. In either, what
-            is held out does not tell the target from the others to who lacks the deciding sense (`_others`).
+            (`held_out`); with "test" the thing that is meant always has one that is, the others may. In either, an
+            agent without the deciding sense cannot tell the target from the others by what is held out (`_others`).
         max_steps: time limit; the cells of the world unless given, and `SPEECH_STEPS` more in SeekSpoken.
 
     Raises:
@@ -100,13 +100,10 @@ class Seek(Level):
         most = min(
             self.sounds if _SOUND in self.deciding else looks, (inner**2 - 1) // 9
         )  # the agent and each object take up to nine cells
-        self.objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
-        if max_steps is not None:
-            whole("max_steps", max_steps, 1, 1_000_000)
-        self.plan = plan = FloorPlan(1, inner + 2, device)
-        self.height = self.width = plan.width
-        self.walls = plan.walls
-        self.max_steps = max_steps or plan.width**2 + (SPEECH_STEPS if self.spoken else 0)
+        objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
+        plan = FloorPlan(1, inner + 2, device)
+        limit = time_limit(max_steps, plan.width**2 + (SPEECH_STEPS if self.spoken else 0))
+        super().__init__(plan, objects=objects, max_steps=limit, device=device)
         texts = [
             [go_to(thing("the", kind, colour)) for kind in THINGS for colour in range(self.colours)],
             [go_to(sounding(sound)) for sound in range(self.sounds)],
@@ -120,14 +117,33 @@ class Seek(Level):
         self._tables(split, looks)
         self._slots = torch.arange(self.objects, device=device)
         by_look = [which == _LOOKS for which in self.deciding for _ in texts[which]]
-        self.is_told_by_look = torch.tensor(by_look, device=device)
-        self._set(device)
+        self.is_decided_by_look = torch.tensor(by_look, device=device)
 
     def _tables(self, split: str | None, looks: int) -> None:
-        """What may be drawn: `_blocked` for the attribute that decides, `_goes_with` for the other."""
+        """What may be drawn. `_attributes` reads it, row by row, with random numbers alone.
+
+        A case is a deciding attribute: case 0 looks, case 1 sound, in Seek. `value` is one of its values, `other` one
+        of the other attribute's; both are numbers below `most`, the greater of the two counts.
+
+        Size "small" has 9 looks (kind * 3 + colour) and 4 sounds, so `most` is 9. Training holds out 7 of the 36 pairs,
+        among them look 2 with sound 0 and look 8 with sounds 0 and 1. The tables of `split="train"` then are
+
+            _common    0 1 2 3 | 0 1 2 3 4 5 6 7   For each row an `other`: first sounds (case 0), then looks (case 1).
+                                                   Look 8 is no row: only 2 sounds go with it, too few for 3 objects.
+            _blocked   row 0: looks 2 and 8        For each row the `value`s that do not go with its `other`: 0 where
+                       row 4: sound 3, and 4..8    one may be drawn, above any random rank (FREE_BITS) elsewhere.
+            _counts    4, 8                        Rows of each case.
+            _starts    0, 4                        Its first row.
+            _goes_with [case, value, other]        Which pairs may be drawn; with "test", which are held out.
+            _mission_start 0, 9                    Its first mission: "go to the ringing object" is number 9 + 0.
+
+        An episode of case 0 draws one of rows 0 to 3, say row 0, sound 0; then 3 looks that differ, never 2 or 8. In
+        SeekHeard that row's `other` is what all objects look like. Elsewhere each object draws its own (`_others`), and
+        the row only sees to it that there is one that goes with all of them.
+        """
         is_held_out, device = held_out(self.colours, self.sounds), self._draws.device
         may_be = ~is_held_out if split == "train" else torch.ones_like(is_held_out)  # looks sounds
-        partners = is_held_out if split == "test" else may_be
+        partners = is_held_out if split == "test" else may_be  # of the target, at least
         self._asks_all = split == "train"
         self._held_out = is_held_out.nonzero().to(device) if split == "test" else None
         self._is_looks = torch.tensor([which == _LOOKS for which in self.deciding], device=device)
@@ -136,9 +152,9 @@ class Seek(Level):
         self._goes_with = torch.zeros(len(self.deciding), most, most, dtype=torch.bool, device=device)
         common, blocked, counts = [], [], []
         for case, which in enumerate(self.deciding):
-            goes_with, table = (partners, may_be) if which == _LOOKS else (partners.T, may_be.T)
+            goes_with, table = (partners, may_be) if which == _LOOKS else (partners.T, may_be.T)  # value other
             self._goes_with[case, : len(table), : table.shape[1]] = goes_with
-            # A value of the other attribute that enough objects can have: any will do where nothing is held out.
+            # The rows: an `other` that enough objects can have. Where nothing is held out, any one stands for all.
             usable = (table.sum(dim=0) >= self.objects).nonzero().flatten()
             usable = usable if self.all_look_alike or self._asks_all else usable[:1]
             if len(usable) == 0:
@@ -178,19 +194,22 @@ class Seek(Level):
     def _attributes(
         self, bits: Int[Tensor, "b n"], target: Int[Tensor, "b 1"]
     ) -> tuple[Int[Tensor, "b m"], Int[Tensor, "b m"], Int[Tensor, " b"]]:
-        """Each object's look and sound, and the mission."""
+        """Each object's look and sound, and the mission; see `_tables` for an example."""
         case = bits[:, _DECIDES] % len(self.deciding)
         is_looks = self._is_looks[case, None]
         row = self._starts[case] + bits[:, _COMBINATION] % self._counts[case]
         common = self._common[row]
+        # Every value gets a random rank; the objects take the lowest ones, and what is blocked has none so low.
         ranks = (bits[:, _FIRST : _FIRST + self._blocked.shape[1]] >> 1) | self._blocked[row]
         if self._held_out is not None:
+            # The target's pair is one that is held out: its value goes before all others.
             meant = self._held_out[bits[:, _COMBINATION] % len(self._held_out)]  # look, sound
             ranks.scatter_(1, torch.where(is_looks, meant[:, :1], meant[:, 1:]), -1)
             common = meant[:, 0]
         value = ranks.topk(self.objects, dim=1, largest=False).indices  # the target's first
         mission = self._mission_start[case] + value[:, 0]
         other = common[:, None].expand_as(value) if self.all_look_alike else self._others(bits, case, value)
+        # The first value is the target's, which stands in slot `target`; the others follow around.
         turn = (self._slots - target) % self.objects
         value, other = value.gather(1, turn), other.gather(1, turn)
         return torch.where(is_looks, value, other), torch.where(is_looks, other, value), mission

@@ -28,13 +28,13 @@ from ..missions import described, go_to
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import THINGS, Draft, Level, among, whole
+from .level import THINGS, Draft, Level, among, time_limit, whole
 from .placing import Scatter, kth
 
 INNER = 8
 """Cells along the room's inside."""
-MOST_OBJECTS = 5
-MOST_STEPS = 30
+MAX_OBJECTS = 5
+MAX_STEPS = 30
 
 _HEIGHTS = (SHORT, TALL)
 _COLOURS = tuple(COLOURS.index(name) for name in ("red", "green", "blue", "yellow"))
@@ -124,17 +124,15 @@ class SeekGrounded(Level):
 
     def __init__(
         self,
-        objects: int = MOST_OBJECTS,
+        objects: int = MAX_OBJECTS,
         split: Literal["train", "test"] | None = None,
-        max_steps: int = MOST_STEPS,
+        max_steps: int = MAX_STEPS,
         device: torch.device | str = "cpu",
     ) -> None:
-        self.objects = whole("objects", objects, 2, MOST_OBJECTS)
+        whole("objects", objects, 2, MAX_OBJECTS)
         among("split", split, (None, "train", "test"))
-        self.max_steps = whole("max_steps", max_steps, 1, 1_000_000)
         plan = FloorPlan(1, INNER + 2, device)
-        self.height = self.width = plan.width
-        self.walls = plan.walls
+        super().__init__(plan, objects=objects, max_steps=time_limit(max_steps, MAX_STEPS), device=device)
         self._scatter = Scatter(plan, objects)
         is_used, rooms = _rooms(objects, split)
         self._rooms = rooms.to(device)
@@ -143,8 +141,7 @@ class SeekGrounded(Level):
         self._slots = torch.arange(objects, device=device)
         self._first_cell = _FIRST + objects
         self._draws = torch.arange(self._first_cell + self._scatter.draws, device=device)
-        self.is_told_by_look = torch.ones(len(self.missions), dtype=torch.bool, device=device)
-        self._set(device)
+        self.is_decided_by_look = torch.ones(len(self.missions), dtype=torch.bool, device=device)
 
     def draw(self, key: Int[Tensor, " b"]) -> tuple[Draft, Bool[Tensor, " b"]]:
         """A world for each key; every one is valid."""

@@ -1,7 +1,7 @@
-"""`Moments`: draws rooms for `render` from what their agents sensed, and remembers what was heard lately.
+"""`RoomRenderer`: draws rooms for `render` from what their agents sensed, and remembers what was heard lately.
 
-Between the simulation and picture.py, which lays the parts out. It draws senses as the agent has them: an absent one is
-black or silent, and an agent without a camera is shown its symbolic view, if it has one.
+Between the simulation and the drawing (dashboard.py lays the parts out). It draws senses as the agent has them: an
+absent one is black or silent, and an agent without a camera is shown its symbolic view, if it has one.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ _MARGINS = {ORDINARY: 2, SHORT: 3, TALL: 1}
 _PLAIN_RGB = {UNSEEN: (0, 0, 0), EMPTY: (60, 60, 60), FLOOR: (60, 60, 60), WALL: (110, 110, 110)}
 
 
-class Moments:
+class RoomRenderer:
     """Draws the rooms of one level.
 
     Args:

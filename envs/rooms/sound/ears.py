@@ -17,7 +17,7 @@ from ....perception.errors import ConfigError
 from ..random import mix
 from ..state import CARRIED, GONE, RoomsState
 from .head import AZIMUTHS
-from .paths import MOST_WALLS, Paths
+from .paths import MAX_WALLS, Paths
 from .tables import FADE_SAMPLES, FIRST_NOISE_ROW, FULL_SCALE, NOISE_ROWS, sound_tables
 from .timbres import LOOP_STEPS, RATE_HZ, STEP_SAMPLES
 
@@ -144,7 +144,7 @@ class RoomsEars:
         way = self.paths.lines[offset] + (head + first)[..., None]  # p b m l
         stops = self.paths.stops_sound[state.cells.view(-1)[way].int()]
         entered = (stops[..., 1:] > stops[..., :-1]).sum(dim=-1)
-        return self.paths.wall_gain[entered.clamp(max=MOST_WALLS)]
+        return self.paths.wall_gain[entered.clamp(max=MAX_WALLS)]
 
     def _noise(self, state: RoomsState) -> Int[Tensor, "b 2 1"]:
         """Rows of background noise, by a hash of the life and the step; each ear takes other bits of it."""

@@ -16,7 +16,7 @@ from .head import AZIMUTHS
 from .timbres import LOOP_STEPS
 
 WALL_DB = -8.0
-MOST_WALLS = 3
+MAX_WALLS = 3
 
 
 class Paths:
@@ -43,7 +43,7 @@ class Paths:
         gain = 1.0 / np.maximum(1.0, np.hypot(down, right))
         self.gain: Float[Tensor, " o"] = torch.from_numpy(gain).float().to(device)
         self.lines: Int[Tensor, "o l"] = _lines(down, right, width).to(device)
-        wall_gain = 10.0 ** (WALL_DB / 20.0 * np.arange(MOST_WALLS + 1))
+        wall_gain = 10.0 ** (WALL_DB / 20.0 * np.arange(MAX_WALLS + 1))
         self.wall_gain: Float[Tensor, " walls"] = torch.from_numpy(wall_gain).float().to(device)
         stops_sound = torch.zeros(256, dtype=torch.uint8)
         for colour in range(len(COLOURS)):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live
 from senseweave.agent.live.report import Reporter
@@ -113,7 +113,7 @@ MISTAKES = [
     ),
     ("live --camera {clip} --record {text}", "text.mp4"),
     ("live --policy {run} --body senseweave/Seec-v0", 'The environment "senseweave/Seec-v0" is not known'),
-    ("live --policy {grid} --camera {clip}", "has no use for --camera; leave it out."),
+    ("live --policy {grid} --camera {clip}", "is for a Camera, and there is none among the senses (grid, instruction)"),
     ("live --policy {grid} --instruction go", 'was trained with "grid", a Grid, which no sensor here gives'),
 ]
 

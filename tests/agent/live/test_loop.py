@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from senseweave.agent.live.loop import MOST_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
+from senseweave.agent.live.loop import MAX_HEAPS, SWITCH_S, WARM_UP_CALLS, punctual, run_loop
 from senseweave.envs.live.bodies.actuators import Actuator, CallbackActuator
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.faults import Unplugged
@@ -67,7 +67,7 @@ def test_an_unplugged_camera_is_counted_as_absent_and_the_safe_action_as_sent():
         safe_action="stay",
     )
     ticks = []
-    tally = run_loop(rig, Steps(), seconds=4.0, lookers_on=[ticks.append])
+    tally = run_loop(rig, Steps(), seconds=4.0, observers=[ticks.append])
     assert tally.ticks == 40 == len(ticks) == len(sent)
     absent = sum("camera" in tick.moment.absent for tick in ticks)
     assert 5 <= absent <= 14 and tally.presence["camera"] == 1 - absent / 40
@@ -79,7 +79,7 @@ def test_an_unplugged_camera_is_counted_as_absent_and_the_safe_action_as_sent():
 
 def test_somebody_who_wants_to_stop_is_heard_within_a_tick():
     ticks = []
-    tally = run_loop(make_rig(), Steps(), wants_to_stop=lambda: len(ticks) == 5, lookers_on=[ticks.append])
+    tally = run_loop(make_rig(), Steps(), wants_to_stop=lambda: len(ticks) == 5, observers=[ticks.append])
     assert tally.ticks == 5
 
 
@@ -88,11 +88,11 @@ def test_the_events_of_the_last_observation_are_told_although_nobody_acts_on_it(
         return [event.kind for event in tick.moment.events]
 
     faults, ticks = [Unplugged(at_s=0.55, for_s=9)], []
-    run_loop(make_rig(faults), Steps(), seconds=2.0, lookers_on=[ticks.append])
+    run_loop(make_rig(faults), Steps(), seconds=2.0, observers=[ticks.append])
     number = next(i for i, tick in enumerate(ticks) if "absent" in kinds(tick))
     ticks, last = [], []
     rig = make_rig(faults)
-    tally = run_loop(rig, Steps(), seconds=number * 0.1, lookers_on=[ticks.append], at_the_end=last.extend)
+    tally = run_loop(rig, Steps(), seconds=number * 0.1, observers=[ticks.append], on_end=last.extend)
     acted_on = [event for tick in ticks for event in tick.moment.events]
     assert "absent" in [event.kind for event in last] and last == rig.moment.events
     assert "absent" not in [event.kind for event in acted_on]
@@ -101,7 +101,7 @@ def test_the_events_of_the_last_observation_are_told_although_nobody_acts_on_it(
 
 def test_without_a_player_the_senses_are_looked_at_and_nothing_is_sent():
     ticks = []
-    tally = run_loop(make_rig(), None, seconds=1.0, lookers_on=[ticks.append])
+    tally = run_loop(make_rig(), None, seconds=1.0, observers=[ticks.append])
     assert tally.ticks == 10 and all(tick.move is None and tick.sent is None for tick in ticks)
 
 
@@ -117,7 +117,7 @@ def test_a_tick_holds_the_very_observation_that_was_acted_on():
         make_rig(),
         player,
         seconds=1.0,
-        lookers_on=[lambda tick: same.append(np.array_equal(tick.moment.observation["camera"], player.last))],
+        observers=[lambda tick: same.append(np.array_equal(tick.moment.observation["camera"], player.last))],
     )
     assert len(same) == 10 and all(same)
 
@@ -150,9 +150,9 @@ def test_the_process_is_set_for_punctuality_and_set_back_whatever_happens():
 def test_threads_that_come_and_go_leave_no_heaps_of_their_own():
     program = """
 import sys, threading
-from senseweave.agent.live_loop import few_heaps
+from senseweave.agent.live_loop import limit_heaps
 if sys.argv[1] == "few":
-    few_heaps()
+    limit_heaps()
 together = threading.Barrier(12)
 def work():
     together.wait()
@@ -176,4 +176,4 @@ print(heaps)
     for way in ("few", "many"):
         words = [sys.executable, "-P", "-c", program, way]
         heaps[way] = int(subprocess.run(words, env=free, capture_output=True, text=True, check=True).stdout)
-    assert heaps["few"] <= MOST_HEAPS - 1 < 4 < heaps["many"], "besides the first heap, which is not counted"
+    assert heaps["few"] <= MAX_HEAPS - 1 < 4 < heaps["many"], "besides the first heap, which is not counted"

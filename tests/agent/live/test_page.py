@@ -1,6 +1,5 @@
 """The page about a session shows what happened, needs nothing else, stays small, and never stops the loop."""
 
-import dataclasses
 import html.parser
 import math
 from pathlib import Path
@@ -10,10 +9,12 @@ import numpy as np
 import pytest
 
 from kit.live_sessions import SENSES, make_rig, play, record
+from kit.live_ticks import tick_of
 from senseweave.agent.live import report as live_report
-from senseweave.agent.live.digest import MOST_EVENTS, MOST_PICTURES, MOST_POINTS, Curve, Digest, Sample, bands
+from senseweave.agent.live.digest import MAX_EVENTS, MAX_POINTS, MIN_READINGS, Curve, Digest, bands
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.sessions.session import SessionError
+from senseweave.envs.live.tick import Tick
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Camera, Instruction, Microphone, Spec
 
@@ -50,15 +51,15 @@ class Reader(html.parser.HTMLParser):
         self.words += data
 
 
-def sample(number: int, **changes: Any) -> Sample:
+def tick(number: int, **changes: Any) -> Tick:
     observation = SMALL.placeholder() | {"present": np.array([1, 1, 0], np.int8)}
-    return dataclasses.replace(Sample(number * 10**8, observation, AGES_S), **changes)
+    return tick_of(AGES_S, **{"time_ns": number * 10**8, "observation": observation} | changes)
 
 
 def digest(ticks: int, **changes: Any) -> Digest:
     collected = Digest(SMALL, ("left", "right"), 0.1, {"camera": 0.3, "audio": 0.3, "instruction": math.inf})
     for number in range(ticks):
-        collected.add(sample(number, **changes))
+        collected.add(tick(number, **changes))
     return collected
 
 
@@ -66,7 +67,7 @@ def test_the_page_of_a_rig_and_the_page_of_its_recording_tell_the_same(tmp_path)
     rig = make_rig()
     with live_report.Reporter.of(rig, tmp_path / "live.html") as reporter:
         record(tmp_path / "a.mcap", 3.0)
-        ticks = play(rig, 3.0, reporter.look_on)
+        ticks = play(rig, 3.0, reporter.on_tick)
     assert reporter.failure == ""
     live_report.write(tmp_path / "recorded.html", tmp_path / "a.mcap")
     pages = [Reader((tmp_path / name).read_text()) for name in ("live.html", "recorded.html")]
@@ -103,10 +104,10 @@ def test_a_long_session_has_a_small_page_in_little_memory() -> None:
     collected = digest(5000, events=[event])
     text = live_report.page(collected, {}, {})
     assert len(text) < 400_000
-    assert MOST_PICTURES <= len(collected.readings["camera"]) < 2 * MOST_PICTURES
-    assert len(collected.times_s) <= MOST_POINTS + 1
-    assert len(collected.events) == MOST_EVENTS
-    assert f"5,000 overflow. The first {5000 - MOST_EVENTS:,} are left out." in Reader(text).words
+    assert MIN_READINGS <= len(collected.readings["camera"]) < 2 * MIN_READINGS
+    assert len(collected.times_s) <= MAX_POINTS + 1
+    assert len(collected.events) == MAX_EVENTS
+    assert f"5,000 overflow. The first {5000 - MAX_EVENTS:,} are left out." in Reader(text).words
     assert collected.presence == {"audio": 1.0, "camera": 1.0, "instruction": 0.0}
 
 
@@ -116,19 +117,19 @@ def test_pictures_are_spread_evenly_over_the_session() -> None:
     assert np.allclose(steps, steps[0]) and seconds[0] == 0 and seconds[-1] > 90
 
 
-@pytest.mark.parametrize("ticks", [1, MOST_POINTS, MOST_POINTS + 1, 5 * MOST_POINTS + 3])
+@pytest.mark.parametrize("ticks", [1, MAX_POINTS, MAX_POINTS + 1, 5 * MAX_POINTS + 3])
 def test_a_curve_keeps_means_and_maxima_of_all_ticks(ticks) -> None:
     values = np.random.default_rng(ticks).random(ticks)
     mean, most = Curve(1), Curve(1, takes_maximum=True)
     for value in values:
         mean.add(np.array([value]))
         most.add(np.array([value]))
-    size = 2 ** max(0, math.ceil(math.log2(ticks / (MOST_POINTS + 0.5))))
+    size = 2 ** max(0, math.ceil(math.log2(ticks / (MAX_POINTS + 0.5))))
     groups = [values[i : i + size] for i in range(0, ticks, size)]
     if len(mean.points()) == len(groups):
         assert np.allclose(mean.points()[:, 0], [group.mean() for group in groups])
         assert np.allclose(most.points()[:, 0], [group.max() for group in groups])
-    assert most.points().max() == values.max() and len(mean.points()) <= MOST_POINTS + 1
+    assert most.points().max() == values.max() and len(mean.points()) <= MAX_POINTS + 1
 
 
 def test_a_tone_is_seen_in_its_band_and_twice_as_high_further_up() -> None:
@@ -142,7 +143,7 @@ def test_a_tone_is_seen_in_its_band_and_twice_as_high_further_up() -> None:
 def test_ticks_that_were_skipped_are_told_and_make_no_jitter() -> None:
     collected = digest(3)
     collected.skip(100)
-    collected.add(sample(103))
+    collected.add(tick(103))
     assert collected.gaps_ms.tolist() == pytest.approx([0, 0])
     assert "100 ticks, for which there was no time" in live_report.page(collected, {}, {})
 
@@ -154,7 +155,7 @@ def test_a_disk_that_is_full_is_one_sentence_and_the_loop_goes_on(tmp_path, monk
     monkeypatch.setattr(live_report, "_write", fail)
     rig, told = make_rig(), []
     with live_report.Reporter.of(rig, tmp_path / "a.html", tell=told.append) as reporter:
-        assert len(play(rig, 1.0, reporter.look_on)) == 10
+        assert len(play(rig, 1.0, reporter.on_tick)) == 10
     assert told == [f"The report could not be written to {tmp_path / 'a.html'} (No space left on device)."]
     assert reporter.close() == {"file": str(tmp_path / "a.html"), "failure": told[0]}
 

@@ -9,7 +9,7 @@ import pytest
 
 from kit.live_runs import clip, seeker
 from kit.live_sessions import record
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.envs.live.sessions.session import read_session
 
 __all__ = ["clip", "seeker"]

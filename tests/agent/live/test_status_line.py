@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from kit.live_ticks import tick_of
 from senseweave.agent.live.status_line import Glance, StatusLine, event_text, loading_after, status_text
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.timing import Timing
@@ -29,14 +30,14 @@ def written(stream, *, until, within_s=5.0):
 
 
 def test_the_line_shows_rate_jitter_action_ages_gates_and_the_instruction():
-    glance = Glance(
-        ages_s={"audio": 0.031, "camera": 2.14, "instruction": 40.0},
+    tick = tick_of(
+        {"audio": 0.031, "camera": 2.14, "instruction": 40.0},
         absent=("camera",),
-        held=frozenset({"instruction"}),
         gates={"audio": 0.625, "camera": 0.0, "instruction": 0.9},
         action="forward",
         instruction="go to the red ball",
     )
+    glance = Glance(tick, held=frozenset({"instruction"}))
     assert status_text(glance, timing_of()) == (
         "10.0 Hz, jitter 2.0/2.0 ms | forward | audio 31 ms, gate 0.62 | camera absent for 2.1 s | "
         'instruction gate 0.90 | "go to the red ball"'
@@ -46,19 +47,19 @@ def test_the_line_shows_rate_jitter_action_ages_gates_and_the_instruction():
 def test_the_line_says_why_the_safe_action_is_sent_and_how_many_ticks_were_missed():
     timing = timing_of()
     timing.overruns = 3
-    glance = Glance(
+    tick = tick_of(
         {"camera": math.inf}, absent=("camera",), action="done", safe_reason="Without camera.", gates={"camera": 0.0}
     )
-    told = status_text(glance, timing)
+    told = status_text(Glance(tick), timing)
     assert "3 ticks missed | done (safe: without camera) | camera absent" in told
 
 
 def test_a_sense_that_prepares_itself_is_loading_until_it_is_ready_or_has_failed():
     begins = Event(0, "instruction", "loading")
     loading = loading_after(frozenset(), [begins])
-    absent = Glance({"instruction": math.inf}, absent=("instruction",), loading=loading)
+    absent = Glance(tick_of({"instruction": math.inf}, absent=("instruction",)), loading)
     assert status_text(absent, timing_of()).endswith("| instruction loading")
-    held = Glance({"instruction": 9.0}, held=frozenset({"instruction"}), gates={"instruction": 0.5}, loading=loading)
+    held = Glance(tick_of({"instruction": 9.0}, gates={"instruction": 0.5}), loading, frozenset({"instruction"}))
     assert status_text(held, timing_of()).endswith("| instruction gate 0.50, loading")
     assert loading_after(loading, [Event(1, "camera", "failed"), Event(2, "instruction", "absent")]) == loading
     for kind in ("ready", "failed", "ended"):
@@ -67,7 +68,9 @@ def test_a_sense_that_prepares_itself_is_loading_until_it_is_ready_or_has_failed
 
 
 def test_without_a_policy_the_line_has_neither_gates_nor_an_action():
-    told = status_text(Glance({"camera": 0.02, "instruction": 9.0}, held=frozenset({"instruction"})), timing_of())
+    told = status_text(
+        Glance(tick_of({"camera": 0.02, "instruction": 9.0}), held=frozenset({"instruction"})), timing_of()
+    )
     assert told == "10.0 Hz, jitter 2.0/2.0 ms | camera 20 ms | instruction here"
 
 
@@ -75,7 +78,7 @@ def test_on_a_terminal_the_line_redraws_itself_and_never_wraps(monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     stream = io.StringIO()
     with StatusLine(timing_of(), stream, is_terminal=True) as status:
-        status.show(Glance({"camera": 0.02}, instruction="a very long instruction " * 5))
+        status.show(Glance(tick_of({"camera": 0.02}, instruction="a very long instruction " * 5)))
         written(stream, until="camera")
         status.tell("A message.")
         told = written(stream, until="A message.\n")
@@ -89,7 +92,7 @@ def test_in_a_log_the_messages_come_at_once_and_the_line_now_and_then(monkeypatc
     monkeypatch.setattr("senseweave.agent.live.status_line.LOG_EVERY_S", 0.5)
     stream = io.StringIO()
     with StatusLine(timing_of(), stream, is_terminal=False) as status:
-        status.show(Glance({"camera": 0.02}))
+        status.show(Glance(tick_of({"camera": 0.02})))
         status.tell("At once.")
         assert "Hz" not in written(stream, until="At once.\n")
         written(stream, until="Hz")
@@ -134,7 +137,7 @@ def test_a_held_terminal_holds_up_neither_the_loop_nor_the_end():
     started_s = time.monotonic()
     with StatusLine(timing_of(), stream, is_terminal=True) as status:
         for _ in range(1000):
-            status.show(Glance({"camera": 0.02}))
+            status.show(Glance(tick_of({"camera": 0.02})))
             status.tell("A message.")
         time.sleep(0.3)
     assert time.monotonic() - started_s < 5

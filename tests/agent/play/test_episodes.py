@@ -106,13 +106,13 @@ def test_success_is_null_where_the_environment_does_not_define_it():
 
 
 def test_an_episode_that_never_ends_is_broken_off(monkeypatch):
-    monkeypatch.setattr("senseweave.agent.play.episodes.LONGEST_EPISODE", 40)
+    monkeypatch.setattr("senseweave.agent.play.episodes.MAX_EPISODE_STEPS", 40)
     result = run_episodes(Taker(), [Counter(ends=False)], 2)
     assert result.lengths.tolist() == [40, 40] and result.successes == [None, None]
 
 
 def test_an_episode_that_is_broken_off_has_failed_where_others_tell_of_success(monkeypatch):
-    monkeypatch.setattr("senseweave.agent.play.episodes.LONGEST_EPISODE", 5)
+    monkeypatch.setattr("senseweave.agent.play.episodes.MAX_EPISODE_STEPS", 5)
     result = run_episodes(Taker(), [Counter()], 10)  # of 1 to 10 steps
     assert sorted(result.lengths.tolist()) == [1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
     assert sum(result.successes) == 3 and None not in result.successes

@@ -116,7 +116,7 @@ def test_it_is_kept_in_a_recording_read_back_and_shown_in_the_page_about_it(kind
     sensors = {name: ScriptedSensor(name, Script(senses[name], 20), max_age_s=0.3) for name in senses}
     rig = LiveRig(senses, sensors, action_names=("left", "right", "forward"), step_s=0.1, clock=VirtualClock(10**9))
     with Recorder.of(rig, tmp_path / "a.mcap") as recorder:
-        ticks = play(rig, 1.0, recorder.look_on)
+        ticks = play(rig, 1.0, recorder.on_tick)
     steps = list(read_session(tmp_path / "a.mcap"))
     assert len(steps) == len(ticks) > 5
     for (observation, _, info), tick in zip(steps, ticks, strict=True):

@@ -380,5 +380,5 @@ def test_options_out_of_range_are_refused(options: dict, words: str) -> None:
     ],
 )
 def test_a_value_outside_its_space_is_refused(space: Any, value: Any) -> None:
-    with pytest.raises(ObservationError, match="Mend the environment"):
+    with pytest.raises(ObservationError, match="Fix the environment"):
         read(space, value)

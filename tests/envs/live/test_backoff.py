@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from senseweave.envs.live.backoff import Patience, Watchdog
+from senseweave.envs.live.backoff import Backoff, Patience, RetryTimer
 from senseweave.envs.live.clock import to_ns
-from senseweave.envs.live.inbox import MOST_EVENTS, Inbox
+from senseweave.envs.live.inbox import MAX_EVENTS, Inbox
 from senseweave.envs.live.reading import EVENT_KINDS, Event, Reading, misfit
 from senseweave.envs.live.sensor import Sensor
 from senseweave.perception.errors import ConfigError
@@ -20,58 +20,62 @@ KIND = Vector(2)
 
 
 def test_delays_double_up_to_the_limit_and_no_further() -> None:
-    watchdog = Watchdog(Patience(first_delay_s=0.5, most_delay_s=5))
+    retry = RetryTimer(Backoff(first_delay_s=0.5, max_delay_s=5))
     delays_s = []
     for now_s in range(8):
-        watchdog.begin(to_ns(now_s))
-        delays_s.append(watchdog.end() / 1e9)
+        retry.begin(to_ns(now_s))
+        delays_s.append(retry.end() / 1e9)
     assert delays_s == [0.5, 1, 2, 4, 5, 5, 5, 5]
-    assert watchdog.attempts == 8
+    assert retry.attempts == 8
 
 
 def test_delays_start_anew_after_an_attempt_that_lived_and_not_after_one_that_twitched() -> None:
-    watchdog = Watchdog(Patience(first_delay_s=0.5, most_delay_s=8))
+    retry = RetryTimer(Backoff(first_delay_s=0.5, max_delay_s=8))
 
     def live(lived_s: float) -> float:
-        watchdog.begin(0)
-        watchdog.feed(to_ns(lived_s))
-        return watchdog.end() / 1e9
+        retry.begin(0)
+        retry.feed(to_ns(lived_s))
+        return retry.end() / 1e9
 
     assert [live(0.1), live(0.9), live(1.9), live(3.9), live(10.0), live(0.4)] == [0.5, 1, 2, 4, 0.5, 1]
 
 
 def test_a_thousand_failures_do_not_overflow_the_delay() -> None:
-    watchdog = Watchdog(Patience())
-    assert [watchdog.end() for _ in range(1000)][-1] == to_ns(5.0)
+    retry = RetryTimer(Backoff())
+    assert [retry.end() for _ in range(1000)][-1] == to_ns(5.0)
 
 
 def test_the_deadline_moves_with_every_reading_and_is_the_start_up_one_before_the_first() -> None:
-    watchdog = Watchdog(Patience(start_up_s=15, stall_s=2))
-    watchdog.begin(to_ns(100))
-    assert not watchdog.has_started
-    assert watchdog.deadline_ns == to_ns(115)
-    watchdog.feed(to_ns(110))
-    assert watchdog.has_started
-    assert watchdog.deadline_ns == to_ns(112)
-    watchdog.begin(to_ns(200))
-    assert watchdog.deadline_ns == to_ns(215)
+    retry = RetryTimer(Backoff(start_up_s=15, stall_s=2))
+    retry.begin(to_ns(100))
+    assert not retry.has_started
+    assert retry.deadline_ns == to_ns(115)
+    retry.feed(to_ns(110))
+    assert retry.has_started
+    assert retry.deadline_ns == to_ns(112)
+    retry.begin(to_ns(200))
+    assert retry.deadline_ns == to_ns(215)
 
 
 def test_a_sense_that_speaks_when_it_likes_never_stalls() -> None:
-    watchdog = Watchdog(Patience(start_up_s=math.inf, stall_s=math.inf))
-    watchdog.begin(to_ns(1))
-    watchdog.feed(to_ns(2))
-    assert watchdog.deadline_ns > to_ns(1e9)
+    retry = RetryTimer(Backoff(start_up_s=math.inf, stall_s=math.inf))
+    retry.begin(to_ns(1))
+    retry.feed(to_ns(2))
+    assert retry.deadline_ns > to_ns(1e9)
+
+
+def test_the_name_and_the_words_of_an_earlier_release_still_work() -> None:
+    assert Patience(stall_s=3, most_delay_s=8, most_hung=2) == Backoff(stall_s=3, max_delay_s=8, max_hung=2)
 
 
 @pytest.mark.parametrize(
     "fields",
-    [{"stall_s": 0}, {"start_up_s": -1}, {"grace_s": math.nan}, {"most_hung": 0}, {"most_delay_s": math.inf}]
-    + [{"first_delay_s": 2, "most_delay_s": 1}],
+    [{"stall_s": 0}, {"start_up_s": -1}, {"grace_s": math.nan}, {"max_hung": 0}, {"max_delay_s": math.inf}]
+    + [{"first_delay_s": 2, "max_delay_s": 1}],
 )
-def test_impossible_patience_is_refused(fields: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(fields)) + "|most_delay_s"):
-        Patience(**fields)
+def test_impossible_backoff_is_refused(fields: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(fields)) + "|max_delay_s"):
+        Backoff(**fields)
 
 
 # The inbox.
@@ -111,11 +115,11 @@ def test_content_that_stays_the_same_counts_as_frozen_only_where_that_is_asked_f
 
 def test_events_that_nobody_takes_do_not_pile_up() -> None:
     inbox = Inbox("touch", KIND)
-    for i in range(3 * MOST_EVENTS):
-        inbox.tell(i, "overflow")
+    for i in range(3 * MAX_EVENTS):
+        inbox.add_event(i, "overflow")
     taken = inbox.take_events()
-    assert len(taken) == MOST_EVENTS
-    assert taken[-1].time_ns == 3 * MOST_EVENTS - 1
+    assert len(taken) == MAX_EVENTS
+    assert taken[-1].time_ns == 3 * MAX_EVENTS - 1
 
 
 @pytest.mark.parametrize(

@@ -152,7 +152,7 @@ def test_closing_sends_the_safe_action_stops_the_sensors_and_may_happen_twice() 
         ({"max_steps": 0}, "max_steps"),
         ({"required": ("touch",)}, "needs a `safe_action`"),
         ({"required": ("tuch",), "safe_action": 0}, 'did you mean "touch"'),
-        ({"safe_action": "sta"}, 'did you mean "stay"'),
+        ({"safe_action": "sta"}, "no action; the actions are: "),
         ({"safe_action": 2}, "Discrete"),
         ({"action_names": ()}, "action_names"),
         ({"action_space": gym.spaces.Discrete(3)}, "do not fit"),
@@ -177,9 +177,9 @@ def test_reset_takes_no_options() -> None:
 
 def test_an_address_must_be_for_a_sense_and_for_one_alone() -> None:
     two_eyes = Spec(left=Camera(16, 16), right=Camera(16, 16), audio=Microphone(1, 160, 16000))
-    with pytest.raises(ConfigError, match="these: left, right; pass sense -> address"):
+    with pytest.raises(ConfigError, match="any of these: left, right; say for which, sense -> address"):
         open_sensors(two_eyes, camera="0")
-    with pytest.raises(ConfigError, match="there are none"):
+    with pytest.raises(ConfigError, match="there is none among the senses .audio, left, right.; leave it out"):
         open_sensors(two_eyes, instruction="go")
     with pytest.raises(ConfigError, match='names "audio"'):
         open_sensors(two_eyes, camera={"audio": "0"})

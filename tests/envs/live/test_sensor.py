@@ -1,4 +1,4 @@
-"""Sensors kept alive: real threads around small scripted sources; the arithmetic is in test_patience.py."""
+"""Sensors kept alive: real threads around small scripted sources; the arithmetic is in test_backoff.py."""
 
 import dataclasses
 import gc
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from senseweave.envs.live.backoff import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock, to_ns
 from senseweave.envs.live.faults.faults import Hangs, Raises, Stall, Unplugged
 from senseweave.envs.live.faults.scripted import Script
@@ -20,9 +20,9 @@ from senseweave.perception.errors import MissingExtraError
 from senseweave.perception.spec import Vector
 
 KIND = Vector(2)
-STEADY = Patience(start_up_s=20, stall_s=20, grace_s=2, first_delay_s=0.005, most_delay_s=0.01)
+STEADY = Backoff(start_up_s=20, stall_s=20, grace_s=2, first_delay_s=0.005, max_delay_s=0.01)
 """For tests in which nothing misses a deadline, on however busy a machine."""
-QUICK = Patience(start_up_s=0.2, stall_s=0.15, grace_s=0.05, first_delay_s=0.02, most_delay_s=0.04)
+QUICK = Backoff(start_up_s=0.2, stall_s=0.15, grace_s=0.05, first_delay_s=0.02, max_delay_s=0.04)
 LONG_S = 10.0
 """How long a test waits for what must happen at all; nothing here needs it."""
 
@@ -100,10 +100,10 @@ def watch() -> Iterator[Callable[..., Watched]]:
     """Starts sensors, and stops them and lets their drivers go at the end."""
     started: list[Watched] = []
 
-    def start(do: Callable[[DeviceSource, int], Reading | None], patience: Patience = STEADY, **options) -> Watched:
+    def start(do: Callable[[DeviceSource, int], Reading | None], backoff: Backoff = STEADY, **options) -> Watched:
         device = Device(do)
         device.fail_open = options.pop("fail_open", device.fail_open)
-        sensor = ThreadedSensor("touch", KIND, device.source, patience=patience, **options)
+        sensor = ThreadedSensor("touch", KIND, device.source, backoff=backoff, **options)
         watched = Watched(sensor, device)
         started.append(watched)
         sensor.start(SystemClock())
@@ -213,7 +213,7 @@ def test_a_driver_that_does_not_return_is_abandoned_and_its_late_readings_are_no
         device.sources.append(HangingSource(device, len(device.sources) + 1))
         return device.sources[-1]
 
-    sensor = ThreadedSensor("touch", KIND, make_source, patience=QUICK)
+    sensor = ThreadedSensor("touch", KIND, make_source, backoff=QUICK)
     watched = Watched(sensor, device)
     sensor.start(SystemClock())
     try:
@@ -239,7 +239,7 @@ def test_no_more_than_some_drivers_hang_at_a_time(watch) -> None:
         source.device.let_go.wait(LONG_S)
         return source.reading()
 
-    watched = watch(do, dataclasses.replace(QUICK, start_up_s=0.02, stall_s=20, grace_s=0.02, most_hung=2))
+    watched = watch(do, dataclasses.replace(QUICK, start_up_s=0.02, stall_s=20, grace_s=0.02, max_hung=2))
     watched.until_told("hung", 2)
     time.sleep(0.15)
     assert len(watched.device.sources) == 2
@@ -314,10 +314,10 @@ def test_what_a_source_notes_becomes_events_and_a_warning_is_told_once(watch) ->
 def test_stopping_ends_all_threads_soon_even_if_a_driver_hangs(watch) -> None:
     before = set(threading.enumerate())
     fine = watch(lambda source, read: source.reading())
-    hanging = watch(lambda source, read: source.device.let_go.wait(LONG_S) and None, Patience(grace_s=0.03))
+    hanging = watch(lambda source, read: source.device.let_go.wait(LONG_S) and None, Backoff(grace_s=0.03))
     waiting = watch(
         lambda source, read: None,
-        Patience(first_delay_s=60, most_delay_s=60),
+        Backoff(first_delay_s=60, max_delay_s=60),
         fail_open=lambda attempt: (_ for _ in ()).throw(SourceError("no")),
     )
     fine.until_told("opened")
@@ -347,7 +347,7 @@ def test_sensors_are_stopped_together_and_none_keeps_the_others_from_it(watch) -
 
 
 def test_a_driver_that_hangs_is_waited_for_once_however_often_its_sensor_is_stopped(watch) -> None:
-    hanging = watch(lambda source, read: source.device.let_go.wait(LONG_S) and None, Patience(grace_s=0.4))
+    hanging = watch(lambda source, read: source.device.let_go.wait(LONG_S) and None, Backoff(grace_s=0.4))
     hanging.until(lambda: bool(hanging.device.sources and hanging.device.sources[0].reads))
     hanging.sensor.stop()
     began_s = time.monotonic()
@@ -364,7 +364,7 @@ def test_a_hundred_restarts_leave_no_thread_behind(watch) -> None:
             raise SourceError("again")
         return source.reading()
 
-    watched = watch(do, dataclasses.replace(STEADY, first_delay_s=1e-4, most_delay_s=1e-4))
+    watched = watch(do, dataclasses.replace(STEADY, first_delay_s=1e-4, max_delay_s=1e-4))
     watched.until(lambda: watched.attempt() == 101)
     gc.collect()
     assert threading.active_count() <= before + 2
@@ -375,7 +375,7 @@ def test_a_hundred_restarts_leave_no_thread_behind(watch) -> None:
 def test_the_scripts_of_faults_run_in_real_threads_too() -> None:
     faults = (Stall(0.1, 0.3), Raises(0.5, 0.05), Hangs(0.7, 0.5), Unplugged(1.4, 0.1))
     script = Script(KIND, 200, faults)
-    sensor = ThreadedSensor("touch", KIND, script.source, patience=QUICK)
+    sensor = ThreadedSensor("touch", KIND, script.source, backoff=QUICK)
     watched = Watched(sensor, Device(lambda source, read: None))
     sensor.start(SystemClock())
     try:

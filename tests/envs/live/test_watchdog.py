@@ -9,7 +9,7 @@ from kit.live_rigs import SENSES, collect, rig_of
 from senseweave.envs.live.bodies.actuators import CallbackActuator, Command
 from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns
 from senseweave.envs.live.sensor import Sensor
-from senseweave.envs.live.watchdog import Vigil
+from senseweave.envs.live.watchdog import Watchdog
 
 LONG_S = 10.0
 """How long a test waits for what must happen at all."""
@@ -29,25 +29,25 @@ def real_rig(**options):
     return rig, sent
 
 
-def test_the_patience_is_five_periods_and_half_a_second_at_least() -> None:
-    assert rig_of(step_s=0.1).patience_s == 0.5
-    assert rig_of(step_s=0.05).patience_s == 0.5
-    assert rig_of(step_s=0.4).patience_s == 2.0
-    assert rig_of(step_s=0.05, rate_hz=2).patience_s == 2.5
+def test_the_time_out_is_five_periods_and_half_a_second_at_least() -> None:
+    assert rig_of(step_s=0.1).watchdog_s == 0.5
+    assert rig_of(step_s=0.05).watchdog_s == 0.5
+    assert rig_of(step_s=0.4).watchdog_s == 2.0
+    assert rig_of(step_s=0.05, rate_hz=2).watchdog_s == 2.5
 
 
-def test_a_policy_that_hangs_is_answered_by_the_safe_action_once_and_within_the_patience() -> None:
+def test_a_policy_that_hangs_is_answered_by_the_safe_action_once_and_within_the_time_out() -> None:
     rig, sent = real_rig()
     said = []
-    rig.when_silent = said.append
+    rig.on_silence = said.append
     try:
         rig.step(0)
         hangs_ns = time.monotonic_ns()
         wait_until(lambda: len(sent) == 2)
-        late_s = (sent[1].time_ns - hangs_ns) / 1e9 - rig.patience_s
+        late_s = (sent[1].time_ns - hangs_ns) / 1e9 - rig.watchdog_s
         assert (sent[1].name, sent[1].is_safe, sent[1].tick) == ("stay", True, 1)
         assert -0.05 < late_s < LONG_S / 2, "not before its time"
-        time.sleep(1.3 * rig.patience_s)
+        time.sleep(1.3 * rig.watchdog_s)
         assert len(sent) == 2 and len(said) == 1, "once"
         *_, info = rig.step(0)
         assert [command.name for command in sent] == ["go", "stay", "go"]
@@ -60,7 +60,7 @@ def test_a_policy_that_hangs_is_answered_by_the_safe_action_once_and_within_the_
         rig.close()
 
 
-def test_who_steps_in_time_hears_nothing_of_the_vigil() -> None:
+def test_who_steps_in_time_hears_nothing_of_the_watchdog() -> None:
     rig, sent = real_rig(step_s=0.1)
     try:
         infos = [rig.step(0)[4] for _ in range(8)]
@@ -73,19 +73,19 @@ def test_who_steps_in_time_hears_nothing_of_the_vigil() -> None:
 def test_before_the_first_step_and_after_the_end_nobody_is_waited_for() -> None:
     before = set(threading.enumerate())
     rig, sent = real_rig()
-    time.sleep(1.3 * rig.patience_s)
+    time.sleep(1.3 * rig.watchdog_s)
     assert sent == []
     rig.step(0)
     rig.close()
     assert [command.name for command in sent] == ["go", "stay"]
-    time.sleep(1.3 * rig.patience_s)
+    time.sleep(1.3 * rig.watchdog_s)
     assert len(sent) == 2 and set(threading.enumerate()) <= before
 
 
 def test_without_a_safe_action_a_silence_is_told_and_nothing_is_sent() -> None:
     rig, sent = real_rig(safe_action=None)
     said = []
-    rig.when_silent = said.append
+    rig.on_silence = said.append
     try:
         rig.step(0)
         wait_until(lambda: said)
@@ -131,7 +131,7 @@ def test_a_body_gets_one_command_at_a_time_and_one_that_hangs_is_told() -> None:
 
     said = []
     rig = rig_of({}, clock=SystemClock(), step_s=0.01, safe_action="stay", actuator=CallbackActuator(hang))
-    rig.when_silent = said.append
+    rig.on_silence = said.append
     rig.reset()
     loop = threading.Thread(target=rig.step, args=(0,))
     loop.start()
@@ -147,15 +147,15 @@ def test_a_body_gets_one_command_at_a_time_and_one_that_hangs_is_told() -> None:
 
 def test_on_a_clock_that_stands_still_nobody_comes_late() -> None:
     called = []
-    vigil = Vigil(VirtualClock(), 0.01, called.append)
-    vigil.feed()
+    watchdog = Watchdog(VirtualClock(), 0.01, called.append)
+    watchdog.feed()
     time.sleep(0.1)
-    vigil.stop()
+    watchdog.stop()
     assert called == []
 
 
 @pytest.mark.parametrize("error", [None, OSError("gone")])
-def test_a_vigil_calls_once_for_each_silence_whatever_is_made_of_the_call(error) -> None:
+def test_a_watchdog_calls_once_for_each_silence_whatever_is_made_of_the_call(error) -> None:
     called = []
 
     def call(silent_s: float) -> None:
@@ -163,19 +163,19 @@ def test_a_vigil_calls_once_for_each_silence_whatever_is_made_of_the_call(error)
         if error is not None:
             raise error
 
-    vigil = Vigil(SystemClock(), 0.05, call)
-    vigil.stop()
-    vigil = Vigil(SystemClock(), 0.05, call)
+    watchdog = Watchdog(SystemClock(), 0.05, call)
+    watchdog.stop()
+    watchdog = Watchdog(SystemClock(), 0.05, call)
     for silence in range(1, 4):
-        vigil.feed()
+        watchdog.feed()
         wait_until(lambda silence=silence: len(called) == silence)
         time.sleep(0.12)
         assert len(called) == silence and called[-1] >= 0.05
-    vigil.stop()
-    vigil.stop()
+    watchdog.stop()
+    watchdog.stop()
 
 
-def test_a_step_that_comes_while_the_vigil_is_about_to_act_is_not_followed_by_the_safe_action() -> None:
+def test_a_step_that_comes_while_the_watchdog_is_about_to_act_is_not_followed_by_the_safe_action() -> None:
     rig, sent = collect(safe_action="stay", step_s=0.4)
     rig.reset()
     rig.step(0)
@@ -183,13 +183,13 @@ def test_a_step_that_comes_while_the_vigil_is_about_to_act_is_not_followed_by_th
         (0.0, ["go"]),
         (1.9, ["go"]),
         (0.2, ["go", "stay"]),
-    ):  # its patience is 2 s, from the step's end
+    ):  # its time-out is 2 s, from the step's end
         rig.clock.sleep_until_ns(rig.clock.now_ns() + to_ns(more_s))
-        rig._act_for_the_silent(2.0)
+        rig._send_safe_after_silence(2.0)
         assert [command.name for command in sent] == names, more_s
 
 
-def test_no_wait_of_a_vigil_is_longer_than_its_patience_also_after_it_has_called() -> None:
+def test_no_wait_of_a_watchdog_is_longer_than_its_time_out_also_after_it_has_called() -> None:
     waits: list[float] = []
     called: list[float] = []
     clock = VirtualClock()
@@ -200,18 +200,18 @@ def test_no_wait_of_a_vigil_is_longer_than_its_patience_also_after_it_has_called
             waits.append(timeout)
             clock.sleep_until_ns(clock.now_ns() + round(timeout * 1e9))
             if len(waits) == 2:
-                vigil.feed()
+                watchdog.feed()
             return len(waits) == 5
 
-    vigil = Vigil(clock, 1.0, called.append)
-    vigil._ending = Ending()
-    vigil.feed()
-    vigil._watch()
+    watchdog = Watchdog(clock, 1.0, called.append)
+    watchdog._ending = Ending()
+    watchdog.feed()
+    watchdog._watch()
     assert waits == [1.0] * 5
     assert called == [1.0, 1.0]  # once for each silence
 
 
 def test_on_a_clock_that_stands_still_nobody_watches() -> None:
     before = threading.active_count()
-    Vigil(VirtualClock(), 0.01, lambda silent_s: None).feed()
+    Watchdog(VirtualClock(), 0.01, lambda silent_s: None).feed()
     assert threading.active_count() == before

@@ -11,7 +11,7 @@ import torch
 
 from kit import rooms_lives
 from kit.rooms_lives import actions, digest, level_senses, live
-from senseweave.envs.rooms.levels.levels import LEVELS
+from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 

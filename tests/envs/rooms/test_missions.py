@@ -6,7 +6,7 @@ import torch
 from senseweave.envs.rooms import missions
 from senseweave.envs.rooms.codes import COLOURS, DOOR, KINDS
 from senseweave.envs.rooms.levels.level import THINGS
-from senseweave.envs.rooms.levels.levels import LEVELS, make_level
+from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.perception.tokenizer import default_tokenizer
 
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from kit.rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
+from kit.rooms_scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import (
     BALL,
@@ -246,3 +247,21 @@ def test_a_step_stays_on_the_device_and_asks_for_no_number():
     state = without_values(room((BALL, RED, AHEAD)))
     outcome = World(SIDE, SIDE, device="meta").step(state, torch.zeros(1, dtype=torch.int64, device="meta"))
     assert all(getattr(outcome, field.name).device.type == "meta" for field in dataclasses.fields(outcome))
+
+
+def test_the_worked_example_of_step_is_what_happens():
+    state = empty_state(2, 5, 5, objects=2)
+    place(state, 0, 0, 7, KEY, RED)
+    place(state, 1, 1, 9, DOOR, RED, LOCKED)
+    state.agent_cell[1], state.carried[1] = 8, 0
+    state.object_kind[1, 0], state.object_colour[1, 0], state.object_cell[1, 0] = KEY, RED, CARRIED
+    state.verb[:] = torch.tensor([PICK_UP, OPEN_DOOR])
+    state.is_target[0, 0] = state.is_target[1, 1] = True
+    assert state.pose.tolist() == [24, 32]
+    assert (state.cells[0, 7].item(), state.cells[1, 9].item(), state.carried_code.tolist()) == (90, 74, [18, 90])
+    done = World(5, 5).step(state, torch.tensor([PICKUP, TOGGLE]))
+    assert done.terminated.tolist() == [True, True] and (done.reward > 0.9).all()
+    assert state.pose.tolist() == [24, 32]
+    assert (state.cells[0, 7].item(), state.cells[1, 9].item()) == (18, 72)
+    assert (state.object_cell[0, 0].item(), state.object_cell[1, 1].item()) == (CARRIED, 9)
+    assert state.carried.tolist() == [0, 0]

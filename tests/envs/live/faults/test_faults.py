@@ -10,7 +10,7 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 
-from senseweave.envs.live.backoff import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.bodies.actuators import CallbackActuator, Command
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
 from senseweave.envs.live.faults import faults
@@ -48,10 +48,10 @@ from senseweave.perception.spec import PRESENT, Camera, Instruction, Kind, Micro
 SENSES = Spec(camera=Camera(16, 16), audio=Microphone(2, 160, 16000), instruction=Instruction(8, 1024))
 RATE_HZ = {"camera": 25.0, "audio": 50.0, "instruction": 4.0}
 MAX_AGE_S = {"camera": 0.22, "audio": 0.22, "instruction": 0.63}
-PATIENCE = {
-    "camera": Patience(start_up_s=1, stall_s=0.5, grace_s=0.2, first_delay_s=0.25, most_delay_s=1),
-    "audio": Patience(start_up_s=1, stall_s=0.5, grace_s=0.2, first_delay_s=0.25, most_delay_s=1),
-    "instruction": Patience(start_up_s=1.5, stall_s=1, grace_s=0.2, first_delay_s=0.25, most_delay_s=1),
+BACKOFF = {
+    "camera": Backoff(start_up_s=1, stall_s=0.5, grace_s=0.2, first_delay_s=0.25, max_delay_s=1),
+    "audio": Backoff(start_up_s=1, stall_s=0.5, grace_s=0.2, first_delay_s=0.25, max_delay_s=1),
+    "instruction": Backoff(start_up_s=1.5, stall_s=1, grace_s=0.2, first_delay_s=0.25, max_delay_s=1),
 }
 BOXES = {name: kind.space() for name, kind in SENSES.items()}
 STEP_S = 0.05
@@ -204,7 +204,7 @@ def play(sense: str, case: Case) -> Run:
             name,
             BirthScript(kind, RATE_HZ[name], case.faults if name == sense else ()),
             max_age_s=MAX_AGE_S[name],
-            patience=PATIENCE[name],
+            backoff=BACKOFF[name],
             unchanged_s=case.unchanged_s if name == sense else None,
         )
         for name, kind in SENSES.items()
@@ -336,7 +336,7 @@ HONEST_FAULTS = st.one_of(
 def test_whatever_goes_wrong_together_the_loop_goes_on_and_shows_nothing_stale(scripts, step_s: float) -> None:
     sensors = {
         name: ScriptedSensor(
-            name, BirthScript(kind, RATE_HZ[name], scripts[name]), max_age_s=MAX_AGE_S[name], patience=PATIENCE[name]
+            name, BirthScript(kind, RATE_HZ[name], scripts[name]), max_age_s=MAX_AGE_S[name], backoff=BACKOFF[name]
         )
         for name, kind in SENSES.items()
     }

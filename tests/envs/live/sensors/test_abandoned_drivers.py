@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from senseweave.envs.live.backoff import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.reading import Reading
 from senseweave.envs.live.sensor import ThreadedSensor
@@ -49,8 +49,8 @@ def wait_until(is_so) -> None:
 
 
 def test_an_abandoned_driver_that_raises_later_is_no_failure_of_the_one_that_works() -> None:
-    patience = Patience(start_up_s=0.1, stall_s=20, grace_s=0.02, first_delay_s=0.01, most_delay_s=0.02)
-    sensor = ThreadedSensor("touch", KIND, HangsOnce, patience=patience)
+    backoff = Backoff(start_up_s=0.1, stall_s=20, grace_s=0.02, first_delay_s=0.01, max_delay_s=0.02)
+    sensor = ThreadedSensor("touch", KIND, HangsOnce, backoff=backoff)
     sensor.start(SystemClock())
     try:
         wait_until(lambda: sensor.failure)
@@ -67,7 +67,7 @@ def test_an_abandoned_driver_that_raises_later_is_no_failure_of_the_one_that_wor
 LEAVES_WHILE_A_DRIVER_HANGS = """
 import time
 from senseweave.envs.live.clock import SystemClock
-from senseweave.envs.live.patience import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.sensor import ThreadedSensor
 from senseweave.envs.live.source import Source
 from senseweave.perception.spec import Vector
@@ -81,7 +81,7 @@ class Slow(Source):
     def close(self):
         print("closed", flush=True)
 
-sensor = ThreadedSensor("touch", Vector(2), Slow, patience=Patience(grace_s=0.05))
+sensor = ThreadedSensor("touch", Vector(2), Slow, backoff=Backoff(grace_s=0.05))
 sensor.start(SystemClock())
 time.sleep(0.3)
 sensor.stop()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kit.live_clips import next_reading, opened, write_clip
-from senseweave.envs.live.backoff import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import NS_PER_S, SystemClock, VirtualClock
 from senseweave.envs.live.sensor import ThreadedSensor
 from senseweave.envs.live.sensors.camera import CameraSource, camera_sensor, without_password
@@ -201,8 +201,8 @@ class CameraServer(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-def wait_for(condition, patience_s=20.0):
-    end = time.monotonic() + patience_s
+def wait_for(condition, timeout_s=20.0):
+    end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError("it did not happen")
@@ -216,7 +216,7 @@ def test_a_network_camera_is_killed_and_comes_back_without_a_restart_of_the_prog
         "camera",
         KIND,
         lambda: CameraSource(f"http://127.0.0.1:{port}/", KIND, open_timeout_s=2, read_timeout_s=1),
-        patience=Patience(first_delay_s=0.1, most_delay_s=0.2),
+        backoff=Backoff(first_delay_s=0.1, max_delay_s=0.2),
     )
     sensor.start(SystemClock())
     try:

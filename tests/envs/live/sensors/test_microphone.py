@@ -93,9 +93,9 @@ def test_times_by_count_are_even_and_the_drift_is_known(ppm):
     late_ms, before = [], None
     for number in range(1, 12_000):  # two minutes
         true_ns = number * block / true_hz * NS_PER_S
-        told_ns = round(true_ns + random.exponential(2e6))
-        heard_ns = clock.heard_ns(number * block, told_ns)
-        assert heard_ns <= told_ns
+        reported_ns = round(true_ns + random.exponential(2e6))
+        heard_ns = clock.heard_ns(number * block, reported_ns)
+        assert heard_ns <= reported_ns
         if number > 3000:
             late_ms.append((heard_ns - true_ns) / 1e6)
             assert before is None or abs(heard_ns - before - 1e7) < 1e6, "steps are even though the blocks are not"

@@ -51,8 +51,8 @@ class Sender:
         self.thread.join(10)
 
 
-def wait_for(condition, what, patience_s=60.0):
-    end = time.monotonic() + patience_s
+def wait_for(condition, what, timeout_s=60.0):
+    end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
             raise TimeoutError(what)

@@ -47,7 +47,7 @@ import json, sys, time
 import numpy as np
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.microphone import microphone_sensor
-from senseweave.envs.live.patience import Patience
+from senseweave.envs.live.backoff import Backoff
 from senseweave.perception.spec import Microphone
 
 sensor = microphone_sensor("audio", Microphone(1, 1600, 16000), "default")

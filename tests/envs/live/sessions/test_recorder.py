@@ -102,7 +102,7 @@ rig = make_rig(clock=SystemClock(), faults={}, rate_hz=30.0)
 recorder = Recorder.of(rig, sys.argv[1])
 def tell(tick):
     print(tick.moment.time_ns, flush=True)
-play(rig, 60.0, recorder.look_on, tell)
+play(rig, 60.0, recorder.on_tick, tell)
 """
 
 
@@ -140,7 +140,7 @@ def test_a_full_disk_ends_the_recording_in_one_sentence_and_not_the_loop(tmp_pat
     resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, before[1]))
     try:
         with Recorder.of(rig, path, tell=told.append) as recorder:
-            ticks = play(rig, 10.0, recorder.look_on, lambda tick: time.sleep(0.002))
+            ticks = play(rig, 10.0, recorder.on_tick, lambda tick: time.sleep(0.002))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert len(ticks) == 100
@@ -168,10 +168,10 @@ def test_a_disk_that_hangs_holds_nothing_up_and_pictures_are_dropped_first(tmp_p
     monkeypatch.setattr("senseweave.envs.live.sessions.recorder.RecordingFile", SlowFile)
     monkeypatch.setattr(SlowFile, "gate", threading.Event())
     rig, told = make_rig(faults={}), []
-    recorder = Recorder(tmp_path / "slow.mcap", SENSES, clock=rig.clock, tell=told.append, most_bytes=210_000)
+    recorder = Recorder(tmp_path / "slow.mcap", SENSES, clock=rig.clock, tell=told.append, max_bytes=210_000)
     recorder.listen("camera", rig.sensors["camera"])
     started = time.monotonic()
-    ticks = play(rig, 2.0, recorder.look_on)
+    ticks = play(rig, 2.0, recorder.on_tick)
     assert time.monotonic() - started < 30  # it does not wait for the disk, which would be for ever
     assert set(recorder.dropped) == {"camera"}
     dropped = recorder.dropped["camera"]
@@ -289,11 +289,11 @@ def test_a_player_of_arrays_and_a_body_that_reports_are_recorded(tmp_path) -> No
     rig = make_rig()
     with Recorder.of(rig, tmp_path / "a.mcap") as recorder:
 
-        def look_on(tick: Any) -> None:
+        def on_tick(tick: Any) -> None:
             move = dataclasses.replace(tick.move, action=np.array([0.5, np.nan], np.float32), gates=None)
-            recorder.look_on(dataclasses.replace(tick, move=move, sent=None, actuator={"reward": np.float32(1.5)}))
+            recorder.on_tick(dataclasses.replace(tick, move=move, sent=None, actuator={"reward": np.float32(1.5)}))
 
-        play(rig, 0.5, look_on)
+        play(rig, 0.5, on_tick)
     _, action, info = next(read_session(recorder.path))
     assert (action, info["chosen"], info["gates"], info["actuator"]) == (None, [0.5, None], None, {"reward": 1.5})
 

@@ -12,7 +12,7 @@ from senseweave.envs.live.clock import SystemClock, VirtualClock
 from senseweave.envs.live.rig import LiveRig
 from senseweave.envs.live.sessions.recorder import Recorder
 from senseweave.envs.live.sessions.replay import OF_THE_RIG, Replay
-from senseweave.envs.live.sessions.session import Session, SessionError, read_session
+from senseweave.envs.live.sessions.session import Session, SessionError, read_session, read_ticks
 from senseweave.envs.live.tick import Tick
 from senseweave.perception.spec import PRESENT
 
@@ -69,6 +69,27 @@ def test_read_session_gives_the_same_observations_actions_and_gates(recorded) ->
         assert info["lost"] == ()
     told = [event for _, _, info in steps for event in info["events"]]
     assert told == [event for tick in ticks for event in tick.moment.events]
+
+
+def test_read_ticks_gives_what_observers_of_the_loop_saw(recorded) -> None:
+    path, ticks = recorded
+    again = list(read_ticks(Session(path)))
+    assert len(again) == len(ticks)
+    for new, old in zip(again, ticks, strict=True):
+        assert_same(new.moment.observation, old.moment.observation)
+        for field in ("time_ns", "ages_s", "events", "instruction", "absent"):
+            assert getattr(new.moment, field) == getattr(old.moment, field), field
+        for name, reading in old.moment.readings.items():
+            other = new.moment.readings[name]
+            assert (other is None) == (reading is None)
+            if reading is not None:
+                assert (other.captured_ns, other.number, other.text) == (
+                    reading.captured_ns,
+                    reading.number,
+                    reading.text,
+                )
+        assert (new.move, new.sent.to_json()) == (old.move, old.sent.to_json())
+        assert (new.safe_reason, new.is_safe, new.actuator) == (old.safe_reason, old.is_safe, old.actuator)
 
 
 def test_a_folder_of_sessions_is_read_in_the_order_of_names(tmp_path) -> None:
@@ -141,7 +162,7 @@ def test_a_replay_can_be_recorded_and_replayed(recorded, tmp_path) -> None:
     path, ticks = recorded
     rig = replay_rig(Replay(path))
     with Recorder.of(rig, tmp_path / "again.mcap") as recorder:
-        play(rig, 5.0, recorder.look_on)
+        play(rig, 5.0, recorder.on_tick)
     for (observation, _, info), tick in zip(read_session(tmp_path / "again.mcap"), ticks, strict=True):
         assert_same(observation, tick.moment.observation)
         assert info["ages_s"] == tick.moment.ages_s

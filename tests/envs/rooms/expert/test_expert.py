@@ -5,7 +5,7 @@ import torch
 
 from kit.rooms_scenes import empty_state, place, random_scenes
 from senseweave.envs.rooms import codes
-from senseweave.envs.rooms.expert.expert import Expert
+from senseweave.envs.rooms.expert.planner import Planner
 from senseweave.envs.rooms.state import CARRIED, GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
 from senseweave.envs.rooms.world import World
 
@@ -80,7 +80,7 @@ def search(state, row):
     return None
 
 
-def play(state: RoomsState, expert: Expert, height=SIZE, width=SIZE):
+def play(state: RoomsState, expert: Planner, height=SIZE, width=SIZE):
     """Steps that each environment takes to success; 0 where it fails or the time runs out."""
     state, world = state.clone(), World(height, width)
     taken = torch.zeros(len(state), dtype=torch.int64)
@@ -95,7 +95,7 @@ def play(state: RoomsState, expert: Expert, height=SIZE, width=SIZE):
 
 @pytest.fixture(scope="module")
 def expert():
-    return Expert(SIZE, SIZE)
+    return Planner(SIZE, SIZE)
 
 
 CASES = {
@@ -155,7 +155,7 @@ def give(state: RoomsState, kind: int, colour: int = 0, is_target: bool = False)
 
 def names(state: RoomsState, count: int) -> list[str]:
     """What the expert does next, so many times."""
-    expert, world = Expert(HEIGHT, WIDTH), World(HEIGHT, WIDTH)
+    expert, world = Planner(HEIGHT, WIDTH), World(HEIGHT, WIDTH)
     found = []
     for _ in range(count):
         action = expert.act(state)
@@ -179,13 +179,13 @@ def test_goes_round_where_every_turn_here_would_face_a_wrong_thing():
 def test_waits_where_it_faces_the_target_already():
     state = drawn("#######", "#.....#", "#.>T..#", "#.....#", "#######")
     assert names(state.clone(), 1) == ["done"]
-    assert Expert(HEIGHT, WIDTH).distance(state).tolist() == [1]
+    assert Planner(HEIGHT, WIDTH).distance(state).tolist() == [1]
 
 
 def test_does_nothing_where_there_is_no_plan():
     state = drawn("#######", "#.#...#", "#<#.T.#", "#.#...#", "#######")
     assert names(state.clone(), 1) == ["done"]
-    assert Expert(HEIGHT, WIDTH).distance(state).tolist() == [-1]
+    assert Planner(HEIGHT, WIDTH).distance(state).tolist() == [-1]
 
 
 def test_drops_what_it_holds_beside_its_way():
@@ -198,7 +198,7 @@ def test_drops_what_it_holds_beside_its_way():
 def test_unlocks_a_door_with_the_key_in_its_hands_alone():
     rows = ("#######", "#..#..#", "#>.L.T#", "#..#..#", "#######")
     assert names(give(drawn(*rows), codes.KEY), 4) == ["forward", "toggle", "forward", "forward"]
-    assert Expert(HEIGHT, WIDTH).distance(give(drawn(*rows), codes.KEY, colour=1)).tolist() == [-1]
+    assert Planner(HEIGHT, WIDTH).distance(give(drawn(*rows), codes.KEY, colour=1)).tolist() == [-1]
 
 
 def test_puts_a_thing_aside_that_blocks_the_only_way():
@@ -219,7 +219,7 @@ def test_takes_the_target_up_to_put_it_next_to_another_of_its_kind():
     state = drawn("#######", "#.....#", "#>T..T#", "#.....#", "#######")
     state.verb[:] = PUT_NEXT
     state.is_second |= state.is_target
-    world, expert = World(HEIGHT, WIDTH), Expert(HEIGHT, WIDTH)
+    world, expert = World(HEIGHT, WIDTH), Planner(HEIGHT, WIDTH)
     for _ in range(4):
         outcome = world.step(state, expert.act(state))
     assert outcome.reward > 0

@@ -3,14 +3,14 @@ import torch
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
 from kit.rooms_oracle import copied, make, quiet, stacked
-from senseweave.envs.rooms.expert.expert import Expert
-from senseweave.envs.rooms.levels.levels import LEVELS, make_level
+from senseweave.envs.rooms.expert.planner import Planner
+from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.envs.rooms.world import World
 
 
 def play(state, height, width):
     """Steps that each environment takes to success; 0 where it fails or the time runs out."""
-    expert, world = Expert(height, width), World(height, width)
+    expert, world = Planner(height, width), World(height, width)
     taken = torch.zeros(len(state), dtype=torch.int64)
     running = torch.arange(len(state))
     while len(running):

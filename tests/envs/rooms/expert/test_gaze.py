@@ -5,8 +5,8 @@ import torch
 
 from kit.rooms_scenes import empty_state, place
 from senseweave.envs.rooms import codes
-from senseweave.envs.rooms.expert.expert import Expert
 from senseweave.envs.rooms.expert.gaze import Gaze
+from senseweave.envs.rooms.expert.planner import Planner
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 
 SIZE = 9
@@ -26,7 +26,7 @@ def scene(target: int, heading: int = codes.NORTH, wrong: int | None = None):
 
 
 def action(state, sees: bool):
-    return int(Expert(SIZE, SIZE).act(state, torch.tensor([sees])))
+    return int(Planner(SIZE, SIZE).act(state, torch.tensor([sees])))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ from senseweave.envs.rooms.codes import (
     unpacked,
 )
 from senseweave.envs.rooms.levels.level import Level
-from senseweave.envs.rooms.levels.levels import LEVELS, make_level
 from senseweave.envs.rooms.levels.reach import Reach
+from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.envs.rooms.missions import VOICES
 from senseweave.envs.rooms.state import GO_TO, GONE, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState
 from senseweave.perception.errors import ConfigError, UnknownNameError

@@ -10,7 +10,7 @@ from scipy import stats
 from kit import rooms_oracle
 from senseweave.envs.rooms.codes import DOOR
 from senseweave.envs.rooms.levels.level import Level
-from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.levels.registry import make_level
 from senseweave.envs.rooms.state import GONE, RoomsState
 from senseweave.envs.rooms.world import World
 

@@ -3,7 +3,7 @@ import torch
 from scipy import stats
 
 from senseweave.envs.rooms.codes import COLOURS, EMPTY_CODE, KEY, KINDS, SOUNDS
-from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.levels.registry import make_level
 from senseweave.envs.rooms.levels.seek import SIZES, Seek, held_out
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.perception.errors import ConfigError
@@ -268,3 +268,16 @@ def test_objects_sound_apart_from_what_they_look_like():
         table[look, sound] += 1
     assert stats.chi2_contingency(table).pvalue > 1e-4
     assert (table > 0).all()
+
+
+def test_the_worked_example_of_the_tables_is_what_they_are():
+    level = make_level("Seek", split="train")
+    assert level._common.tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert level._blocked[0].nonzero().flatten().tolist() == [2, 8]
+    assert level._blocked[4].nonzero().flatten().tolist() == [3, 4, 5, 6, 7, 8]
+    assert (level._counts.tolist(), level._starts.tolist(), level._mission_start.tolist()) == ([4, 8], [0, 4], [0, 9])
+    assert level.missions[9] == "go to the ringing object"
+    is_held_out = held_out(3, 4)
+    assert int(is_held_out.sum()) == 7 and is_held_out[2].tolist() == [True, False, False, False]
+    assert is_held_out[8].tolist() == [True, True, False, False]
+    assert torch.equal(level._goes_with[0, :, :4], ~is_held_out) and not level._goes_with[0, :, 4:].any()

@@ -10,8 +10,8 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 
 from senseweave.envs.rooms.codes import COLOURS, HEIGHTS, KEY, KINDS, SHORT, TALL
-from senseweave.envs.rooms.expert.expert import Expert
-from senseweave.envs.rooms.levels.levels import make_level
+from senseweave.envs.rooms.expert.planner import Planner
+from senseweave.envs.rooms.levels.registry import make_level
 from senseweave.envs.rooms.levels.seek_grounded import INSTRUCTIONS, SeekGrounded, held_out_instructions
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
@@ -173,7 +173,7 @@ def test_rooms_have_twins_lack_a_colour_and_objects_of_a_room_differ() -> None:
 def test_the_expert_needs_far_less_than_the_30_actions(split) -> None:
     level, state = made(2_000, split=split)
     assert level.max_steps == 30 and (state.max_steps == 30).all()
-    steps = Expert(level.height, level.width).distance(state)
+    steps = Planner(level.height, level.width).distance(state)
     assert steps.min() >= 1 and steps.max() <= 20
 
 

@@ -9,7 +9,7 @@ import senseweave.envs.rooms.sound
 from kit.rooms_listening import empty_rooms, random_rooms
 from senseweave.envs.rooms.codes import COLOURS, SOUNDS
 from senseweave.envs.rooms.env import RoomsEnv
-from senseweave.envs.rooms.levels.levels import LEVELS, make_level
+from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.envs.rooms.missions import VOICES
 from senseweave.envs.rooms.sound.ears import RoomsEars
 from senseweave.envs.rooms.sound.recordings import recordings

@@ -1,4 +1,4 @@
-"""One source of a foreign environment, read as one sense: `read(value)` gives a new array of the kind's shape.
+"""`Converter`: one source of a foreign environment as one sense; `convert(value)` gives a new array of the kind's form.
 
 Each class converts one sort of value: pictures, sound, text, categories, numbers. They keep no state and decide
 nothing: which source becomes which sense is settled in `inference.py`, and `generic.py` calls them at every step.
@@ -20,13 +20,13 @@ PCM_STEPS = 32768
 
 
 @dataclasses.dataclass(frozen=True)
-class Reading:
-    """How one source becomes one sense. Subclasses implement `read`."""
+class Converter:
+    """How one source becomes one sense. Subclasses implement `convert`."""
 
     source: str
     kind: Kind
 
-    def read(self, value: Any) -> NDArray[Any]:
+    def convert(self, value: Any) -> NDArray[Any]:
         """Converts one value of the source into a new array that shares no memory with it."""
         raise NotImplementedError
 
@@ -34,20 +34,20 @@ class Reading:
         array = np.asarray(value)
         if array.shape != shape:
             raise ObservationError(
-                f'"{self.source}" must have shape {shape}, as its space says; got {array.shape}. Mend the environment.'
+                f'"{self.source}" must have shape {shape}, as its space says; got {array.shape}. Fix the environment.'
             )
         return array
 
 
 @dataclasses.dataclass(frozen=True)
-class PictureReading(Reading):
+class PictureConverter(Converter):
     """uint8 pictures, grey or RGB, channels last or first, as RGB frames; resized where the kind has another size."""
 
     kind: Camera
     shape: tuple[int, ...]
     is_channels_first: bool = False
 
-    def read(self, value: Any) -> NDArray[np.uint8]:
+    def convert(self, value: Any) -> NDArray[np.uint8]:
         """Returns uint8 (height, width, 3)."""
         picture = self._array(value, self.shape)
         if self.is_channels_first:
@@ -71,14 +71,14 @@ class PictureReading(Reading):
 
 
 @dataclasses.dataclass(frozen=True)
-class SoundReading(Reading):
+class SoundConverter(Converter):
     """int16, uint8 (silence is 128) or float samples as float32 (channels, samples) on the 16-bit grid."""
 
     kind: Microphone
     shape: tuple[int, ...]
     is_channels_last: bool = False
 
-    def read(self, value: Any) -> NDArray[np.float32]:
+    def convert(self, value: Any) -> NDArray[np.float32]:
         """Returns float32 (channels, samples) in -1..1; a value that is not finite stays so and is absent later."""
         samples = self._array(value, self.shape)
         if samples.dtype == np.int16:
@@ -93,13 +93,13 @@ class SoundReading(Reading):
 
 
 @dataclasses.dataclass(frozen=True)
-class TextReading(Reading):
+class TextConverter(Converter):
     """A string as token ids."""
 
     kind: Instruction
     tokenizer: Tokenizer
 
-    def read(self, value: Any) -> NDArray[np.int32]:
+    def convert(self, value: Any) -> NDArray[np.int32]:
         """Returns int32 (max_tokens,)."""
         return self.encode(str(value))[0]
 
@@ -109,42 +109,42 @@ class TextReading(Reading):
 
 
 @dataclasses.dataclass(frozen=True)
-class TokenReading(Reading):
+class TokenConverter(Converter):
     """Token ids that the environment made itself."""
 
     kind: Instruction
 
-    def read(self, value: Any) -> NDArray[np.int32]:
+    def convert(self, value: Any) -> NDArray[np.int32]:
         """Returns int32 (max_tokens,)."""
         return np.array(self._array(value, self.kind.shape), np.int32)
 
 
 @dataclasses.dataclass(frozen=True)
-class CategoryGridReading(Reading):
+class CategoryGridConverter(Converter):
     """Cells of categories, uint8, with or without a channel axis."""
 
     kind: Grid
     shape: tuple[int, ...]
 
-    def read(self, value: Any) -> NDArray[np.uint8]:
+    def convert(self, value: Any) -> NDArray[np.uint8]:
         """Returns uint8 (height, width, channels)."""
         return np.array(self._array(value, self.shape), np.uint8).reshape(self.kind.shape)
 
 
 @dataclasses.dataclass(frozen=True)
-class NumbersReading(Reading):
+class NumbersConverter(Converter):
     """Numbers of any shape, or bits, laid out in one row."""
 
     kind: Vector
     shape: tuple[int, ...]
 
-    def read(self, value: Any) -> NDArray[np.float32]:
+    def convert(self, value: Any) -> NDArray[np.float32]:
         """Returns float32 (size,)."""
         return np.array(self._array(value, self.shape), np.float32).reshape(-1)
 
 
 @dataclasses.dataclass(frozen=True)
-class CategoriesReading(Reading):
+class CategoriesConverter(Converter):
     """One or several choices, one-hot each, side by side.
 
     Attributes:
@@ -156,11 +156,11 @@ class CategoriesReading(Reading):
     starts: tuple[int, ...]
     sizes: tuple[int, ...]
 
-    def read(self, value: Any) -> NDArray[np.float32]:
+    def convert(self, value: Any) -> NDArray[np.float32]:
         """Returns float32 (sum of sizes,)."""
         chosen = np.asarray(value, np.int64).reshape(-1) - self.starts
         if chosen.shape != (len(self.sizes),) or (chosen < 0).any() or (chosen >= self.sizes).any():
-            raise ObservationError(f'"{self.source}" is outside its space: got {value!r}. Mend the environment.')
+            raise ObservationError(f'"{self.source}" is outside its space: got {value!r}. Fix the environment.')
         row = np.zeros(self.kind.size, np.float32)
         row[np.cumsum((0, *self.sizes[:-1])) + chosen] = 1.0
         return row

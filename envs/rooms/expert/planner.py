@@ -1,10 +1,10 @@
-"""`Expert`: the next action of a shortest plan, made from everything that is true in a room.
+"""`Planner`: the next action of a shortest plan, made from everything that is true in a room.
 
 It plays and shows how; it does not hear or remember: the same state always gives the same action, at any batch
 size. Where several actions are equally good it takes the first of: finish (done, pick up, drop or toggle), forward (or
 open the door ahead), left, right.
 
-b environments, c cells, m objects, a 2 axes, s 2 senses of an axis (the order of poses in expert_field.py)
+b environments, c cells, m objects, a 2 axes, s 2 senses of an axis (the order of poses in field.py)
 """
 
 import torch
@@ -22,7 +22,7 @@ _IN_THE_WAY = 64  # added for dropping a thing where it may close a way
 _FINISH = {GO_TO: DONE, PICK_UP: PICKUP, PUT_NEXT: PICKUP, OPEN_DOOR: TOGGLE}
 
 
-class Expert:
+class Planner:
     """Plans on the true state, for every verb, in one room or several.
 
     Closed doors on the way are opened; objects that end the episode are never faced; what the hands hold and the
@@ -48,7 +48,7 @@ class Expert:
         Args:
             state: the truth.
             must_see: where the target has to be seen by whoever is shown the way, so that it is looked for
-                (expert_gaze.py), which takes longer; None: nowhere.
+                (gaze.py), which takes longer; None: nowhere.
         """
         actions = self._plan(state)[0]
         return actions if must_see is None else self._gaze.looks_around(state, actions, must_see)
