@@ -50,7 +50,7 @@ format: $(VENV)/.installed-$(EXTRAS)
 
 docs: $(VENV)/.installed-docs
 	@echo 'sphinx, warnings are errors'
-	@$(RUN) -m sphinx -q -W --keep-going -b html -d build/doctrees docs build/docs
+	@$(RUN) -m sphinx -q -E -W --keep-going -b html -d build/doctrees docs build/docs
 	@echo 'open build/docs/index.html'
 
 nightly: $(VENV)/.installed-$(EXTRAS)

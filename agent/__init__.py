@@ -5,7 +5,7 @@ from ..perception.registry import moved_modules
 moved_modules(
     __name__,
     {
-        "build": (".runs.policies", ".runs.machine", ".play.environments", ".train.models"),
+        "build": (".runs.policies", ".runs.machine", ".play.environments", ".train.start"),
         "choice_values": (".explain.choice_values",),
         "config": (".settings.train",),
         "decisions": (".explain.decisions",),
@@ -15,7 +15,7 @@ moved_modules(
         "players": (".play.players", "..envs.live.tick"),
         "policy_head": (".explain.policy_head",),
         "record": ("..envs.live.sessions.recorder",),
-        "rundir": (".runs.directory",),
+        "rundir": (".runs.directory", ".runs.config"),
         "shapley": (".explain.shapley",),
     },
 )

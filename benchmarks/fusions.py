@@ -121,7 +121,7 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed, by `senseweave train`."""
     from senseweave.agent.runs.policies import open_run
-    from senseweave.agent.settings.train import ROOMS_RECIPE, EvaluateConfig, TrainConfig
+    from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
     from senseweave.agent.train.train import resume, train
 
     env, level = f"senseweave/{options.level}-v0", level_options(options.level)
@@ -131,10 +131,10 @@ def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Ro
     config, start = config_of(fusion, lesson), folder.with_name(f"start-{folder.name}")
     torch.manual_seed(seed)
     Perception(lesson.rooms(1).senses, config).save_pretrained(start)
-    given: Row = ROOMS_RECIPE | {"env": env, "env_options": level, "seed": seed, "perception": str(start)}
+    given: Row = {"recipe": "seek", "env": env, "env_options": level, "seed": seed, "perception": str(start)}
     given |= {"imitation_steps": options.imitation_steps, "steps": options.steps}
     given |= {"evaluation_episodes": 0, "video": False}
-    told = resume(folder) if folder.exists() else train(TrainConfig(**given), folder)
+    told = resume(folder) if folder.exists() else train(TrainConfig.of_recipe(given), folder)
     _, policy, _, _, _ = open_run(EvaluateConfig(str(folder), env, level))
     row = {name: told[name] for name in ("steps", "seconds")}
     return row | {"parameters": count_parameters(lesson.rooms(1).senses, config)} | play_cases(policy, options)

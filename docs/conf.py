@@ -20,6 +20,9 @@ AT_THE_ROOT = {
 }
 """Page of the site -> the file of the repository that it shows."""
 
+EVERY_DAY = "\n```{toctree}\n:hidden:\n:glob:\n\n2*\n```\n"
+"""Puts the pages of the notebook below its index; a repository's browser would show this as it stands."""
+
 project = "senseweave"
 author = "senseweave contributors"
 project_copyright = "2026, senseweave contributors"
@@ -48,6 +51,8 @@ napoleon_use_ivar = True
 napoleon_custom_sections = [("Source", "params_style_off")]
 
 html_theme = "furo"
+html_static_path = ["site"]
+html_css_files = ["site.css"]
 html_title = f"senseweave {version}"
 html_show_sphinx = False
 html_copy_source = False
@@ -88,6 +93,8 @@ def read_page(app: Any, page: str, content: list[str]) -> None:
         content[0] = file.read_text(encoding="utf-8")
     if file.exists():
         content[0] = links_of_the_site(content[0], file, page)
+    if page == "notebook/index":
+        content[0] += EVERY_DAY
 
 
 def setup(app: Any) -> None:

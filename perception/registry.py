@@ -139,7 +139,9 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
 
 
 def _plural(word: str) -> str:
-    return word[:-1] + "ies" if word.endswith("y") else word + "s"
+    if word.endswith("y"):
+        return word[:-1] + "ies"
+    return word + ("es" if word.endswith("s") else "s")
 
 
 def lazy_names(

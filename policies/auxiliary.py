@@ -1,13 +1,12 @@
-"""Auxiliary losses: what the state embedding shall also be good for, learned beside the policy.
+"""Auxiliary losses: what the state embedding should also be good for, learned beside the policy.
 
-A loss is a module with a name in `AUXILIARIES`; put your own there. It sees what the policy's heads see of a minibatch,
-the state embedding and what the memory recalls, what the minibatch holds, and the tokens of every sense. Its weights
-are learned, too. Every objective of perception/objectives/ is such a loss by its name.
+A loss is a module with a name in `AUXILIARIES`, where yours is registered. It sees what the policy's heads see of a
+minibatch, the state embedding and what the memory recalls, what the minibatch holds, and the tokens of every sense. Its
+weights are learned, too. Every objective of perception/objectives/ is such a loss by its name.
 
 n samples, e width of the features, k tokens
 """
 
-import functools
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -17,9 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..perception.config import PerceptionConfig
-from ..perception.errors import ConfigError, SpecError, unknown_name
+from ..perception.errors import ConfigError, SpecError
 from ..perception.objectives import OBJECTIVES, Seen
 from ..perception.spec import PRESENT, Instruction, Spec
+from .choices import AUXILIARIES
 from .extractor import PerceptionExtractor
 from .second_look import Percept
 
@@ -45,7 +45,7 @@ class AuxiliaryLoss(nn.Module):
 
 
 class InstructionWords(AuxiliaryLoss):
-    """Which tokens the instruction holds, told from the features: it must not be forgotten on the way.
+    """Which tokens the instruction holds, predicted from the features: it must not be forgotten on the way.
 
     Samples without an instruction count nothing. Padding is no token.
 
@@ -77,10 +77,10 @@ class InstructionWords(AuxiliaryLoss):
 
 
 class Mission(AuxiliaryLoss):
-    """Which of its instructions the environment has given, told from the features; the simulator knows.
+    """Which of its instructions the environment has given, predicted from the features; the simulator knows.
 
     An instruction that is spoken is understood and remembered much sooner when somebody says what it was. While it is
-    being spoken nothing can be told but what is likely, and the loss is no smaller than that.
+    being spoken only what is likely can be predicted, and the loss is no smaller than that.
 
     Raises:
         ConfigError: the environment does not number its instructions.
@@ -140,20 +140,12 @@ class ObjectiveLoss(AuxiliaryLoss):
         return self.objective(seen) + self.objective.opponent_loss(seen)
 
 
-AUXILIARIES: dict[str, Callable[..., AuxiliaryLoss]] = {
-    "instruction_words": InstructionWords,
-    "mission": Mission,
-    **{name: functools.partial(ObjectiveLoss, name=name) for name in OBJECTIVES},
-}
-"""What `auxiliary=` chooses from: name -> made of (spec, width, missions)."""
-
-
 def make_auxiliary(
     weights: Mapping[str, float],
     spec: Spec | None,
     width: int,
     missions: int,
-    extractor: nn.Module | None = None,
+    extractor: PerceptionExtractor | None = None,
 ) -> nn.ModuleDict:
     """The auxiliary losses of a policy.
 
@@ -162,7 +154,7 @@ def make_auxiliary(
         spec: the policy's senses; None where its features extractor is none of ours.
         width: of what its heads see.
         missions: see `AuxiliaryLoss`.
-        extractor: the policy's features extractor, whose perception the objectives are about.
+        extractor: the policy's, whose perception the objectives are about.
 
     Raises:
         UnknownNameError: there is no such loss.
@@ -171,12 +163,11 @@ def make_auxiliary(
     """
     losses: dict[str, AuxiliaryLoss] = {}
     for name, weight in weights.items():
-        if name not in AUXILIARIES:
-            raise unknown_name("The auxiliary loss", name, AUXILIARIES)
+        kind = ObjectiveLoss if name in OBJECTIVES else AUXILIARIES[name]  # also an objective of the user's own
         if not weight >= 0:
             raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
         if spec is None:
             raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
-        about = {"extractor": extractor} if name in OBJECTIVES and isinstance(extractor, PerceptionExtractor) else {}
-        losses[name] = AUXILIARIES[name](spec, width, missions, **about)
+        about = {"name": name, "extractor": extractor} if name in OBJECTIVES else {}
+        losses[name] = kind(spec, width, missions, **about)
     return nn.ModuleDict(losses)

@@ -1,7 +1,7 @@
 """Memories: what a policy carries from step to step within an episode, over the state embedding.
 
-Trained on whole sequences; where an episode begins inside of one, the state is forgotten. `MEMORIES` maps names to
-classes. What is remembered is not decided here but learned.
+Trained on whole sequences; where an episode begins inside of one, the state is forgotten. `MEMORIES` in `choices.py`
+maps names to them. What is remembered is not decided here but learned.
 
 b batch, t steps, d width of the input, s width of the state, m width of what is recalled, g the three gates, 3 s wide
 """
@@ -13,8 +13,6 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
-
-from ..perception.registry import Registry
 
 
 class Memory(nn.Module):
@@ -152,5 +150,5 @@ class _Recurrence(torch.autograd.Function):
         return seen_gradient, carried, None, flat.t() @ befores.flatten(0, 1), flat.sum(dim=0)
 
 
-MEMORIES: Registry[type[Memory]] = Registry("memory", {"gru": GRUMemory, "looking_gru": LookingGRUMemory})
-"""What `memory=` and `--memory` choose from, beside "none"."""
+def no_memory(width: int) -> None:
+    """Remembers nothing: what `MEMORIES["none"]` makes."""

@@ -24,8 +24,9 @@ from torch.nn import functional
 from ..perception.errors import ConfigError
 from ..perception.perception import Perception
 from ..perception.spec import Spec
+from .choices import MEMORIES
 from .extractor import PerceptionExtractor
-from .memory import MEMORIES, Memory
+from .memory import Memory
 from .second_look import Percept, SecondLook
 
 ONLY = ""
@@ -54,7 +55,7 @@ class SensePolicy(ActorCriticPolicy):
 
     Args:
         *args: as SB3's policy: observation space, action space, learning rate schedule.
-        memory: "none", or a name in `MEMORIES`.
+        memory: a name in `MEMORIES`.
         **kwargs: as SB3's policy; the features extractor is one for both heads.
 
     Attributes:
@@ -63,7 +64,7 @@ class SensePolicy(ActorCriticPolicy):
 
     Raises:
         UnknownNameError: there is no such memory.
-        ConfigError: the heads shall not share a features extractor, or noise shall depend on the state, or a memory
+        ConfigError: the heads are not to share a features extractor, or noise is to depend on the state, or a memory
             that looks again has no senses to look at.
     """
 
@@ -72,8 +73,7 @@ class SensePolicy(ActorCriticPolicy):
     default_extractor: ClassVar[type[BaseFeaturesExtractor]] = CombinedExtractor
 
     def __init__(self, *args: Any, memory: str = "none", **kwargs: Any) -> None:
-        if memory != "none":
-            MEMORIES.require(memory)
+        MEMORIES.require(memory)
         if not kwargs.get("share_features_extractor", True) or kwargs.get("use_sde"):
             raise ConfigError(
                 "A SensePolicy has one features extractor and no state-dependent noise; got other values of "
@@ -84,9 +84,9 @@ class SensePolicy(ActorCriticPolicy):
         super().__init__(*args, **kwargs)
 
     def _build_mlp_extractor(self) -> None:
-        self.memory = self.second_look = None
-        if self._memory_name != "none":
-            self.memory = MEMORIES[self._memory_name](self.features_dim)
+        self.second_look = None
+        self.memory = MEMORIES[self._memory_name](self.features_dim)
+        if self.memory is not None:
             self.features_dim += self.memory.recall_width
             if self.memory.looks_again:
                 self.second_look = self._make_second_look()

@@ -1,16 +1,20 @@
-"""Hyper-parameters that work, one typed line each, for stable-baselines3 and sb3-contrib.
+"""Hyper-parameters that work, one typed line each: for PPO, imitation, and stable-baselines3's DQN and SAC.
 
-Measured on BabyAI-GoToRedBallGrey-v0 with the preset "laptop"; docs/results.md has the curves. Schedules are plain
-functions of the remaining progress, 1 at the start and 0 at the end of training. A last rollout may end beyond it, and
-stable-baselines3 then says less than 0; a schedule stays at its end.
+Measured on BabyAI-GoToRedBallGrey-v0 with the preset "laptop"; docs/results.md has the curves. Whole jobs, with the
+environment and the steps, are in `recipes.py`. Schedules are plain functions of the remaining progress, 1 at the start
+and 0 at the end of training. A last rollout may end beyond it, and stable-baselines3 then says less than 0; a schedule
+stays at its end. Nothing heavy is imported here.
 """
 
 import dataclasses
-from typing import Any
+import math
+from typing import TYPE_CHECKING, Any, Self
 
 from ..perception.config import PerceptionConfig
-from ..perception.spec import Spec
-from .extractor import PerceptionExtractor
+from ..perception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ..perception.spec import Spec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +49,95 @@ class PPOPreset:
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
 
+    def fitted(self, num_envs: int, steps: int, learning_rate: float | None = None) -> Self:
+        """The same with rollouts and minibatches that suit a short run and many environments.
 
-DEVICE_PRESET = PPOPreset()
-"""For the on-device PPO. After imitation long rollouts matter: with a quarter of the steps Seek was unlearned again."""
+        Args:
+            num_envs: environments side by side.
+            steps: environment steps of the whole run; a rollout is no longer than that.
+            learning_rate: None keeps the preset's.
+        """
+        n_steps = max(2, min(self.n_steps, math.ceil(max(1, steps) / num_envs)))
+        rollout = n_steps * num_envs
+        minibatches = max(1, rollout // self.batch_size)
+        changes: dict[str, Any] = {} if learning_rate is None else {"learning_rate": learning_rate}
+        return dataclasses.replace(self, n_steps=n_steps, batch_size=math.ceil(rollout / minibatches), **changes)
+
 
 MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_coef=0.005)
 """For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ImitationSettings:
+    """How to imitate.
+
+    Args:
+        learning_rate: at the start; it falls linearly to a tenth.
+        rollout_size: samples between updates, at least; of all environments, and all processes, together.
+        batch_size: samples of a minibatch, of all processes together; on a CPU 64 to 512 are equally fast, and the
+            smaller ones learn sooner.
+        epochs: how often each sample is learned from.
+        expert_share: the part of all steps during which the expert's share of the actions falls linearly from 1, 0..1.
+        last_expert_share: what it falls to, 0..1; 0 lets the policy play alone, 1 the expert.
+        expert_noise: the part of the expert's steps in which it is disturbed, 0..1: it does what it would do now in
+            another environment of the batch, drawn at random, or, where there is one alone, what it wanted earlier in
+            the rollout. What is learned is what it wanted to do.
+        value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
+        gamma: discount of the returns that the value head learns.
+        max_grad_norm: longer gradients are shortened to this.
+
+    Raises:
+        ConfigError: a value is out of its range.
+
+    Source: Ross et al. 2011, "A reduction of imitation learning and structured prediction to no-regret online
+    learning" (DAgger), algorithm 3.1, with the newest rollout in the place of the aggregated data. Disturbed experts:
+    Laskey et al. 2017, "DART: Noise injection for robust imitation learning", with a noise that is not fitted.
+    """
+
+    learning_rate: float = 1e-3
+    rollout_size: int = 2048
+    batch_size: int = 128
+    epochs: int = 1
+    expert_share: float = 0.5
+    last_expert_share: float = 0.0
+    expert_noise: float = 0.0
+    value_weight: float = 0.1
+    gamma: float = 0.99
+    max_grad_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        for name in ("rollout_size", "batch_size", "epochs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)!r}.")
+        for name in ("expert_share", "last_expert_share", "expert_noise", "gamma"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"`{name}` must be in 0..1; got {getattr(self, name)!r}.")
+        for name in ("learning_rate", "max_grad_norm"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"`{name}` must be above 0; got {getattr(self, name)!r}.")
+        if not 0 <= self.value_weight < math.inf:
+            raise ConfigError(f"`value_weight` must be at least 0; got {self.value_weight!r}.")
+
+
+EXPERT_ALONE = ImitationSettings(rollout_size=16_384, epochs=3, last_expert_share=1.0, expert_noise=0.3)
+"""For a policy without memory. The expert alone plays, disturbed now and then: where a policy that errs has got to, the
+expert's way is often one that nobody could guess from what is sensed there. 16,384 states of Seek are 0.3 GB."""
+
+SEQUENCE_STEPS = 64
+"""A policy with memory imitates over so many steps at a time: an instruction that is spoken takes two seconds, and is
+to be remembered after it."""
+
+SEQUENCES = 4
+"""How many such sequences make a minibatch."""
+
+
+def imitation_in_sequences(num_envs: int) -> ImitationSettings:
+    """For a policy with memory, which learns whole environments: longer rollouts and larger minibatches.
+
+    The policy and the expert play together, the expert less and less (DAgger).
+    """
+    return ImitationSettings(rollout_size=SEQUENCE_STEPS * num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,8 +166,10 @@ class SACPreset:
     gradient_steps: int = 1
 
 
-def policy_settings(spec: Spec, config: PerceptionConfig | None = None) -> dict[str, Any]:
+def policy_settings(spec: "Spec", config: PerceptionConfig | None = None) -> dict[str, Any]:
     """`policy_kwargs` for "MultiInputPolicy" with the perception of a spec: frames stay 0..255, one hidden layer."""
+    from .extractor import PerceptionExtractor
+
     return {
         "features_extractor_class": PerceptionExtractor,
         "features_extractor_kwargs": {"spec": spec, "config": config or PerceptionConfig()},
@@ -89,7 +178,9 @@ def policy_settings(spec: Spec, config: PerceptionConfig | None = None) -> dict[
     }
 
 
-def ppo_settings(spec: Spec, config: PerceptionConfig | None = None, preset: PPOPreset | None = None) -> dict[str, Any]:
+def ppo_settings(
+    spec: "Spec", config: PerceptionConfig | None = None, preset: PPOPreset | None = None
+) -> dict[str, Any]:
     """Keyword arguments for `PPO("MultiInputPolicy", env, **ppo_settings(spec))`."""
     settings = dataclasses.asdict(preset or PPOPreset())
     settings["learning_rate"] = linear(settings["learning_rate"])
@@ -98,7 +189,7 @@ def ppo_settings(spec: Spec, config: PerceptionConfig | None = None, preset: PPO
 
 
 def recurrent_ppo_settings(
-    spec: Spec, config: PerceptionConfig | None = None, preset: PPOPreset | None = None
+    spec: "Spec", config: PerceptionConfig | None = None, preset: PPOPreset | None = None
 ) -> dict[str, Any]:
     """Keyword arguments for sb3-contrib's `RecurrentPPO("MultiInputLstmPolicy", env, **...)`."""
     settings = ppo_settings(spec, config, preset)
@@ -106,13 +197,17 @@ def recurrent_ppo_settings(
     return settings
 
 
-def dqn_settings(spec: Spec, config: PerceptionConfig | None = None, preset: DQNPreset | None = None) -> dict[str, Any]:
+def dqn_settings(
+    spec: "Spec", config: PerceptionConfig | None = None, preset: DQNPreset | None = None
+) -> dict[str, Any]:
     """Keyword arguments for `DQN("MultiInputPolicy", env, **dqn_settings(spec))`."""
     policy = policy_settings(spec, config) | {"net_arch": [64]}
     return dataclasses.asdict(preset or DQNPreset()) | {"policy_kwargs": policy}
 
 
-def sac_settings(spec: Spec, config: PerceptionConfig | None = None, preset: SACPreset | None = None) -> dict[str, Any]:
+def sac_settings(
+    spec: "Spec", config: PerceptionConfig | None = None, preset: SACPreset | None = None
+) -> dict[str, Any]:
     """Keyword arguments for `SAC("MultiInputPolicy", env, **sac_settings(spec))`."""
     policy = policy_settings(spec, config) | {"net_arch": [64, 64]}
     return dataclasses.asdict(preset or SACPreset()) | {"policy_kwargs": policy}

@@ -129,8 +129,8 @@ class Pretrainer:
         loss = torch.stack([self.weights[name] * part for name, part in losses.items()]).sum()
         self._step(self._optimizer, loss)
         self.done += 1
-        told = torch.stack([*losses.values(), loss]).detach().tolist()
-        return dict(zip([*losses, "loss"], told, strict=True))
+        values = torch.stack([*losses.values(), loss]).detach().tolist()
+        return dict(zip([*losses, "loss"], values, strict=True))
 
     def _perceive(self, obs: dict[str, Tensor]) -> dict[str, Seen]:
         """What each objective sees: the whole observation, or one in which senses are hidden."""
@@ -163,7 +163,7 @@ def pretrain_on(
     *,
     steps: int | None = None,
     seed: int = 0,
-    on_step: Callable[[Pretrainer, dict[str, float]], bool] = lambda pretrainer, told: True,
+    on_step: Callable[[Pretrainer, dict[str, float]], bool] = lambda pretrainer, losses: True,
 ) -> list[dict[str, float]]:
     """Pretrains a perception, in place.
 
@@ -179,7 +179,7 @@ def pretrain_on(
         on_step: called after each step with the trainer and the losses; False ends it.
 
     Returns:
-        What `Pretrainer.learn` told at each step.
+        What `Pretrainer.learn` returned at each step.
 
     Raises:
         SenseweaveError: see `Pretrainer`.

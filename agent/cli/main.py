@@ -21,7 +21,7 @@ from typing import Any
 from ...perception.errors import ConfigError, SenseweaveError
 from ..settings.live import LiveConfig
 from ..settings.pretrain import PretrainConfig
-from ..settings.train import EXPLAIN_EPISODES, EvaluateConfig, TrainConfig, WatchConfig, with_recipe
+from ..settings.train import EXPLAIN_EPISODES, EvaluateConfig, TrainConfig, WatchConfig
 from .options import build_parser
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -132,7 +132,7 @@ def _train(options: argparse.Namespace) -> Result:
 
         result = resume(options.resume, **given)
     else:
-        config = TrainConfig(**with_recipe(given))
+        config = TrainConfig.of_recipe(given)
         out = options.out if options.out is not None else _new_run_name(config.env)
         if not out:
             raise ConfigError('"--out" must name a folder; got an empty text.')

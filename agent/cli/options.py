@@ -9,16 +9,11 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from ...perception.errors import ConfigError, did_you_mean
+from ...policies.choices import MEMORIES
+from ...policies.recipes import RECIPES, resolved
+from ...policies.trainer import TRAINERS
 from ..settings.live import MOST_HZ
-from ..settings.train import (
-    EXPLAIN_EPISODES,
-    MEMORIES,
-    ROOMS_RECIPE,
-    TRAINERS,
-    EvaluateConfig,
-    TrainConfig,
-    WatchConfig,
-)
+from ..settings.train import EXPLAIN_EPISODES, EvaluateConfig, TrainConfig, WatchConfig
 from .option_values import decimal_number, key_value, name_and_weight, sense_seconds, whole_number
 from .pretrain_options import add_pretrain_options
 
@@ -114,7 +109,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--out", metavar="DIR", help="run directory to make (default: runs/ENV-TIME)")
     where.add_argument("--resume", metavar="DIR", help="go on from this run's newest checkpoint, with its settings")
-    r = ROOMS_RECIPE
+    r = resolved("seek", {})
     task = parser.add_argument_group(
         "what to learn",
         "A level of Rooms (senseweave/...) without --steps and --imitation-steps takes "
@@ -122,6 +117,7 @@ def _train(parser: argparse.ArgumentParser) -> None:
         f"{r['steps']:,} of learning, {r['num_envs']} environments, modality dropout {r['modality_dropout']} and a "
         f"learning rate of {r['learning_rate']}.",
     )
+    task.add_argument("--recipe", metavar="NAME", help=f"{', '.join(RECIPES.names)}; options change it")
     task.add_argument("--env", metavar="ID", help=f"see `senseweave envs` (default: {d.env})")
     _env_option(task)
     task.add_argument(
@@ -147,9 +143,9 @@ def _train(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--memory",
         metavar="NAME",
-        help=f"{', '.join(MEMORIES)} (default: {d.memory}); with --trainer sb3, gru means sb3-contrib's LSTM policy",
+        help=f"{', '.join(MEMORIES.names)} (default: {d.memory}); with --trainer sb3, gru is sb3-contrib's LSTM policy",
     )
-    how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS)} (default: {d.trainer})")
+    how.add_argument("--trainer", metavar="NAME", help=f"{', '.join(TRAINERS.names)} (default: {d.trainer})")
     how.add_argument("--learning-rate", type=decimal_number, metavar="X", help="of PPO at the start; it falls to 0")
     how.add_argument(
         "--auxiliary",

@@ -1,149 +1,28 @@
-"""A run directory: everything that one training run leaves, in files that notice damage (see the design's 3.6).
+"""A run directory: everything that one training run leaves, in files that notice damage.
 
-config.json says what was trained, policy.safetensors holds the newest policy, checkpoints/ what resuming needs;
-metrics.csv, TensorBoard events and video.mp4 are for people. Every trainer writes one, every command reads one; no
-file is ever executed, unpickled or imported from.
+config.json says what was trained (`config.py`), policy.safetensors holds the newest policy, checkpoints/ what resuming
+needs; metrics.csv, TensorBoard events and video.mp4 are for people. Every trainer writes one, every command reads one;
+no file is ever executed, unpickled or imported from.
 """
 
 import contextlib
 import dataclasses
-import importlib.metadata
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from torch import Tensor
 
-from ...perception.config import PerceptionConfig
-from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError
+from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import read_json
-from ...perception.spec import Instruction, Spec
-from ...perception.tokenizer import default_tokenizer
 from ...policies.saving import checkpoint as checkpoints
 from ...policies.saving import weights
 from ...policies.saving.model_config import FORMAT as MODEL_FORMAT
 from ...policies.saving.model_config import SavedModel
-from ...policies.saving.sealed import read_sealed, write_sealed, writing
-from ..settings.train import TrainConfig
-
-FORMAT = "senseweave.run"
-VERSION = 1
-
-UNNAMED = "unnamed"
-"""Stands for the environment of a saved model that did not tell its id."""
-
-USUAL_STEP_S = 0.1
-"""Seconds for a step, where the environment of a saved model did not tell."""
-
-
-@dataclasses.dataclass(frozen=True)
-class RunConfig:
-    """What config.json holds.
-
-    Args:
-        train: what was asked for.
-        algorithm: the learning algorithm's resolved settings, as plain JSON.
-        spec: the senses that the policy reads.
-        perception: the network's resolved size and fusion.
-        step_s: seconds that one environment step stands for.
-        action_names: of a discrete action space; empty otherwise.
-        max_age_s: how old a reading of each sense may be when the policy runs live.
-        tokenizer: identity of the tokenizer; None where no sense is an instruction.
-        run: a random name that ties weights and checkpoints to this file.
-        senseweave: version that wrote it.
-    """
-
-    train: TrainConfig
-    algorithm: dict[str, Any]
-    spec: Spec
-    perception: PerceptionConfig
-    step_s: float
-    action_names: tuple[str, ...]
-    max_age_s: dict[str, float]
-    tokenizer: str | None
-    run: str
-    senseweave: str
-
-    @classmethod
-    def describe(
-        cls,
-        train: TrainConfig,
-        algorithm: dict[str, Any],
-        spec: Spec,
-        perception: PerceptionConfig,
-        step_s: float,
-        action_names: tuple[str, ...],
-    ) -> Self:
-        """A new run's configuration; a reading may be three steps old."""
-        return cls(
-            train=train,
-            algorithm=algorithm,
-            spec=spec,
-            perception=perception,
-            step_s=float(step_s),
-            action_names=tuple(action_names),
-            max_age_s={name: round(3 * float(step_s), 9) for name in spec},
-            tokenizer=default_tokenizer().identity if spec.texts() else None,
-            run=secrets.token_hex(8),
-            senseweave=importlib.metadata.version("senseweave"),
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """This configuration as plain JSON values."""
-        own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        parts = {name: getattr(self, name).to_json() for name in ("train", "spec", "perception")}
-        return {"format": FORMAT, "version": VERSION} | own | parts | {"action_names": list(self.action_names)}
-
-    @classmethod
-    def of_model(cls, saved: SavedModel, path: Path) -> Self:
-        """What the commands need of a model that `PPO.save` wrote; `train` tells its environment alone.
-
-        Raises:
-            CheckpointError: it has no senses that the commands know.
-        """
-        if saved.senses is None:
-            raise CheckpointError(
-                f"{path} has no perception of senseweave, so its senses are not known; use it with PPO.load."
-            )
-        spec, perception = saved.senses
-        facts = saved.environment
-        train = TrainConfig(env=facts.id or UNNAMED, env_options=facts.options, steps=max(1, saved.steps))
-        step_s = facts.step_s or USUAL_STEP_S
-        described = cls.describe(train, saved.settings, spec, perception, step_s, facts.action_names)
-        return dataclasses.replace(described, run=saved.save, senseweave=saved.senseweave)
-
-    @classmethod
-    def read(cls, path: Path) -> Self:
-        """Reads config.json.
-
-        Raises:
-            CheckpointError: it is missing, damaged, or of another version.
-            TokenizerMismatchError: the run was trained with another tokenizer.
-        """
-        content = read_sealed(path, FORMAT, VERSION)
-        fields = {field.name for field in dataclasses.fields(cls)}
-        if content.keys() - {"format", "version"} != fields:
-            wrong = sorted((content.keys() - {"format", "version"}) ^ fields)[0]
-            raise CheckpointError(f'{path} lacks or does not know "{wrong}"; use the release that wrote it.')
-        try:
-            parts = {
-                "train": TrainConfig.from_json(content["train"]),
-                "spec": Spec.from_json(content["spec"]),
-                "perception": PerceptionConfig.from_json(content["perception"]),
-                "action_names": tuple(content["action_names"]),
-            }
-            config = cls(**{name: content[name] for name in fields} | parts)
-        except (SenseweaveError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not describe a run of this release: {error}") from error
-        own = default_tokenizer().identity
-        if config.tokenizer is not None and config.tokenizer != own:
-            raise TokenizerMismatchError(
-                f"{path.parent} was trained with tokenizer {config.tokenizer}, but this release has {own}; "
-                "use the release that trained it."
-            )
-        return config
+from ...policies.saving.sealed import write_sealed, writing
+from .config import UNNAMED, RunConfig
+from .readers import PolicyReader, SavedModelReader
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,12 +32,12 @@ class RunDirectory:
     Args:
         path: the folder.
         config: what its config.json holds.
-        is_model: whether `PPO.save` wrote it, so that it can be used, but not trained in by the commands.
+        reader: how its policy is read: `train` wrote the folder, or `PPO.save` did.
     """
 
     path: Path
     config: RunConfig
-    is_model: bool = False
+    reader: PolicyReader = dataclasses.field(default_factory=PolicyReader)
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], config: RunConfig) -> Self:
@@ -186,18 +65,18 @@ class RunDirectory:
         """
         folder = Path(path)
         if not folder.is_dir():
-            told = "is a file" if folder.exists() else "does not exist"
-            raise CheckpointError(f'The run directory "{folder}" {told}; give the folder that train made (--out).')
+            problem = "is a file" if folder.exists() else "does not exist"
+            raise CheckpointError(f'The run directory "{folder}" {problem}; give the folder that train made (--out).')
         if not (folder / "config.json").is_file():
             raise CheckpointError(f'"{folder}" has no config.json, so it is no run; give the folder that train made.')
         if read_json(folder / "config.json").get("format") == MODEL_FORMAT:
-            return cls(folder, RunConfig.of_model(SavedModel.read(folder), folder), is_model=True)
+            return cls(folder, RunConfig.of_model(SavedModel.read(folder), folder), SavedModelReader())
         return cls(folder, RunConfig.read(folder / "config.json"))
 
-    def with_config(self, config: RunConfig) -> "RunDirectory":
+    def with_config(self, config: RunConfig) -> Self:
         """The same run with a changed configuration, on disk too."""
         write_sealed(self.path / "config.json", config.to_json())
-        return RunDirectory(self.path, config)
+        return dataclasses.replace(self, config=config)
 
     def save_policy(self, policy: dict[str, Tensor], steps: int) -> None:
         """Writes policy.safetensors, atomically.
@@ -230,7 +109,7 @@ class RunDirectory:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Holds the run, so that two processes never train in it; the system lets go when a process dies.
+        """Locks the run, so that two processes never train in it; the system unlocks it when a process dies.
 
         Raises:
             ConfigError: another process holds it.
@@ -269,7 +148,7 @@ def require_named_env(run: RunDirectory, env: str | None) -> None:
     """
     trained = run.config.train.env
     if env is None and trained == UNNAMED:
-        raise ConfigError(f"`env` must be named, as the environments of {run.path} told no id; add --env ID.")
+        raise ConfigError(f"`env` must be named, as the environments of {run.path} have no id; add --env ID.")
     if env is None and ":" in trained:
         raise ConfigError(
             f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'
@@ -293,5 +172,5 @@ def require_free(folder: Path, *, resumes: bool = True) -> None:
         raise ConfigError(f'The output folder must be writable; "{nearest}" is not. Choose another --out.')
     if nearest == folder and any(not path.name.startswith(".") for path in folder.iterdir()):
         is_run = resumes and (folder / "config.json").exists()
-        mend = "Continue it with --resume, or choose another --out." if is_run else "Choose another --out."
-        raise ConfigError(f'The output folder must be new or empty; "{folder}" is not. {mend}')
+        advice = "Continue it with --resume, or choose another --out." if is_run else "Choose another --out."
+        raise ConfigError(f'The output folder must be new or empty; "{folder}" is not. {advice}')

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...perception.errors import ConfigError
 from .checks import JsonSettings, require_device, require_text, require_whole
-from .train import LARGEST_SEED, TrainConfig
+from .train import MAX_SEED, TrainConfig
 
 OBJECTIVE_NAMES = ("contrastive", "dcca", "autoencoder", "translation")
 IMPUTATION_NAMES = ("none", "autoencoder", "translation")
@@ -71,7 +71,7 @@ class PretrainConfig(JsonSettings):
         require_whole("steps", self.steps, 1)
         require_whole("batch_size", self.batch_size, 2, 65_536)
         require_whole("num_envs", self.num_envs, 1, 4096)
-        require_whole("seed", self.seed, 0, LARGEST_SEED)
+        require_whole("seed", self.seed, 0, MAX_SEED)
         require_device(self.device)
         share = self.modality_dropout
         if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 <= share < 1:

@@ -6,60 +6,30 @@ names that live with the networks (fusions, presets, environments) are checked a
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 from ...perception.errors import ConfigError, unknown_name
+from ...policies.choices import MEMORIES
+from ...policies.recipes import resolved
+from ...policies.trainer import TRAINERS, Plan
 from .checks import JsonSettings, require_device, require_text, require_video_name, require_whole
-
-TRAINERS = ("senseweave", "sb3", "imitation")
-"""What `--trainer` chooses from: PPO that stays on the device, stable-baselines3's PPO, or the expert alone."""
-
-MEMORIES = ("none", "gru", "looking_gru")
-"""What `--memory` chooses from."""
 
 PLAYERS = ("expert", "random")
 """Who plays in `senseweave watch` where no policy does."""
 
 EXPLAIN_EPISODES = 200
-"""What `senseweave explain` plays of each subset of senses unless told otherwise."""
+"""What `senseweave explain` plays of each subset of senses by default."""
 
-LARGEST_SEED = 2**31 - 1
-
-
-ROOMS_RECIPE: dict[str, Any] = {
-    "imitation_steps": 600_000,
-    "steps": 150_000,
-    "num_envs": 64,
-    "modality_dropout": 0.05,
-    "learning_rate": 1e-4,
-}
-"""What `senseweave train` takes for a level of Rooms where nobody says for how long; see docs/results.md."""
-
-
-def with_recipe(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings given for a training run, completed by `ROOMS_RECIPE` where that is meant.
-
-    It is meant for the levels that have an expert, when the lengths of imitation and of reinforcement learning are
-    both left open and the policy is one that can imitate; what is given is never changed.
-    """
-    env, options = given.get("env", TrainConfig.env), given.get("env_options") or {}
-    is_rooms = isinstance(env, str) and env.startswith("senseweave/") and not env.startswith("senseweave/Live")
-    is_open = not {"steps", "imitation_steps"} & given.keys()
-    is_open &= given.get("trainer", TrainConfig.trainer) == "senseweave" or given.get("memory", "none") == "none"
-    is_open &= given.get("trainer") != "imitation"
-    if not (is_rooms and is_open):
-        return dict(given)
-    recipe = {
-        name: value for name, value in ROOMS_RECIPE.items() if name != "modality_dropout" or "outages" not in options
-    }
-    return recipe | dict(given)
+MAX_SEED = 2**31 - 1
 
 
 @dataclasses.dataclass(frozen=True)
 class TrainConfig(JsonSettings):
-    """One training run.
+    """One training run. `of_recipe` fills in what is left open; the defaults here are those of the recipe "plain".
 
     Args:
+        recipe: name of the recipe that filled in what was left open, see policies/recipes.py; None where all is said
+            here. `senseweave train` takes "seek" for a level of Rooms whose steps are left open, and else "plain".
         env: the environment's id, as `senseweave envs` lists it.
         env_options: options of that environment, {"view": "camera"}, say.
         steps: environment steps of reinforcement learning; the last rollout is always finished, so a few more are
@@ -72,9 +42,10 @@ class TrainConfig(JsonSettings):
         device: "auto" (CUDA when it is there), "cpu", "cuda" or "cuda:N".
         fusion: how the senses are woven together; None takes the default.
         preset: size of the network; None takes the default.
-        memory: "none", "gru" for a recurrent policy, or "looking_gru" for one whose memory steers what it looks at.
-        trainer: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO, or sb3-contrib's with
-            an LSTM as memory) or "imitation" (the environment's expert alone).
+        memory: a name in `MEMORIES`: "none", "gru" for a recurrent policy, or "looking_gru" for one whose memory
+            steers what it looks at.
+        trainer: a name in `TRAINERS`: "senseweave" (PPO on the device, with memory), "sb3" (stable-baselines3's PPO,
+            or sb3-contrib's with an LSTM as memory) or "imitation" (the environment's expert alone).
         learning_rate: of reinforcement learning at the start, falling to 0, or of the trainer "imitation", falling to
             a tenth; None takes the trainer's own. Imitation before reinforcement learning always has its own.
         auxiliary: name -> weight of losses beside the trainer's, see policies/auxiliary.py.
@@ -87,10 +58,11 @@ class TrainConfig(JsonSettings):
         video: whether to write video.mp4 after training.
 
     Raises:
-        ConfigError: a value is out of its range, or two of them contradict each other.
+        ConfigError: a value is out of its range, or the trainer cannot do what is asked.
         UnknownNameError: an unknown trainer or memory.
     """
 
+    recipe: str | None = None
     env: str = "senseweave/Seek-v0"
     env_options: dict[str, Any] = dataclasses.field(default_factory=dict)
     steps: int = 300_000
@@ -113,6 +85,8 @@ class TrainConfig(JsonSettings):
     video: bool = True
 
     def __post_init__(self) -> None:
+        if self.recipe is not None:
+            require_text("recipe", self.recipe)
         require_text("env", self.env)
         if not isinstance(self.env_options, dict):
             raise ConfigError(f"`env_options` must map names to values; got {self.env_options!r}.")
@@ -126,27 +100,13 @@ class TrainConfig(JsonSettings):
                 "`modality_dropout` and the environment's option `outages` both take senses away; choose one of them."
             )
         require_whole("num_envs", self.num_envs, 1, 4096)
-        require_whole("seed", self.seed, 0, LARGEST_SEED)
+        require_whole("seed", self.seed, 0, MAX_SEED)
         require_whole("checkpoint_every", self.checkpoint_every, 1)
         require_whole("keep_checkpoints", self.keep_checkpoints, 1)
         require_whole("evaluation_episodes", self.evaluation_episodes, 0, 1_000_000)
         require_device(self.device)
-        if self.memory not in MEMORIES:
-            raise unknown_name("Memory", str(self.memory), MEMORIES)
-        if self.trainer not in TRAINERS:
-            raise unknown_name("Trainer", str(self.trainer), TRAINERS)
-        if self.memory == "looking_gru" and self.trainer == "sb3":
-            raise ConfigError('`memory` "looking_gru" needs the trainer senseweave; got sb3. Take --memory gru.')
-        if self.imitation_steps and self.memory != "none" and self.trainer == "sb3":
-            raise ConfigError(
-                f'`imitation_steps` with memory "{self.memory}" needs the trainer senseweave; got sb3. Leave out '
-                "--trainer, or one of the two."
-            )
-        if self.imitation_steps and self.trainer == "imitation":
-            raise ConfigError(
-                f'`imitation_steps` come before reinforcement learning, and the trainer "imitation" has none; got '
-                f"{self.imitation_steps}. Give the number as --steps."
-            )
+        MEMORIES.require(self.memory)
+        TRAINERS.require(self.trainer)
         rate = self.learning_rate
         if rate is not None and (isinstance(rate, bool) or not isinstance(rate, (int, float)) or not 0 < rate <= 1):
             raise ConfigError(f"`learning_rate` must be in 0..1, 0 excluded; got {rate!r}. 0.001 is a good start.")
@@ -154,32 +114,31 @@ class TrainConfig(JsonSettings):
             isinstance(weight, (int, float)) and 0 <= weight < float("inf") for weight in self.auxiliary.values()
         ):
             raise ConfigError(f"`auxiliary` must map names to weights of at least 0; got {self.auxiliary!r}.")
-        if self.auxiliary and self.trainer == "sb3":
-            raise ConfigError("Auxiliary losses need the trainer senseweave; got sb3. Leave one of the two out.")
         if not isinstance(self.compile, bool):
             raise ConfigError(f"`compile` must be True or False; got {self.compile!r}.")
-        if self.compile and self.trainer == "sb3":
-            raise ConfigError("`compile` needs the trainer senseweave or imitation; got sb3. Leave one of the two out.")
         if self.perception is not None and (self.fusion is not None or self.preset is not None):
             raise ConfigError(
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."
             )
+        TRAINERS[self.trainer]().check(self)
+
+    @classmethod
+    def of_recipe(cls, given: Mapping[str, Any]) -> Self:
+        """The settings that are given, and for the rest those of a recipe: the named one, or the one that fits.
+
+        Args:
+            given: settings by their names, "recipe" among them or not.
+
+        Raises:
+            ConfigError: see above.
+            UnknownNameError: an unknown recipe, trainer or memory.
+        """
+        return cls(**resolved(given.get("recipe"), given))
 
     @property
-    def all_imitation_steps(self) -> int:
-        """Environment steps of imitation, filled up to whole steps of all environments."""
-        wanted = self.steps if self.trainer == "imitation" else self.imitation_steps
-        return -(-wanted // self.num_envs) * self.num_envs
-
-    @property
-    def learning_steps(self) -> int:
-        """Environment steps of reinforcement learning."""
-        return 0 if self.trainer == "imitation" else self.steps
-
-    @property
-    def all_steps(self) -> int:
-        """Environment steps of the whole run, imitation included."""
-        return self.all_imitation_steps + self.learning_steps
+    def plan(self) -> Plan:
+        """Environment steps of imitation and of reinforcement learning, as the trainer takes them."""
+        return TRAINERS[self.trainer]().plan(self)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,7 +18,7 @@ from ...envs.live.sessions.session import Session, read_session, session_files
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
 from ...policies.policy import Observation
-from ...policies.ppo.sources import Source, source_of
+from ...policies.ppo.sources import Environments, environments_of
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 
 FRESH = 4
@@ -27,7 +27,7 @@ FRESH = 4
 POOL_BATCHES = 8
 """So many batches of observations are kept to mix from."""
 
-MOST_RECORDED = 20_000
+MAX_RECORDED = 20_000
 """More observations of a recording than this are thinned out at random: they are held in memory."""
 
 
@@ -58,32 +58,32 @@ class Played:
         else:
             facts = EnvFacts(vector.senses, vector.action_names, vector.step_s)
         self.senses, self.close = facts.senses, vector.close
-        self._source: Source = source_of(vector, device)
+        self._environments: Environments = environments_of(vector, device)
         self._actions: spaces.Space[Any] = getattr(vector, "single_action_space", vector.action_space)
         self._actions.seed(seed)
         self._seed, self._batch_size, self._draws = seed, batch_size, np.random.default_rng(seed)
 
     def __iter__(self) -> Iterator[Observation]:
-        steps = max(1, math.ceil(self._batch_size / FRESH / self._source.num_envs))
-        kept = max(steps, math.ceil(POOL_BATCHES * self._batch_size / self._source.num_envs))
-        first = max(steps, math.ceil(self._batch_size / self._source.num_envs))
-        observation, pool = self._source.reset(self._seed), list[Observation]()
+        steps = max(1, math.ceil(self._batch_size / FRESH / self._environments.num_envs))
+        kept = max(steps, math.ceil(POOL_BATCHES * self._batch_size / self._environments.num_envs))
+        first = max(steps, math.ceil(self._batch_size / self._environments.num_envs))
+        observation, pool = self._environments.reset(self._seed), list[Observation]()
         while True:
             for _ in range(first if not pool else steps):
                 pool.append({name: part.clone() for name, part in observation.items()})
-                observation = self._source.step(self._choose()).observation
+                observation = self._environments.step(self._choose()).observation
             pool = pool[-kept:]
-            count = len(pool) * self._source.num_envs
-            rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._source.device)
+            count = len(pool) * self._environments.num_envs
+            rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._environments.device)
             yield {name: torch.cat([step[name] for step in pool])[rows] for name in pool[0]}
 
     def _choose(self) -> Tensor:
-        b = self._source.num_envs
-        chance = torch.as_tensor(np.stack([self._actions.sample() for _ in range(b)]), device=self._source.device)
-        if not self._source.has_expert:
+        b = self._environments.num_envs
+        chance = torch.as_tensor(np.stack([self._actions.sample() for _ in range(b)]), device=self._environments.device)
+        if not self._environments.has_expert:
             return chance
-        by_expert = torch.as_tensor(self._draws.random(b) < 0.5, device=self._source.device)
-        return torch.where(by_expert, self._source.expert_actions().to(chance.dtype), chance)
+        by_expert = torch.as_tensor(self._draws.random(b) < 0.5, device=self._environments.device)
+        return torch.where(by_expert, self._environments.expert_actions().to(chance.dtype), chance)
 
 
 class Recorded:
@@ -120,13 +120,13 @@ class Recorded:
         self.close: Callable[[], object] = lambda: None
 
     def _read(self, path: str, senses: Spec) -> list[dict[str, np.ndarray[Any, Any]]]:
-        """At most `MOST_RECORDED` observations, each with the same chance to stay (Vitter 1985, algorithm R)."""
+        """At most `MAX_RECORDED` observations, each with the same chance to stay (Vitter 1985, algorithm R)."""
         held: list[dict[str, np.ndarray[Any, Any]]] = []
         for number, (observation, _, _) in enumerate(read_session(path)):
-            place = number if number < MOST_RECORDED else int(self._draws.integers(number + 1))
+            place = number if number < MAX_RECORDED else int(self._draws.integers(number + 1))
             if place == len(held):
                 held.append(observation)
-            elif place < MOST_RECORDED:
+            elif place < MAX_RECORDED:
                 held[place] = observation
         if not any(step[PRESENT].any() for step in held):
             raise ConfigError(f"{path} holds no observation in which {', '.join(senses)} is present; record longer.")

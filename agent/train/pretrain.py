@@ -28,7 +28,7 @@ from .metrics import open_logger
 from .observations import Played, Recorded
 
 ROW_STEPS = 10
-"""So many steps make a row of metrics.csv, and the first and last losses that are told."""
+"""So many steps make a row of metrics.csv, and the first and last losses that are shown."""
 
 
 def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
         What `pretrain --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend; no weights were written then.
+        SenseweaveError: something that the caller can fix; no weights were written then.
     """
     folder = Path(out)
     require_free(folder, resumes=False)
@@ -121,7 +121,7 @@ def columns_for(objectives: Sequence[str] | dict[str, float]) -> dict[str, str]:
 
 
 def _mean(course: list[dict[str, float]], name: str) -> float:
-    return sum(told[name] for told in course) / len(course)
+    return sum(losses[name] for losses in course) / len(course)
 
 
 def _option(value: Any) -> str:
@@ -131,8 +131,8 @@ def _option(value: Any) -> str:
 def as_text(result: dict[str, Any]) -> str:
     """The result for people."""
     lines = [f"{'objective':<14}{'weight':>8}{'first loss':>12}{'last loss':>12}"]
-    for name, told in result["objectives"].items():
-        lines.append(f"{name:<14}{told['weight']:>8g}{told['first']:>12.4f}{told['last']:>12.4f}")
+    for name, row in result["objectives"].items():
+        lines.append(f"{name:<14}{row['weight']:>8g}{row['first']:>12.4f}{row['last']:>12.4f}")
     source = f"--env {shlex.quote(result['env'])} " if result["env"] else ""
     source += "".join(f"--env-option {shlex.quote(f'{k}={_option(v)}')} " for k, v in result["env_options"].items())
     lines.append(f"perception      {result['out']}")

@@ -16,11 +16,9 @@ def environments_each(config: TrainConfig) -> int:
     """Environments that this process plays, of `num_envs` in all.
 
     Raises:
-        ConfigError: they cannot be shared evenly, or the trainer works alone.
+        ConfigError: they cannot be shared evenly.
     """
     size = world_size()
-    if size > 1 and config.trainer == "sb3":
-        raise ConfigError(f'The trainer "sb3" works alone; got {size} processes. Take --trainer senseweave.')
     if config.num_envs % size:
         raise ConfigError(
             f"`num_envs` must be shared evenly by {size} processes; got {config.num_envs}. Take a multiple of {size}."

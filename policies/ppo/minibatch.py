@@ -13,7 +13,7 @@ from torch import Tensor
 from ..policy import Observation
 from .rollout import Rollout
 
-LEAST_ROWS = 32
+MIN_ROWS = 32
 """A thread that gets fewer samples than this costs more than it helps."""
 
 
@@ -70,9 +70,9 @@ class Minibatches:
         return len(rows), *(widths | shared).items()
 
     @property
-    def least_rows(self) -> int:
+    def min_rows(self) -> int:
         """The fewest rows that are worth a thread of their own."""
-        return max(1, LEAST_ROWS // self.rollout.length) if self.by_environment else LEAST_ROWS
+        return max(1, MIN_ROWS // self.rollout.length) if self.by_environment else MIN_ROWS
 
     def shuffled(self) -> Iterator[Int[Tensor, " r"]]:
         """All rows in a random order, drawn from torch's generator, one minibatch after the other."""

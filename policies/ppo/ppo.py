@@ -1,11 +1,14 @@
 """`PPO`: stable-baselines3's PPO whose rollouts, advantages and updates stay on the device, and which can remember.
 
 It keeps SB3's constructor, `learn`, `predict`, callbacks and logger. What is new is said at the class. Experience comes
-through `sources.py`, is kept in `rollout.py`, and is learned from in `update.py`; `saving/model.py` writes it to disk.
+through `sources.py`, is kept in `rollout.py`, and is learned from in `learner.py` with the losses of `update.py`;
+`saving/model.py` writes it to disk.
 
 b environments, t steps
 """
 
+import time
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
@@ -22,23 +25,21 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
-from ..policy import Observation, SenseCnnPolicy, SenseMlpPolicy, SensePolicy
+from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
-from ..second_look import Percept
+from .actor import Actor
+from .learner import Acted, Learner, Underway
 from .rollout import Rollout
-from .sources import Source, source_of
+from .sources import Environments, StepOutcome, environments_of
 from .tally import EpisodeTally
 from .time_limits import TimeLimits
 from .update import Update, UpdateSettings
 from .vec_env import GymnasiumVecEnv
 from .workers import Workers, available_cores, broadcast_parameters
 
-LEAST_ACTING_ROWS = 64
-"""A thread that acts for fewer environments than this costs more than it helps: threads wait for Python's lock."""
-
 COMPILER_OPTIONS = {"cpp_wrapper": True}
-"""Of inductor on a CPU: graphs called from C++ let go of Python's lock, with which the workers' threads take turns."""
+"""Of inductor on a CPU: graphs called from C++ release the GIL, for which the workers' threads would wait otherwise."""
 
 
 class PPO(SavedAsFolder):
@@ -78,6 +79,9 @@ class PPO(SavedAsFolder):
     }
     rollout_buffer: Any  # a Rollout, which is no RolloutBuffer of SB3's
     policy: Any  # a SensePolicy
+    clip_range: Any  # a schedule, once the model is set up
+    clip_range_vf: Any
+    _last_obs: Any  # a dict of tensors on the device; None before the environments were reset
 
     def __init__(
         self,
@@ -125,9 +129,9 @@ class PPO(SavedAsFolder):
             )
         policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         self.policy = policy.to(self.device)
-        self._source: Source | None = None
+        self._environments: Environments | None = None
         if self.env is not None and self.auxiliary_weights:
-            self.mission_count = self.source.mission_count
+            self.mission_count = self.environments.mission_count
         made = make_auxiliary(
             self.auxiliary_weights,
             self.policy.senses,
@@ -147,6 +151,7 @@ class PPO(SavedAsFolder):
         self.rollout_buffer = Rollout(
             self.n_steps, self.n_envs, self.device, policy.perception, self.workers, policy.moved
         )
+        self.learner = Learner(policy, self.rollout_buffer, self.workers, "learn")
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
 
@@ -159,21 +164,21 @@ class PPO(SavedAsFolder):
             self._is_compiled = True
 
     @property
-    def source(self) -> Source:
-        """The environments as tensors.
+    def environments(self) -> Environments:
+        """The environments as tensors on the model's device.
 
         Raises:
             ConfigError: the model has no environment.
         """
-        if self._source is None:
+        if self._environments is None:
             if self.env is None:
                 raise ConfigError("The model has no environment; give it one with `set_env`.")
-            self._source = source_of(self.env, self.device)
-        return self._source
+            self._environments = environments_of(self.env, self.device)
+        return self._environments
 
     def set_env(self, env: Any, force_reset: bool = True) -> None:
         super().set_env(env, force_reset)
-        self._source = None
+        self._environments = None
         if force_reset:
             self._last_obs = None
 
@@ -185,54 +190,63 @@ class PPO(SavedAsFolder):
         tb_log_name: str = "PPO",
         progress_bar: bool = False,
     ) -> tuple[int, BaseCallback]:
+        """What stable-baselines3's `learn` begins with, step by step as there, but that episodes begin on the device.
+
+        SB3's own would reset the environments by their view as a `VecEnv`, which makes arrays of what they show.
+        """
         self.compile_perception()
-        needs_reset = reset_num_timesteps or self._last_obs is None
+        self.start_time = time.time_ns()
         if reset_num_timesteps:
             self.num_timesteps = self._episode_num = 0
-            self.ep_info_buffer = None
+            self._last_obs = None
+        if reset_num_timesteps or self.ep_info_buffer is None:
+            self.ep_info_buffer = deque(maxlen=self._stats_window_size)
+            self.ep_success_buffer = deque(maxlen=self._stats_window_size)
+        self._num_timesteps_at_start = self.num_timesteps
+        self._total_timesteps = self.num_timesteps + total_timesteps
         if not self._custom_logger:
             self._logger = configure_logger(self.verbose, self.tensorboard_log, tb_log_name, reset_num_timesteps)
-        own_logger, self._custom_logger = self._custom_logger, True
-        if needs_reset:
-            self._last_obs = {}  # SB3 leaves the environments alone then; they are reset below, without arrays
-        try:
-            told = super()._setup_learn(total_timesteps, callback, False, tb_log_name, progress_bar)
-        finally:
-            self._custom_logger = own_logger
-            if needs_reset:
-                self._last_obs = None  # also where a callback fails
-        if needs_reset:
+        callback = self._init_callback(callback, progress_bar)
+        if self._last_obs is None:
             self.restart()
-        return told
+        return self._total_timesteps, callback
+
+    @property
+    def underway(self) -> Underway:
+        """Where the episodes have got to, between two steps. Imitation takes it over from here, and puts it back."""
+        return Underway(self._last_obs, self.memory_state, self.starts)
+
+    @underway.setter
+    def underway(self, underway: Underway) -> None:
+        self._last_obs, self.memory_state, self.starts = underway
 
     def restart(self, seed: int | None = None) -> None:
         """Starts an episode in every environment; with a seed, the same ones every time."""
-        source = self.source
+        environments = self.environments
         if seed is None and self.env is not None:
             seed = next((given for given in self.env._seeds if given is not None), None)
             self.env._reset_seeds()
-        self._last_obs = cast(Any, source.reset(seed))
-        self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
-        self.memory_state = self.policy.first_state(self.n_envs)
+        starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
+        self.underway = Underway(environments.reset(seed), self.policy.first_state(self.n_envs), starts)
         self.tally.restart()
 
     @property
     def resumes_exactly(self) -> bool:
         """Whether `snapshot` holds the environments too, so that training goes on in the middle of episodes."""
-        return self.source.keeps_state
+        return self.environments.keeps_state
 
     def snapshot(self) -> dict[str, Tensor]:
         """What decides the future between two rollouts, beside policy, optimiser and random generators."""
         tensors = self.auxiliary_state()
         if not self.resumes_exactly:
             return tensors
-        tensors |= {f"world.{name}": part for name, part in self.source.state().items()}
+        tensors |= {f"world.{name}": part for name, part in self.environments.state().items()}
         tensors |= {f"tally.{name}": part for name, part in self.tally.state().items()}
         tensors["learner.starts"] = self.starts.clone()
         if self.memory_state is not None:
             tensors["learner.memory"] = self.memory_state.clone()
-        if self.source.missions is not None:
-            tensors["learner.missions"] = self.source.missions.clone()
+        if self.environments.missions is not None:
+            tensors["learner.missions"] = self.environments.missions.clone()
         return tensors
 
     def auxiliary_state(self) -> dict[str, Tensor]:
@@ -263,9 +277,9 @@ class PPO(SavedAsFolder):
         try:
             if not self.resumes_exactly:
                 return
-            self._last_obs = cast(Any, self.source.restore(parts["world"]))
-            if self.source.mission_count:
-                self.source.missions = parts["learner"]["missions"].to(self.device)
+            self._last_obs = self.environments.restore(parts["world"])
+            if self.environments.mission_count:
+                self.environments.missions = parts["learner"]["missions"].to(self.device)
             self.tally.restore(parts["tally"])
             self.starts = parts["learner"]["starts"].to(self.device)
             if self.policy.memory is not None:
@@ -279,60 +293,41 @@ class PPO(SavedAsFolder):
         Returns:
             Whether it came to its end; False where the callback broke it off.
         """
-        source, rollout, policy = self.source, self.rollout_buffer, self.policy
-        policy.set_training_mode(False)
+        self.policy.set_training_mode(False)
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
-        observation = cast(Observation, self._last_obs)
-        rollout.begin(self.memory_state)
-        limits = TimeLimits(policy, rollout, self.gamma, self._perceive)
-        while rollout.length < n_rollout_steps:
+        actor = Actor(self.policy, self.workers, autocast=self.autocast)
+        limits = TimeLimits(self.policy, rollout_buffer, self.gamma, actor.perceive)
+        seen_by_callbacks = {"self": self, "env": env, "callback": callback, "rollout_buffer": rollout_buffer}
+        callback.update_locals(seen_by_callbacks | {"n_rollout_steps": n_rollout_steps})
+
+        def after_step(acted: Acted, outcome: StepOutcome, underway: Underway) -> bool:
             with torch.no_grad():
-                percept = self._perceive(rollout.see(observation, source.missions))
-                actions, values, log_probs, after = policy.act(percept, self.memory_state, self.starts)
-                outcome = source.step(policy.within_bounds(actions))
-                rewards, dones, new_obs, infos = outcome.reward, outcome.is_over, outcome.observation, outcome.infos
                 self.tally.note(outcome)
-                limits.note(outcome, after)
-                rollout.add(actions, log_probs, values, self.starts, rewards)
+                limits.note(outcome, acted.memory)
                 limits.settle(self.n_envs)
             self.num_timesteps += self.n_envs * world_size()
-            self.memory_state, self.starts = after, dones
-            observation, self._last_obs = new_obs, cast(Any, new_obs)
-            callback.update_locals(locals())
-            if not callback.on_step():
-                return False
+            self.underway = underway
+            callback.update_locals(_as_sb3_names_it(acted, outcome))
+            return callback.on_step()
+
+        if not self.learner.collect(self.environments, self.underway, n_rollout_steps, actor.act, after_step):
+            return False
         with torch.no_grad():
             limits.settle()
-            percept = self._perceive(rollout.cut(rollout.pack(observation)))
-            values = policy.judge(percept, self.memory_state, self.starts[None])[0].values  # draws nothing
-        rollout.finish(values, self.starts, self.gamma, self.gae_lambda)
-        self.tell_episodes()
-        callback.update_locals(locals())
+        values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)
+        self.record_episodes()
+        callback.update_locals({"values": values})
         callback.on_rollout_end()
         return True
 
-    def _perceive(self, observation: Observation) -> Percept:
-        """One step of all environments, perceived by all threads."""
-        count = len(next(iter(observation.values())))
-        parts = self.workers.split(torch.arange(count), LEAST_ACTING_ROWS)
-        autocasts = self.autocast and self.device.type == "cuda"
-
-        def work(rows: Tensor) -> Percept:
-            begin, end = int(rows[0]), int(rows[-1]) + 1
-            with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=autocasts):
-                percept = self.policy.perceive({name: part[begin:end] for name, part in observation.items()})
-                return (percept if self.policy.second_look is not None else percept._replace(tokens={})).float()
-
-        shape = ("act", *((name, part.shape) for name, part in observation.items()))
-        return Percept.cat(self.workers.map(work, parts, shape))
-
-    def tell_episodes(self) -> None:
-        """Reads the tally into SB3's buffers of the latest episodes."""
+    def record_episodes(self) -> None:
+        """Reads the episodes that have ended since the last call into SB3's buffers of the latest ones."""
+        infos, successes = cast(deque[Any], self.ep_info_buffer), cast(deque[Any], self.ep_success_buffer)
         for ended in self.tally.read():
             self._episode_num += 1
-            cast(Any, self.ep_info_buffer).append({"r": ended.reward, "l": ended.steps})
+            infos.append({"r": ended.reward, "l": ended.steps})
             if ended.success is not None:
-                cast(Any, self.ep_success_buffer).append(ended.success)
+                successes.append(ended.success)
 
     def _update_current_progress_remaining(self, num_timesteps: int, total_timesteps: int) -> None:
         """As SB3's, but never below 0: after a last rollout that is too long a schedule would turn its sign."""
@@ -344,8 +339,8 @@ class PPO(SavedAsFolder):
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         progress = self._current_progress_remaining
-        clip_range = cast(Any, self.clip_range)(progress)
-        clip_range_vf = None if self.clip_range_vf is None else cast(Any, self.clip_range_vf)(progress)
+        clip_range = self.clip_range(progress)
+        clip_range_vf = None if self.clip_range_vf is None else self.clip_range_vf(progress)
         settings = UpdateSettings(
             batch_size=max(1, self.batch_size // world_size()),
             epochs=self.n_epochs,
@@ -359,7 +354,7 @@ class PPO(SavedAsFolder):
             auxiliary=self.auxiliary_weights,
             autocast=self.autocast,
         )
-        figures = Update(self.policy, dict(self.auxiliary.items()), self.rollout_buffer, self.workers, settings).run()
+        figures = Update(self.learner, dict(self.auxiliary.items()), settings).run()
         self.policy.set_training_mode(False)
         self._n_updates += int(figures.pop("epochs"))
         for name, value in figures.items():
@@ -370,3 +365,17 @@ class PPO(SavedAsFolder):
         self.logger.record("train/clip_range", clip_range)
         if clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", clip_range_vf)
+
+
+def _as_sb3_names_it(acted: Acted, outcome: StepOutcome) -> dict[str, Any]:
+    """What callbacks find in `locals` after a step, by the names that stable-baselines3 has for it."""
+    return {
+        "actions": acted.learned,
+        "clipped_actions": acted.done,
+        "values": acted.values,
+        "log_probs": acted.log_probs,
+        "rewards": outcome.reward,
+        "dones": outcome.is_over,
+        "new_obs": outcome.observation,
+        "infos": outcome.infos,
+    }

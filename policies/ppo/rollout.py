@@ -17,7 +17,7 @@ from ...perception.perception import Perception
 from ..policy import Observation
 from .workers import Workers
 
-LEAST_SOUNDS = 16
+MIN_SOUNDS = 16
 """A thread that gets fewer recordings than this costs more than it helps."""
 
 
@@ -73,7 +73,7 @@ class Rollout:
         self._digest: Callable[[Observation], Observation] = dict
         if perception is not None and perception.can_digest:
             shared, digest = self._workers, perception.digest
-            self._digest = lambda observation: shared.over_rows(digest, observation, LEAST_SOUNDS)
+            self._digest = lambda observation: shared.over_rows(digest, observation, MIN_SOUNDS)
         spec = {} if perception is None else perception.spec
         self._texts = tuple(
             name for name, kind in spec.items() if kind.is_text and kind.space().high.max() < LARGEST_SHORT
@@ -89,8 +89,12 @@ class Rollout:
         """Forgets what was there; `memory` is the memory's state now."""
         self.length, self.memory = 0, memory
 
-    def see(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
-        """Stores an observation, and whose instruction holds, as that of the next step; gives it as it will be read."""
+    def store_observation(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
+        """Stores the observation of the next step, and the numbers of the instructions that hold.
+
+        Returns:
+            The observation as the policy takes it, now and when it learns.
+        """
         if missions is not None:
             self.missions[self.length].copy_(missions)
         packed = self.pack(observation)

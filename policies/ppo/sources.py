@@ -1,7 +1,8 @@
 """Where experience comes from: any environment, one step of all its copies at a time, as tensors on one device.
 
-`Source` is what the on-device trainer reads. `BatchSource` passes the tensors of a batched simulator on as they are;
-`VecEnvSource` carries the arrays of a stable-baselines3 `VecEnv` over, once a step. Nothing is learned here.
+`Environments` is what the on-device trainer reads. `TensorEnvironments` passes the tensors of a batched simulator on as
+they are; `ArrayEnvironments` carries the arrays of a stable-baselines3 `VecEnv` over, once a step. Nothing is learned
+here.
 
 b environments, k those whose episode is over
 """
@@ -44,7 +45,7 @@ class Infos(Sequence[dict[str, Any]]):
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class StepOutcome:
     """What one step brought.
 
     Args:
@@ -70,7 +71,7 @@ class Outcome:
     infos: Sequence[dict[str, Any]]
 
 
-class Source:
+class Environments:
     """Environments side by side, as tensors.
 
     Attributes:
@@ -93,7 +94,7 @@ class Source:
         """Starts an episode everywhere; with a seed, the same ones every time."""
         raise NotImplementedError
 
-    def step(self, actions: Tensor) -> Outcome:
+    def step(self, actions: Tensor) -> StepOutcome:
         """Does one action in every environment."""
         raise NotImplementedError
 
@@ -115,7 +116,7 @@ class Source:
         raise NotImplementedError
 
 
-class BatchSource(Source):
+class TensorEnvironments(Environments):
     """A Gymnasium vector environment whose observations are torch tensors (`metadata["torch"]`), such as Rooms.
 
     Its `infos` may hold `final_obs` (k rows) with `final_rows` (k,), `is_success` with `_is_success`, and `episode`.
@@ -143,7 +144,7 @@ class BatchSource(Source):
     def _note(self, infos: Mapping[str, Any]) -> None:
         self.missions = infos["mission"].to(self.device) if self.mission_count and "mission" in infos else None
 
-    def step(self, actions: Tensor) -> Outcome:
+    def step(self, actions: Tensor) -> StepOutcome:
         observation, reward, terminated, truncated, infos = self.env.step(actions)
         self._note(infos)
         is_over = (terminated | truncated).to(self.device)
@@ -156,10 +157,10 @@ class BatchSource(Source):
             cut_rows, final = _only(cut_rows, final, is_cut.to(self.device))
         success = None
         if "is_success" in infos:
-            told = infos["is_success"].to(self.device, torch.float32)
-            success = torch.where(infos["_is_success"].to(self.device), told, torch.nan)
+            solved = infos["is_success"].to(self.device, torch.float32)
+            success = torch.where(infos["_is_success"].to(self.device), solved, torch.nan)
         episode = infos.get("episode", {})
-        return Outcome(
+        return StepOutcome(
             self.tensors(observation),
             reward.to(self.device, torch.float32),
             is_over,
@@ -182,7 +183,7 @@ class BatchSource(Source):
         return getattr(self.env, "expert_actions")().to(self.device)  # noqa: B009
 
 
-class VecEnvSource(Source):
+class ArrayEnvironments(Environments):
     """A stable-baselines3 `VecEnv`; everything crosses from numpy once a step.
 
     Args:
@@ -198,7 +199,7 @@ class VecEnvSource(Source):
             self.env.seed(seed)
         return self.tensors(self.env.reset())
 
-    def step(self, actions: Tensor) -> Outcome:
+    def step(self, actions: Tensor) -> StepOutcome:
         observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
         over = np.flatnonzero(dones)
         cut = [i for i in over if infos[i].get("TimeLimit.truncated") and "terminal_observation" in infos[i]]
@@ -211,12 +212,12 @@ class VecEnvSource(Source):
             )
         success = returns = lengths = None
         if any(infos[i].get("is_success") is not None for i in over):
-            told = [infos[i].get("is_success") for i in over]
-            success = self._rows(np.nan, over, [np.nan if solved is None else solved for solved in told])
+            results = [infos[i].get("is_success") for i in over]
+            success = self._rows(np.nan, over, [np.nan if solved is None else solved for solved in results])
         if len(over) and all("episode" in infos[i] for i in over):
             returns = self._rows(0.0, over, [infos[i]["episode"]["r"] for i in over])
             lengths = self._rows(0.0, over, [infos[i]["episode"]["l"] for i in over]).long()
-        return Outcome(
+        return StepOutcome(
             self.tensors(observation),
             torch.as_tensor(reward, dtype=torch.float32, device=self.device),
             torch.as_tensor(np.asarray(dones, bool), device=self.device),
@@ -234,8 +235,8 @@ class VecEnvSource(Source):
         return torch.as_tensor(whole, device=self.device)
 
 
-def source_of(env: VecEnv | VectorEnv[Any, Any, Any], device: torch.device) -> Source:
-    """The source of an environment: without copies where it gives tensors, through arrays elsewhere.
+def environments_of(env: VecEnv | VectorEnv[Any, Any, Any], device: torch.device) -> Environments:
+    """An environment as `Environments`: without copies where it gives tensors, through arrays elsewhere.
 
     Raises:
         ConfigError: a vector environment does not reset in the same step.
@@ -243,10 +244,10 @@ def source_of(env: VecEnv | VectorEnv[Any, Any, Any], device: torch.device) -> S
     if isinstance(env, GymnasiumVecEnv) and env.env.metadata.get("torch"):
         env = env.env
     if isinstance(env, VecEnv):
-        return VecEnvSource(env, device)
+        return ArrayEnvironments(env, device)
     if env.metadata.get("torch"):
-        return BatchSource(env, device)
-    return VecEnvSource(GymnasiumVecEnv(env), device)
+        return TensorEnvironments(env, device)
+    return ArrayEnvironments(GymnasiumVecEnv(env), device)
 
 
 def _only(rows: Tensor, final: Observation, is_cut: Tensor) -> tuple[Tensor | None, Observation | None]:
@@ -269,12 +270,12 @@ def _as_dicts(
     texts = infos.get("instruction")
     dicts: list[dict[str, Any]] = [{} if texts is None else {"instruction": texts[row]} for row in range(len(is_over))]
     for row in is_over.nonzero()[:, 0].tolist():
-        told = dicts[row]
-        told["TimeLimit.truncated"] = bool(was_cut[row])
+        info = dicts[row]
+        info["TimeLimit.truncated"] = bool(was_cut[row])
         if "final_obs" in infos:
-            told["terminal_observation"] = final_observation(infos, row)
+            info["terminal_observation"] = final_observation(infos, row)
         if "episode" in infos:
-            told["episode"] = {key: value[row].item() for key, value in infos["episode"].items()}
+            info["episode"] = {key: value[row].item() for key, value in infos["episode"].items()}
         if "is_success" in infos and bool(infos["_is_success"][row]):
-            told["is_success"] = bool(infos["is_success"][row])
+            info["is_success"] = bool(infos["is_success"][row])
     return dicts

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from .sources import Outcome
+from .sources import StepOutcome
 
 
 class Ended(NamedTuple):
@@ -40,7 +40,7 @@ class EpisodeTally:
         self._lengths.zero_()
         self._noted.clear()
 
-    def note(self, outcome: Outcome) -> None:
+    def note(self, outcome: StepOutcome) -> None:
         """Counts one step."""
         self._returns += outcome.reward
         self._lengths += 1

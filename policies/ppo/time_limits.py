@@ -15,7 +15,7 @@ from torch import Tensor
 from ..policy import Observation, SensePolicy
 from ..second_look import Percept
 from .rollout import Rollout
-from .sources import Outcome
+from .sources import StepOutcome
 
 
 class _Cut(NamedTuple):
@@ -43,17 +43,17 @@ class TimeLimits:
         self._policy, self._rollout, self._gamma, self._perceive = policy, rollout, gamma, perceive
         self._waiting: list[_Cut] = []
 
-    def note(self, outcome: Outcome, memory: Float[Tensor, "b s"] | None) -> None:
-        """Keeps what a step left off, before that step is added to the rollout; `memory` is that after it."""
+    def note(self, outcome: StepOutcome, memory: Float[Tensor, "b s"] | None) -> None:
+        """Keeps what a step cut off, once it stands in the rollout; `memory` is that after it."""
         if outcome.final is None:
             return
         rows = cast(Tensor, outcome.cut_rows)
         kept = None if memory is None else memory[rows.clamp(min=0)]
-        self._waiting.append(_Cut(self._rollout.length, rows, self._rollout.pack(outcome.final), kept))
+        self._waiting.append(_Cut(self._rollout.length - 1, rows, self._rollout.pack(outcome.final), kept))
 
-    def settle(self, least: int = 1) -> None:
-        """Adds the values of what waits, if there are at least so many, to the rewards; draws nothing."""
-        if sum(len(cut.rows) for cut in self._waiting) < least:
+    def settle(self, min_waiting: int = 1) -> None:
+        """Adds the values of what waits to the rewards, if at least so many episodes wait; draws nothing."""
+        if sum(len(cut.rows) for cut in self._waiting) < min_waiting:
             return
         rows = torch.cat([cut.rows for cut in self._waiting])
         steps = torch.cat([torch.full_like(cut.rows, cut.step) for cut in self._waiting])

@@ -1,6 +1,7 @@
-"""One update of PPO: minibatches from a rollout, losses and gradients in parts, one step of the optimiser each.
+"""`Update`: what PPO learns from one rollout: its losses, and the figures that are shown of them.
 
-Plain functions of tensors; when to update, and with which settings, is decided in `ppo.py`.
+How minibatches are made and gradients become a step is in `learner.py`; when to update, and with which settings, is
+decided in `ppo.py`.
 
 k samples of a minibatch, r rows (samples, or environments with a memory), f figures
 """
@@ -13,13 +14,12 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..policy import SensePolicy
 from ..processes import sum_over_world
+from .learner import Learner, Losses
 from .minibatch import Minibatches, Samples
-from .rollout import Rollout
-from .workers import Workers, add_gradients
 
 FIGURES = ("policy_gradient_loss", "value_loss", "entropy_loss", "loss", "approx_kl", "clip_fraction")
+LOSS, APPROX_KL = FIGURES.index("loss"), FIGURES.index("approx_kl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,25 +59,14 @@ class Update:
     """Learns from one rollout.
 
     Args:
-        policy: learns, with its own optimiser.
+        learner: has the policy and its rollout, which is finished.
         auxiliary: the auxiliary losses, by name.
-        rollout: finished.
-        workers: share each minibatch.
         settings: see there.
     """
 
-    def __init__(
-        self,
-        policy: SensePolicy,
-        auxiliary: Mapping[str, nn.Module],
-        rollout: Rollout,
-        workers: Workers,
-        settings: UpdateSettings,
-    ) -> None:
-        self.policy, self.auxiliary, self.rollout, self.workers = policy, auxiliary, rollout, workers
-        self.settings = settings
-        self.parameters = [p for group in policy.optimizer.param_groups for p in group["params"] if p.requires_grad]
-        self._minibatches = Minibatches(rollout, settings.batch_size)
+    def __init__(self, learner: Learner, auxiliary: Mapping[str, nn.Module], settings: UpdateSettings) -> None:
+        self.learner, self.auxiliary, self.settings = learner, auxiliary, settings
+        self.minibatches = Minibatches(learner.rollout, settings.batch_size)
 
     def run(self) -> dict[str, float]:
         """Goes through the rollout `epochs` times.
@@ -87,55 +76,42 @@ class Update:
             minibatch and "approx_kl" the mean over the last epoch), "explained_variance" of the values, and "epochs",
             those begun.
         """
-        totals: list[Float[Tensor, " f"]] = []
-        epochs = begun = 0
-        for _ in range(self.settings.epochs):
-            epochs, begun = epochs + 1, len(totals)
-            if not self._learn_once(totals):
-                break
-        names = (*FIGURES, *(f"auxiliary/{name}" for name in self.settings.auxiliary))
-        whole = torch.stack(totals)
+        settings = self.settings
+        epochs = self.learner.learn(
+            self.minibatches, settings.epochs, settings.max_grad_norm, self.losses_of, self._has_moved_too_far
+        )
+        names = (*FIGURES, *(f"auxiliary/{name}" for name in settings.auxiliary))
+        whole = torch.stack([figures for epoch in epochs for figures in epoch])
         figures = dict(zip(names, whole.mean(dim=0).tolist(), strict=True))
-        figures["loss"] = float(whole[-1, FIGURES.index("loss")])
-        figures["approx_kl"] = float(whole[begun:, FIGURES.index("approx_kl")].mean())
-        return figures | {"explained_variance": self._explained_variance(), "epochs": float(epochs)}
+        figures["loss"] = float(whole[-1, LOSS])
+        figures["approx_kl"] = float(torch.stack(epochs[-1])[:, APPROX_KL].mean())
+        return figures | {"explained_variance": self._explained_variance(), "epochs": float(len(epochs))}
 
-    def _learn_once(self, totals: list[Float[Tensor, " f"]]) -> bool:
-        """One epoch; False where the policy has moved too far."""
-        for rows in self._minibatches.shuffled():
-            figures = self.gradients(rows)
-            totals.append(figures)
-            limit = self.settings.target_kl
-            if limit is not None and float(figures[FIGURES.index("approx_kl")]) > 1.5 * limit:
-                return False
-            used = [p for p in self.parameters if p.grad is not None]
-            torch.nn.utils.clip_grad_norm_(used, self.settings.max_grad_norm, foreach=True)
-            self.policy.optimizer.step()
-        return True
+    def _has_moved_too_far(self, figures: Float[Tensor, " f"]) -> bool:
+        limit = self.settings.target_kl
+        return limit is not None and float(figures[APPROX_KL]) > 1.5 * limit
+
+    def losses_of(self, rows: Int[Tensor, " r"]) -> Losses:
+        """PPO's losses of one minibatch, whose advantages are normalised as a whole.
+
+        Args:
+            rows: samples, or with a memory environments.
+        """
+        mean, scale, count = self._normalisation(self.minibatches.take(self.learner.rollout.advantages, rows))
+
+        def losses(samples: Samples) -> tuple[Float[Tensor, ""], Float[Tensor, " f"]]:
+            each = self._losses(samples, mean, scale)
+            return each[LOSS].sum() / count, each.detach().sum(dim=1) / count
+
+        return losses
 
     def gradients(self, rows: Int[Tensor, " r"]) -> Float[Tensor, " f"]:
         """Sets the gradient of every parameter for one minibatch, over all processes.
 
-        Args:
-            rows: samples, or with a memory environments.
-
         Returns:
             The figures of the minibatch, see `run`.
         """
-        minibatches = self._minibatches
-        mean, scale, count = self._normalisation(minibatches.take(self.rollout.advantages, rows))
-
-        def work(part: Int[Tensor, " r"]) -> tuple[list[Tensor | None], Float[Tensor, " f"]]:
-            with torch.enable_grad():
-                losses = self._losses(minibatches.samples(part), mean, scale)
-                total = losses[FIGURES.index("loss")].sum() / count
-                gradients = torch.autograd.grad(total, self.parameters, allow_unused=True)
-            return list(gradients), losses.detach().sum(dim=1) / count
-
-        parts = self.workers.split(rows, minibatches.least_rows)
-        worked = self.workers.map(work, parts, ("learn", minibatches.shape_of(rows)))
-        add_gradients(self.parameters, [gradients for gradients, _ in worked])
-        return sum_over_world(torch.stack([figures for _, figures in worked]).sum(dim=0))
+        return self.learner.gradients(self.minibatches, rows, self.losses_of(rows))
 
     def _normalisation(self, advantages: Float[Tensor, " k"]) -> tuple[Tensor, Tensor, Tensor]:
         """Mean and 1 / standard deviation of the advantages, and the number of samples, over all processes."""
@@ -150,38 +126,43 @@ class Update:
 
     def _losses(self, batch: Samples, mean: Tensor, scale: Tensor) -> Float[Tensor, "f k"]:
         """The figures of each sample; the row "loss" is what is minimised."""
-        settings, policy = self.settings, self.policy
-        device = self.rollout.device.type
+        settings, policy = self.settings, self.learner.policy
+        device = self.learner.rollout.device.type
+        # Perceive and judge the samples again, with the policy as it has become.
         with torch.autocast(device, torch.bfloat16, enabled=settings.autocast and device == "cuda"):
             percept = policy.perceive(batch.readings)
         percept = percept.float()
         judgement, _ = policy.judge(percept, batch.state, batch.starts)
         distribution = policy.distribution(judgement)
+        # How much more probable is what was done than it was then? Equation 7 clips that ratio.
         log_ratio = cast(Tensor, distribution.log_prob(batch.actions)) - batch.log_probs
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1.0 - settings.clip_range, 1.0 + settings.clip_range)
         advantages = (batch.advantages - mean) * scale
         policy_loss = -torch.minimum(advantages * ratio, advantages * clipped)
+        # The value head predicts the returns; its step may be limited as well.
         values, limit = judgement.values, settings.clip_range_vf
         if limit is not None:
             values = batch.values + (values - batch.values).clamp(-limit, limit)
         value_loss = (batch.returns - values).square()
+        # Entropy keeps the policy exploring; where it has no closed form, -log p of what was done estimates it.
         entropy = distribution.entropy()
         entropy_loss = log_ratio + batch.log_probs if entropy is None else -entropy
         loss = policy_loss + settings.ent_coef * entropy_loss + settings.vf_coef * value_loss
-        told = []
+        extras = []
         for name, weight in settings.auxiliary.items():
             extra = self.auxiliary[name](judgement.features, vars(batch) | {"percept": percept})
             loss = loss + weight * extra
-            told.append(extra)
+            extras.append(extra)
         with torch.no_grad():
             divergence = (ratio - 1.0) - log_ratio
             is_clipped = ((ratio - 1.0).abs() > settings.clip_range).float()
-        return torch.stack([policy_loss, value_loss, entropy_loss, loss, divergence, is_clipped, *told])
+        return torch.stack([policy_loss, value_loss, entropy_loss, loss, divergence, is_clipped, *extras])
 
     def _explained_variance(self) -> float:
         """1 - the variance of what the values missed / that of the returns; NaN where returns do not vary."""
-        returns = self.rollout.returns[: self.rollout.length]
+        rollout = self.learner.rollout
+        returns = rollout.returns[: rollout.length]
         variance = returns.var()
-        missed = (returns - self.rollout.values[: self.rollout.length]).var()
+        missed = (returns - rollout.values[: rollout.length]).var()
         return float(torch.where(variance > 0, 1.0 - missed / variance, torch.nan))

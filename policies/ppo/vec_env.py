@@ -63,7 +63,7 @@ class GymnasiumVecEnv(VecEnv):
 
     def step_wait(self) -> tuple[Any, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Does the actions; see the class for the infos."""
-        observation, reward, terminated, truncated, told = self.env.step(self._actions)
+        observation, reward, terminated, truncated, batch_infos = self.env.step(self._actions)
         reward, terminated, truncated = (_array(part) for part in (reward, terminated, truncated))
         dones = terminated | truncated
         self._returns += reward
@@ -71,11 +71,11 @@ class GymnasiumVecEnv(VecEnv):
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         for row in np.flatnonzero(dones):
             infos[row] = {
-                "terminal_observation": final_observation(told, int(row)),
+                "terminal_observation": final_observation(batch_infos, int(row)),
                 "TimeLimit.truncated": bool(truncated[row] and not terminated[row]),
                 "episode": {"r": float(self._returns[row]), "l": int(self._lengths[row])},
             }
-            success = _success(told, int(row))
+            success = _success(batch_infos, int(row))
             if success is not None:
                 infos[row]["is_success"] = success
         self._returns[dones] = 0.0
@@ -128,32 +128,32 @@ def require_same_step(env: VectorEnv[Any, Any, Any]) -> None:
         )
 
 
-def final_observation(told: Mapping[str, Any], row: int) -> Any:
+def final_observation(infos: Mapping[str, Any], row: int) -> Any:
     """The last observation of an episode that is over, as arrays.
 
     Args:
-        told: a vector environment's infos.
+        infos: a vector environment's infos.
         row: the environment's number.
     """
-    final = told["final_obs"]
-    if "final_rows" not in told:
+    final = infos["final_obs"]
+    if "final_rows" not in infos:
         return final[row]
-    number = told["final_rows"].tolist().index(row)  # tensors with a row for each episode that is over
+    number = infos["final_rows"].tolist().index(row)  # tensors with a row for each episode that is over
     if isinstance(final, Mapping):
         return {name: part[number].cpu().numpy() for name, part in final.items()}
     return final[number].cpu().numpy()
 
 
-def _success(told: Mapping[str, Any], row: int) -> bool | None:
+def _success(infos: Mapping[str, Any], row: int) -> bool | None:
     """Whether the episode that is over was solved; None where nobody says.
 
     Gymnasium tells in `final_info`; beside it stands what the next episode's reset said.
     """
-    for infos in (told.get("final_info"), told):
-        if isinstance(infos, Mapping) and "is_success" in infos:
-            known = infos.get("_is_success")
+    for part in (infos.get("final_info"), infos):
+        if isinstance(part, Mapping) and "is_success" in part:
+            known = part.get("_is_success")
             if known is None or bool(known[row]):
-                return bool(infos["is_success"][row])
+                return bool(part["is_success"][row])
     return None
 
 

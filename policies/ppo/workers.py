@@ -48,25 +48,25 @@ class Workers:
         return [own, *(future.result() for future in waiting)]
 
     def _is_new(self, shape: Hashable | None) -> bool:
-        """Whether the threads shall wait for each other."""
+        """Whether work of this shape is new, so that the threads have to wait for each other."""
         if not self._alone_at_first or shape is None or shape in self._known:
             return False
         self._known.add(shape)
         return True
 
     def over_rows(
-        self, work: Callable[[dict[str, Tensor]], dict[str, Tensor]], tensors: Mapping[str, Tensor], least: int
+        self, work: Callable[[dict[str, Tensor]], dict[str, Tensor]], tensors: Mapping[str, Tensor], min_rows: int
     ) -> dict[str, Tensor]:
         """Does the work on rows of tensors that belong together, and joins what comes out."""
         count = len(next(iter(tensors.values())))
-        pieces = [len(rows) for rows in self.split(torch.arange(count), least)]
+        pieces = [len(rows) for rows in self.split(torch.arange(count), min_rows)]
         parts = zip(*(tensor.split(pieces) for tensor in tensors.values()), strict=True)
         made = self.map(work, [dict(zip(tensors, part, strict=True)) for part in parts])
         return made[0] if len(made) == 1 else {name: torch.cat([part[name] for part in made]) for name in made[0]}
 
-    def split(self, rows: Tensor, least: int) -> list[Tensor]:
-        """Divides rows into as many parts as there are threads, none of them smaller than `least`."""
-        return list(rows.chunk(max(1, min(self.count, len(rows) // max(1, least)))))
+    def split(self, rows: Tensor, min_rows: int) -> list[Tensor]:
+        """Divides rows into as many parts as there are threads, none of them smaller than `min_rows`."""
+        return list(rows.chunk(max(1, min(self.count, len(rows) // max(1, min_rows)))))
 
 
 def available_cores() -> int:

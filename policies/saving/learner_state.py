@@ -29,7 +29,7 @@ def describe(model: OnPolicyAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def restore(model: OnPolicyAlgorithm, checkpoint: Checkpoint, source: Path) -> None:
-    """Puts back the policy, and what `describe` told.
+    """Puts back the policy, and what `describe` gave.
 
     Raises:
         CheckpointError: the checkpoint does not fit; the model is as it was.

@@ -70,14 +70,14 @@ class SavedAsFolder(SB3PPO):
         raise NotImplementedError
 
     def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
-        """Puts back what `snapshot` told."""
+        """Puts back what `snapshot` gave."""
         raise NotImplementedError
 
     def auxiliary_state(self) -> dict[str, Tensor]:
         """The weights of the auxiliary losses, as `snapshot` names them."""
         raise NotImplementedError
 
-    def tell_episodes(self) -> None:
+    def record_episodes(self) -> None:
         """Reads the statistics of episodes from the device."""
         raise NotImplementedError
 
@@ -248,7 +248,7 @@ def _resolved(model: SavedAsFolder) -> dict[str, Any]:
 def _checkpoint_of(model: SavedAsFolder) -> checkpoints.Checkpoint:
     is_underway = model.env is not None and model._last_obs is not None
     if is_underway:
-        model.tell_episodes()
+        model.record_episodes()
     goes_on = is_underway and world_size() == 1 and model.resumes_exactly
     world = model.snapshot() if goes_on else model.auxiliary_state()
     optimizer, state = learner_state.describe(model)

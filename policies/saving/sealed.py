@@ -16,7 +16,7 @@ from typing import Any
 from ...perception.errors import CheckpointError
 from ...perception.files import read_json, sync_folder, write_atomically
 
-_MENDS = {
+_ADVICE = {
     errno.ENOSPC: "free some space",
     errno.EDQUOT: "free some space or raise your quota",
     errno.EACCES: "choose a folder that you may write to",
@@ -35,8 +35,8 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        mend = _MENDS.get(error.errno or 0, "check the disk, or choose another folder")
-        raise CheckpointError(f"{path} could not be written ({error.strerror or error}); {mend}.") from error
+        advice = _ADVICE.get(error.errno or 0, "check the disk, or choose another folder")
+        raise CheckpointError(f"{path} could not be written ({error.strerror or error}); {advice}.") from error
 
 
 def _seal(content: dict[str, Any]) -> str:

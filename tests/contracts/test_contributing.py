@@ -12,6 +12,7 @@ from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import FUSIONS
 from senseweave.perception.encoders import ENCODERS
 from senseweave.perception.kinds import KINDS
+from senseweave.policies.trainer import TRAINERS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -22,14 +23,14 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES):
+    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES, TRAINERS):
         yield
     gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 
 def test_the_examples_run_and_give_a_state(registries):
     examples = FENCED.findall(TEXT)
-    assert len(examples) == 5
+    assert len(examples) == 6
     names = {"__name__": "contributing"}
     for example in examples:
         exec(compile(example, "CONTRIBUTING.md", "exec"), names)

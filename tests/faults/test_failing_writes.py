@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from kit.failing_disk import FailingDisk
-from senseweave.agent.runs.directory import RunConfig, RunDirectory
+from senseweave.agent.runs.config import RunConfig
+from senseweave.agent.runs.directory import RunDirectory
 from senseweave.perception.errors import CheckpointError
 from senseweave.policies.saving import checkpoint as checkpoints
 

@@ -129,7 +129,7 @@ def open_policy(name: str) -> dict[str, Any]:
         policy, steps = load_policy(run, env, torch.device("cpu"))
         thought = judge(policy, env)
     config = run.config.to_json()
-    if run.is_model:  # it does not know how it was trained
+    if name == "saved":  # it does not know how it was trained
         config["train"] = {key: config["train"][key] for key in ("env", "env_options", "steps")}
     return {"config": rounded(config), "steps": steps, "judge": thought}
 

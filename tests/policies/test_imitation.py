@@ -228,14 +228,14 @@ def test_the_same_seed_gives_the_same_policy_and_another_one_another():
 def test_processes_share_rollouts_and_minibatches(monkeypatch):
     vector, expert = corridors(8)
     settings = ImitationSettings(rollout_size=320, batch_size=64)
-    sizes, gradients = [], Imitator._gradients
+    sizes, losses_of = [], Imitator._losses_of
     for processes in (1, 2):
         monkeypatch.setattr("senseweave.policies.imitation.world_size", lambda processes=processes: processes)
         imitator = Imitator(model_for(vector).policy, vector, expert, 640, settings)
         imitator.collect()
         divided = []
         monkeypatch.setattr(
-            Imitator, "_gradients", lambda self, *given, to=divided: to.append(len(given[2])) or gradients(self, *given)
+            Imitator, "_losses_of", lambda self, rows, to=divided: to.append(len(rows)) or losses_of(self, rows)
         )
         imitator.learn()
         sizes.append((imitator.rollout.steps, divided))

@@ -41,7 +41,7 @@ def test_an_objective_learns_beside_imitation():
     model = model_with({"contrastive": 1.0})
     imitator = Imitator(
         model.policy,
-        model.source,
+        model.environments,
         None,
         4 * 16,
         ImitationSettings(rollout_size=64, batch_size=32),

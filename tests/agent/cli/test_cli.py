@@ -7,8 +7,8 @@ import time
 
 import pytest
 
+from senseweave.agent import cli
 from senseweave.agent.cli import listing
-from senseweave.agent.cli import main as cli
 from senseweave.agent.cli.options import COMMANDS, FUSION_NAMES, PRESET_NAMES, build_parser
 from senseweave.perception import FUSIONS
 from senseweave.perception.config import PRESETS
@@ -37,8 +37,8 @@ MISTAKES = [
     ("train --learning-rate fast", "`--learning-rate` must be a number; got 'fast'"),
     ("train --learning-rate nan", "`learning_rate` must be in 0..1, 0 excluded; got nan."),
     ("train --device gpu", '`device` must be "auto", "cpu", "cuda" or "cuda:N"; got \'gpu\'.'),
-    ("train --memory grue", 'Memory "grue" is not known; did you mean "gru"?'),
-    ("train --trainer sb4", 'Trainer "sb4" is not known; did you mean "sb3"?'),
+    ("train --memory grue", 'The memory "grue" is not known; did you mean "gru"?'),
+    ("train --trainer sb4", 'The trainer "sb4" is not known; did you mean "sb3"?'),
     ("train --env-option view", "`--env-option` must be key=value; got 'view'"),
     ("train --env-option view=grid --env-option view=camera", "must give each key once"),
     ("train --auxiliary mission=1 --auxiliary mission=2", "`--auxiliary` must give each name once"),
@@ -50,7 +50,7 @@ MISTAKES = [
     ("train --resume /nowhere/run --env-option a=1", "`--env-option` cannot change when a run resumes"),
     ("train --resume /nowhere/run --steps 0", "`steps` must be"),
     ("train --env BabyAI-GoToRedBal-v0", 'did you mean "BabyAI-GoToRedBall-v0"?'),
-    ("train --fusion conkat", 'Fusion "conkat" is not known; did you mean "concat"?'),
+    ("train --fusion conkat", 'The fusion "conkat" is not known; did you mean "concat"?'),
     ("train --preset bass", 'Preset "bass" is not known; did you mean "base"?'),
     ("train --env BabyAI-GoToRedBall-v0 --env-option vieww=grid", "vieww"),
     ("train --env BabyAI-GoToRedBall-v0 --env-option view=grit", "`view`"),
@@ -172,7 +172,7 @@ def test_results_for_people_are_tables_on_standard_output(capsys, trained):
 def test_what_libraries_print_never_reaches_standard_output():
     """In a process of its own, where C code writes to file descriptor 1 as well."""
     code = (
-        "import os, sys; from senseweave.agent import cli, listing\n"
+        "import os, sys; from senseweave.agent import cli; from senseweave.agent.cli import listing\n"
         "def noisy(words):\n"
         "    print('from python'); os.write(1, b'from C'); os.system('echo from a child')\n"
         "    return {'environments': [], 'number': float('nan')}\n"

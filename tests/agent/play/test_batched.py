@@ -11,7 +11,7 @@ from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.environments import EnvFacts, make_batch, make_envs, make_vector_env
 from senseweave.agent.play.episodes import run_episodes
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
-from senseweave.agent.train import callback as keeper
+from senseweave.agent.train.callback import MAX_TRAINING_SEED
 from senseweave.agent.train.train import train
 from senseweave.envs import make
 from senseweave.perception import PerceptionConfig
@@ -127,7 +127,7 @@ def test_a_batch_trains_evaluates_and_repeats_itself(tmp_path):
 def test_training_lives_and_held_out_lives_never_meet():
     """Environment i of a batch takes seed first + i, so 4,096 of them stay below the held-out seeds."""
     vector, _ = make_vector_env(ROOMS, SMALL, 3)
-    vector.seed(keeper.LARGEST_TRAINING_SEED)
+    vector.seed(MAX_TRAINING_SEED)
     vector.reset()
     seeds = vector.unwrapped.env.state.seed
-    assert int(seeds.max()) == keeper.LARGEST_TRAINING_SEED + 2 < 1_000_000_000
+    assert int(seeds.max()) == MAX_TRAINING_SEED + 2 < 1_000_000_000

@@ -1,6 +1,6 @@
 import pytest
 
-from senseweave.agent.settings.train import ROOMS_RECIPE, EvaluateConfig, TrainConfig, with_recipe
+from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
 from senseweave.perception.errors import ConfigError, SenseweaveError, UnknownNameError
 
 MISTAKES = [
@@ -15,7 +15,7 @@ MISTAKES = [
     ({"env": ""}, ConfigError, "`env` must be a name"),
     ({"env_options": ["view"]}, ConfigError, "`env_options` must map names to values"),
     ({"device": "gpu"}, ConfigError, '`device` must be "auto", "cpu", "cuda" or "cuda:N"'),
-    ({"memory": "lstm"}, UnknownNameError, 'Memory "lstm" is not known; choose one of: gru, looking_gru, none.'),
+    ({"memory": "lstm"}, UnknownNameError, 'The memory "lstm" is not known; choose one of: gru, looking_gru, none.'),
     ({"trainer": "sb33"}, UnknownNameError, 'did you mean "sb3"?'),
     ({"learning_rate": 0.0}, ConfigError, "`learning_rate` must be in 0..1, 0 excluded; got 0.0."),
     ({"learning_rate": float("nan")}, ConfigError, "got nan"),
@@ -65,8 +65,9 @@ def test_settings_survive_json():
 
 def test_steps_may_be_none_after_imitation_which_is_counted_in_whole_steps_of_all_environments():
     config = TrainConfig(steps=0, imitation_steps=100, num_envs=16)
-    assert config.all_imitation_steps == config.all_steps == 112
-    assert TrainConfig(steps=50, num_envs=16).all_steps == 50
+    assert config.plan == (112, 0) and config.plan.total == 112
+    assert TrainConfig(steps=50, num_envs=16).plan == (0, 50)
+    assert TrainConfig(steps=50, num_envs=16, trainer="imitation").plan == (64, 0)
 
 
 def test_an_unknown_setting_says_did_you_mean():
@@ -74,31 +75,3 @@ def test_an_unknown_setting_says_did_you_mean():
         TrainConfig.from_json({"num_env": 4})
     with pytest.raises(ConfigError, match="must be a JSON object"):
         TrainConfig.from_json(["steps"])  # type: ignore[arg-type]
-
-
-def test_rooms_without_a_length_take_the_recipe_and_keep_what_is_given():
-    assert with_recipe({}) == ROOMS_RECIPE
-    taken = with_recipe({"env": "senseweave/GoToLocal-v0", "num_envs": 16, "seed": 3})
-    assert taken == ROOMS_RECIPE | {"env": "senseweave/GoToLocal-v0", "num_envs": 16, "seed": 3}
-    assert TrainConfig(**taken).num_envs == 16
-
-
-@pytest.mark.parametrize(
-    "given",
-    [
-        {"steps": 100},
-        {"imitation_steps": 100},
-        {"memory": "gru", "trainer": "sb3"},
-        {"trainer": "imitation"},
-        {"env": "BabyAI-GoToLocal-v0"},
-        {"env": "senseweave/Live-v0"},
-    ],
-)
-def test_the_recipe_is_for_rooms_that_can_be_imitated_and_whose_length_is_left_open(given):
-    assert with_recipe(given) == given
-
-
-def test_the_recipe_leaves_outages_of_the_environment_alone():
-    taken = with_recipe({"env_options": {"outages": 0.2}})
-    assert "modality_dropout" not in taken
-    assert TrainConfig(**taken).modality_dropout == 0.0

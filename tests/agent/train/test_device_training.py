@@ -10,14 +10,14 @@ import torch
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
-from senseweave.agent.train import callback as keeper
-from senseweave.agent.train.imitate import imitation_settings
+from senseweave.agent.train.callback import TrainingCallback
 from senseweave.agent.train.train import resume, train
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import Perception, PerceptionConfig
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.imitation import ImitationSettings
+from senseweave.policies.presets import MEMORY_PRESET, ImitationSettings
 from senseweave.policies.saving.checkpoint import folders, load
+from senseweave.policies.trainer import TRAINERS
 
 CONFIG = TrainConfig(
     env="senseweave/GoToRedBallGrey-v0",
@@ -35,22 +35,19 @@ CONFIG = TrainConfig(
 )
 """Two rollouts of imitation and three of PPO, 20 steps in 8 environments each; episodes are longer than a rollout."""
 
+MEMORY_PRESET_OF_THE_TRAINER = "senseweave.policies.trainers.on_device.MEMORY_PRESET"
+
 
 @pytest.fixture(scope="module", autouse=True)
 def short_rollouts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("senseweave.agent.train.imitate.ImitationSettings", settings_with_short_rollouts)
-        patch.setattr("senseweave.agent.train.models.MEMORY_PRESET", keep_short())
+        short = ImitationSettings(rollout_size=160, batch_size=40)
+        patch.setattr("senseweave.policies.trainers.settings.imitation_in_sequences", lambda num_envs: short)
+        patch.setattr(MEMORY_PRESET_OF_THE_TRAINER, keep_short())
         yield
 
 
-def settings_with_short_rollouts(**settings):
-    return ImitationSettings(**(settings | {"rollout_size": 160, "batch_size": 40}))
-
-
 def keep_short():
-    from senseweave.policies.presets import MEMORY_PRESET
-
     return dataclasses.replace(MEMORY_PRESET, n_steps=20, batch_size=40)
 
 
@@ -96,7 +93,7 @@ def test_a_run_that_resumes_ends_as_the_run_that_never_stopped(run, tmp_path, le
 
 
 def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_exactly(tmp_path, monkeypatch):
-    monkeypatch.setattr("senseweave.agent.train.models.MEMORY_PRESET", dataclasses.replace(keep_short(), n_epochs=1))
+    monkeypatch.setattr(MEMORY_PRESET_OF_THE_TRAINER, dataclasses.replace(keep_short(), n_epochs=1))
     env = RoomsVectorEnv("GoToRedBallGrey", 1, "cpu", senses=("grid", "instruction"))
     size = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16, fusion="late", imputation="translation")
     Perception(env.senses, size).save_pretrained(tmp_path / "senses")
@@ -122,20 +119,20 @@ def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_ex
 
 @pytest.mark.parametrize("step", [25, 65])
 def test_ctrl_c_in_the_middle_of_a_rollout_loses_that_rollout_and_nothing_else(run, tmp_path, monkeypatch, step):
-    steps, plain = [], keeper.Keeper.note_step
+    steps, plain = [], TrainingCallback.on_step
 
-    def note(self, dones=None):
+    def note(self):
         steps.append(1)
         self._stop.is_set = self._stop.is_set or len(steps) == step
-        return plain(self, dones)
+        return plain(self)
 
-    monkeypatch.setattr(keeper.Keeper, "note_step", note)
+    monkeypatch.setattr(TrainingCallback, "on_step", note)
     config = dataclasses.replace(CONFIG, checkpoint_every=10**6)  # the only checkpoint in between is Ctrl-C's
     result = train(config, tmp_path / "run")
     assert result["was_interrupted"] and result["steps"] == step // 20 * 160
     monkeypatch.undo()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("senseweave.agent.train.models.MEMORY_PRESET", keep_short())
+        patch.setattr(MEMORY_PRESET_OF_THE_TRAINER, keep_short())
         assert resume(tmp_path / "run")["steps"] == 800
     assert_same_end(end_of(run), end_of(tmp_path / "run"))
 
@@ -158,8 +155,9 @@ def test_the_policy_remembers_when_it_is_evaluated_and_can_do_so_in_minigrid_its
 def test_the_expert_alone_can_be_the_trainer(tmp_path):
     config = dataclasses.replace(CONFIG, trainer="imitation", steps=320, imitation_steps=0)
     assert train(config, tmp_path / "run")["steps"] == 320
-    rates = [imitation_settings(dataclasses.replace(config, learning_rate=rate)).learning_rate for rate in (None, 0.02)]
-    assert rates == [ImitationSettings().learning_rate, 0.02]
+    trainer = TRAINERS["imitation"]()
+    made = [trainer.settings(dataclasses.replace(config, learning_rate=rate)) for rate in (None, 0.02)]
+    assert [settings["imitation"]["learning_rate"] for settings in made] == [ImitationSettings().learning_rate, 0.02]
     with pytest.raises(ConfigError, match="come before reinforcement learning"):
         dataclasses.replace(config, imitation_steps=10)
 

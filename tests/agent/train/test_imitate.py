@@ -14,12 +14,13 @@ from senseweave.agent.play.experts import vector_expert_for
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
 from senseweave.agent.terminal.stop import StopRequest
-from senseweave.agent.train import callback as keeper
-from senseweave.agent.train.models import build_model, resolve_algorithm, resolve_perception
+from senseweave.agent.train.callback import TrainingCallback
+from senseweave.agent.train.start import build_training, resolve_perception
 from senseweave.agent.train.train import resume, train
 from senseweave.perception.errors import ConfigError
-from senseweave.policies.imitation import ImitationSettings
+from senseweave.policies.presets import ImitationSettings
 from senseweave.policies.saving.checkpoint import folders, load
+from senseweave.policies.trainer import TRAINERS
 
 ROOMS = "senseweave/GoToRedBallGrey-v0"
 BABYAI = "BabyAI-GoToRedBallGrey-v0"
@@ -42,13 +43,15 @@ CONFIG = TrainConfig(
 @pytest.fixture(scope="module")
 def short_rollouts():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("senseweave.agent.train.imitate.LESSONS", ImitationSettings(rollout_size=200, batch_size=50))
+        patch.setattr(
+            "senseweave.policies.trainers.settings.EXPERT_ALONE", ImitationSettings(rollout_size=200, batch_size=50)
+        )
         yield
 
 
 @pytest.fixture(scope="module")
 def run(short_rollouts, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("lessons") / "run"
+    folder = tmp_path_factory.mktemp("imitation") / "run"
     train(CONFIG, folder)
     return folder
 
@@ -92,14 +95,14 @@ def test_a_run_that_resumes_inside_or_after_imitation_ends_as_the_run_that_never
 
 def test_ctrl_c_inside_imitation_leaves_a_checkpoint_that_resumes(short_rollouts, tmp_path, monkeypatch):
     steps = []
-    plain = keeper.Keeper.note_step
+    plain = TrainingCallback.on_step
 
-    def note(self, dones=None):
+    def note(self):
         steps.append(1)
         self._stop.is_set = self._stop.is_set or len(steps) == 30  # step 240, in the second rollout
-        return plain(self, dones)
+        return plain(self)
 
-    monkeypatch.setattr(keeper.Keeper, "note_step", note)
+    monkeypatch.setattr(TrainingCallback, "on_step", note)
     result = train(CONFIG, tmp_path / "run")
     assert result["was_interrupted"] and result["steps"] == 200
     assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-000200"]
@@ -116,11 +119,11 @@ def test_there_may_be_nothing_after_imitation(short_rollouts, tmp_path):
 
 def test_the_learning_rate_is_the_presets_when_ppo_begins_and_falls_to_nothing(tmp_path):
     vector, facts = make_vector_env(CONFIG.env, CONFIG.env_options, CONFIG.num_envs)
-    algorithm = resolve_algorithm(CONFIG)
+    settings = TRAINERS[CONFIG.trainer]().settings(CONFIG)
     perception, _ = resolve_perception(CONFIG, facts.senses)
-    model = build_model(CONFIG, algorithm, perception, facts.senses, vector, torch.device("cpu"))
-    at_start = 1 - CONFIG.all_imitation_steps / CONFIG.all_steps
-    assert model.lr_schedule(at_start) == pytest.approx(algorithm.learning_rate)
+    training = build_training(CONFIG, settings, perception, facts.senses, vector, torch.device("cpu"))
+    model, at_start = training.model, 1 - CONFIG.plan.imitation / CONFIG.plan.total
+    assert model.lr_schedule(at_start) == pytest.approx(settings["learning_rate"])
     assert model.lr_schedule(0.0) == 0
 
 
@@ -165,7 +168,7 @@ def test_senses_are_missing_in_whole_training_episodes_and_never_in_evaluation(e
 def test_a_run_with_modality_dropout_is_evaluated_with_all_senses(tmp_path, monkeypatch):
     made = []
     plain = make_batch
-    for module in ("train.models", "play.environments"):
+    for module in ("train.start", "play.environments"):
         place = f"senseweave.agent.{module}.make_batch"
         monkeypatch.setattr(place, lambda *words: (made.append(words[1]), plain(*words))[1])
     config = dataclasses.replace(CONFIG, imitation_steps=0, modality_dropout=0.3, evaluation_episodes=2, steps=16)
@@ -177,7 +180,7 @@ def test_a_run_with_modality_dropout_is_evaluated_with_all_senses(tmp_path, monk
 
 def test_what_the_expert_achieves_is_not_shown_as_the_success_of_the_policy(tmp_path, monkeypatch, capsys):
     alone = ImitationSettings(rollout_size=200, batch_size=50, last_expert_share=1.0, expert_noise=0.3)
-    monkeypatch.setattr("senseweave.agent.train.imitate.LESSONS", alone)
+    monkeypatch.setattr("senseweave.policies.trainers.settings.EXPERT_ALONE", alone)
     monkeypatch.setattr("senseweave.agent.terminal.progress.LOG_EVERY_S", 0.0)
     train(dataclasses.replace(CONFIG, trainer="senseweave"), tmp_path / "run")
     rows = rows_of(tmp_path / "run")

@@ -13,7 +13,7 @@ from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.machine import limit_threads
 from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.settings.train import EvaluateConfig
-from senseweave.agent.train import callback as keeper
+from senseweave.agent.train.callback import MAX_TRAINING_SEED, TrainingCallback
 from senseweave.agent.train.train import resume, train
 from senseweave.envs import make
 from senseweave.perception import Camera, Perception, PerceptionConfig, Spec
@@ -138,10 +138,12 @@ def test_training_starts_from_pretrained_perception_weights(tiny_config, tmp_pat
     perception.save_pretrained(tmp_path / "pretrained")
     seen = {}
 
-    def note_weights(model, *_):
-        seen.update({name: tensor.clone() for name, tensor in perception_of(model.policy).state_dict().items()})
+    def note_weights(callback):
+        policy = callback._training.policy
+        seen.update({name: tensor.clone() for name, tensor in perception_of(policy).state_dict().items()})
 
-    monkeypatch.setattr(keeper, "_start_environments", note_then(keeper._start_environments, note_weights))
+    rollout_starts = note_then(TrainingCallback.on_rollout_start, note_weights)
+    monkeypatch.setattr(TrainingCallback, "on_rollout_start", rollout_starts)
     config = dataclasses.replace(tiny_config, steps=128, perception=str(tmp_path / "pretrained"))
     train(config, tmp_path / "run")
     assert RunDirectory.open(tmp_path / "run").config.perception.fusion == "concat"
@@ -190,26 +192,18 @@ def test_a_new_run_never_overwrites_an_old_one(trained, tiny_config, tmp_path):
 
 
 def test_weights_that_are_no_longer_finite_stop_the_run_and_reach_no_checkpoint(tiny_config, tmp_path, monkeypatch):
-    def spoil(model, *_):
-        if model.num_timesteps >= 256:
-            next(model.policy.parameters()).data.fill_(float("nan"))
+    def spoil(callback):
+        if callback._training.steps >= 256:
+            next(callback._training.policy.parameters()).data.fill_(float("nan"))
 
-    monkeypatch.setattr(keeper.Keeper, "save", spoil_before_save(keeper.Keeper.save, spoil))
+    monkeypatch.setattr(TrainingCallback, "save", note_then(TrainingCallback.save, spoil))
     with pytest.raises(ConfigError, match="Training diverged before step 256"):
         train(tiny_config, tmp_path / "run")
     assert folders(tmp_path / "run" / "checkpoints") == []
 
 
-def spoil_before_save(original, spoil):
-    def save(self):
-        spoil(self.model)
-        return original(self)
-
-    return save
-
-
 def test_training_seeds_lie_below_the_held_out_ones():
-    assert keeper.LARGEST_TRAINING_SEED + 4096 < FIRST_HELD_OUT_SEED
+    assert MAX_TRAINING_SEED + 4096 < FIRST_HELD_OUT_SEED
 
 
 def test_two_processes_cannot_train_in_one_run_directory(trained):

@@ -25,7 +25,7 @@ from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig
 from senseweave.perception.errors import ConfigError
 from senseweave.policies import PPO
-from senseweave.policies.ppo.sources import BatchSource, VecEnvSource
+from senseweave.policies.ppo.sources import ArrayEnvironments, TensorEnvironments
 from senseweave.policies.ppo.vec_env import GymnasiumVecEnv
 from senseweave.policies.presets import policy_settings
 
@@ -74,7 +74,7 @@ def test_callbacks_run_once_for_all_environments_with_tensors():
     note = Note()
     model = small().learn(64, callback=note)
     assert (note.steps, note.rollouts, note.num_timesteps) == (16, ["start", "end"] * 2, 64)
-    for name in ("actions", "rewards", "dones"):
+    for name in ("actions", "clipped_actions", "values", "log_probs", "rewards", "dones"):
         assert isinstance(note.seen[name], torch.Tensor) and len(note.seen[name]) == 4
     assert all(isinstance(part, torch.Tensor) for part in note.seen["new_obs"].values())
     assert len(note.seen["infos"]) == 4 and model.num_timesteps == 64
@@ -303,7 +303,7 @@ def test_frames_that_sb3_divides_by_255_are_understood():
         env = RoomsVectorEnv(num_envs=4, **options)
         model = rooms(env, env.senses, policy_kwargs={"normalize_images": normalize})
         model.learn(32)
-        assert isinstance(model.source, BatchSource)
+        assert isinstance(model.environments, TensorEnvironments)
 
 
 class SeededAsSB3(RoomsVectorEnv):
@@ -322,7 +322,7 @@ def test_a_batch_of_rooms_trains_as_its_view_for_sb3_does():
     plain = {"optimizer_class": torch.optim.SGD, "optimizer_kwargs": {}}  # Adam makes much of rounding near 0
     made = rooms(direct, direct.senses, policy_kwargs=plain, learning_rate=0.05).learn(64)
     expected = rooms(view, direct.senses, policy_kwargs=plain, learning_rate=0.05).learn(64)
-    assert isinstance(made.source, BatchSource) and isinstance(expected.source, VecEnvSource)
+    assert isinstance(made.environments, TensorEnvironments) and isinstance(expected.environments, ArrayEnvironments)
     torch.testing.assert_close(made.rollout_buffer.rewards, expected.rollout_buffer.rewards)
     assert torch.equal(made.rollout_buffer.actions, expected.rollout_buffer.actions)
     torch.testing.assert_close(weights(made), weights(expected), rtol=1e-4, atol=1e-6)

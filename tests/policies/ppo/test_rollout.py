@@ -29,7 +29,7 @@ def played(seed=0):
     rollout = Rollout(STEPS, ROWS, CPU)
     rollout.begin(None)
     for step in range(STEPS):
-        rollout.see({"touch": torch.full((ROWS, 2), float(step))})
+        rollout.store_observation({"touch": torch.full((ROWS, 2), float(step))})
         parts = (torch.as_tensor(told[name][step]) for name in ("log_probs", "values", "starts", "rewards"))
         rollout.add(torch.arange(ROWS), *parts)
     rollout.finish(torch.as_tensor(told["last_values"]), torch.as_tensor(told["last_starts"]), GAMMA, LAMBDA)
@@ -117,7 +117,7 @@ def test_padding_that_is_cut_off_changes_no_embedding():
     rollout = Rollout(1, ROWS, CPU, perceiving())
     rollout.begin(None)
     seen = observation()
-    read = rollout.see(seen)
+    read = rollout.store_observation(seen)
     assert read["instruction"].shape == (ROWS, 7)
     torch.testing.assert_close(perception(read).embedding, perception(seen).embedding, rtol=1e-5, atol=1e-5)
 
@@ -127,7 +127,7 @@ def test_a_hole_in_an_instruction_is_no_end():
     tokens[:, [0, 1, 5]] = 7
     rollout = Rollout(1, ROWS, CPU, perceiving())
     rollout.begin(None)
-    read = rollout.see(observation(instruction=tokens))["instruction"]
+    read = rollout.store_observation(observation(instruction=tokens))["instruction"]
     assert torch.equal(read, tokens[:, :6].to(read.dtype))
     rollout.length = 1
     assert rollout.longest_instruction() == 6
@@ -137,7 +137,7 @@ def test_without_an_instruction_one_token_is_left():
     rollout = Rollout(1, ROWS, CPU, perceiving())
     rollout.begin(None)
     silent = observation(instruction=torch.zeros(ROWS, 12, dtype=torch.int32))
-    assert rollout.see(silent)["instruction"].shape == (ROWS, 1)
+    assert rollout.store_observation(silent)["instruction"].shape == (ROWS, 1)
     rollout.length = 1
     assert rollout.longest_instruction() == 1
 
@@ -153,7 +153,7 @@ def test_what_is_stored_does_not_follow_the_environments_buffers():
     rollout = Rollout(1, ROWS, CPU)
     rollout.begin(None)
     touch = torch.zeros(ROWS, 2)
-    rollout.see({"touch": touch})
+    rollout.store_observation({"touch": touch})
     touch += 1.0
     rollout.length = 1
     assert (rollout.observations()["touch"] == 0).all()
@@ -220,6 +220,6 @@ def test_condensing_pays_for_each_thread_or_is_left_out():
     for workers, is_condensed in ((1, True), (2, False)):  # 98 distinct cells count as 256; 49 cells a sample
         rollout = Rollout(40, 1, CPU, perception, Workers(workers))
         rollout.begin(None)
-        rollout.see({"view": torch.zeros(1, 7, 7, 1, dtype=torch.uint8)})
+        rollout.store_observation({"view": torch.zeros(1, 7, 7, 1, dtype=torch.uint8)})
         rollout.length = 40
         assert bool(rollout.condensed(rollout.observations(), 1000).rows) is is_condensed

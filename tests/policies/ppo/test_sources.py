@@ -16,7 +16,7 @@ from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError
 from senseweave.policies.policy import ONLY
-from senseweave.policies.ppo.sources import BatchSource, VecEnvSource, source_of
+from senseweave.policies.ppo.sources import ArrayEnvironments, TensorEnvironments, environments_of
 from senseweave.policies.ppo.tally import EpisodeTally
 from senseweave.policies.ppo.vec_env import GymnasiumVecEnv
 
@@ -39,8 +39,8 @@ def steps(source, count=20, seed=0):
 def test_gymnasiums_vector_environments_tell_what_sb3s_tell(kind):
     """Rewards, ends, last observations where a time limit cut off, success, sums and lengths."""
     env = vector(kind)
-    source = source_of(env, CPU)
-    pairs = list(zip(steps(source), steps(VecEnvSource(noises(), CPU)), strict=True))
+    source = environments_of(env, CPU)
+    pairs = list(zip(steps(source), steps(ArrayEnvironments(noises(), CPU)), strict=True))
     env.close()
     for own, expected in pairs:
         for name in ("reward", "is_over", "success", "returns", "lengths", "cut_rows"):
@@ -58,8 +58,8 @@ def test_gymnasiums_vector_environments_tell_what_sb3s_tell(kind):
 
 def test_a_batch_of_rooms_tells_what_its_view_for_sb3_tells():
     env, view = RoomsVectorEnv(**ROOMS), RoomsSB3VecEnv(**ROOMS)
-    direct, through = source_of(env, CPU), source_of(view, CPU)
-    assert isinstance(direct, BatchSource) and isinstance(through, VecEnvSource)
+    direct, through = environments_of(env, CPU), environments_of(view, CPU)
+    assert isinstance(direct, TensorEnvironments) and isinstance(through, ArrayEnvironments)
     pairs = list(zip(steps(direct), steps(through), strict=True))
     seeds = {"direct": direct.reset(5), "through": through.reset(5)}
     assert not torch.equal(seeds["direct"]["grid"], seeds["through"]["grid"])  # (5, i) and (5 + i, 0)
@@ -95,7 +95,7 @@ def test_infos_of_a_batch_hold_sums_and_last_observations_of_plain_tensors_too()
                 infos["final_obs"] = infos["final_obs"]["touch"]
             return observation["touch"], *rest, infos
 
-    source = source_of(Plain(6), CPU)
+    source = environments_of(Plain(6), CPU)
     assert list(source.reset(0)) == [ONLY]
     outcomes = [source.step(torch.zeros(6, dtype=torch.int64)) for _ in range(6)]
     ends = [info for outcome in outcomes for info in outcome.infos if info]
@@ -110,7 +110,7 @@ def test_infos_of_a_batch_hold_sums_and_last_observations_of_plain_tensors_too()
 
 
 def test_infos_are_made_when_somebody_looks(monkeypatch):
-    source = source_of(CueWorld(4), CPU)
+    source = environments_of(CueWorld(4), CPU)
     source.reset(0)
     made = []
     monkeypatch.setattr("senseweave.policies.ppo.sources._as_dicts", lambda *given: made.append(1) or [{}] * 4)
@@ -122,7 +122,7 @@ def test_infos_are_made_when_somebody_looks(monkeypatch):
 def test_a_vector_environment_that_resets_in_another_step_is_refused_in_one_sentence():
     for mode in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
         with pytest.raises(ConfigError, match=r"must begin its next episode in the step that ends one; got .* Make it"):
-            source_of(vector(mode=mode), CPU)
+            environments_of(vector(mode=mode), CPU)
 
 
 def test_a_vector_environment_needs_to_take_no_more_than_one_number_as_a_seed():
@@ -187,13 +187,13 @@ def test_success_that_is_not_defined_for_all_is_left_out():
     env = DummyVecEnv([Silent] * 4)
     for number, part in enumerate(env.envs):
         part.unwrapped.is_silent = number % 2 == 0
-    told = [part.success for part in steps(VecEnvSource(env, CPU)) if part.success is not None]
+    told = [part.success for part in steps(ArrayEnvironments(env, CPU)) if part.success is not None]
     assert told and all(part[[0, 2]].isnan().all() for part in told)
     assert any(not part[[1, 3]].isnan().all() for part in told)
 
 
 def test_the_tally_counts_episodes_as_a_monitor_does():
-    source = VecEnvSource(DummyVecEnv([Noise] * 4), CPU)  # nobody else counts here
+    source = ArrayEnvironments(DummyVecEnv([Noise] * 4), CPU)  # nobody else counts here
     tally = EpisodeTally(4, CPU)
     outcomes = steps(source)
     expected = []
@@ -209,7 +209,7 @@ def test_the_tally_counts_episodes_as_a_monitor_does():
 
 
 def test_the_tally_goes_on_from_its_state_and_forgets_at_a_restart():
-    outcomes = steps(source_of(CueWorld(4), CPU), 8)
+    outcomes = steps(environments_of(CueWorld(4), CPU), 8)
     tallies = [EpisodeTally(4, CPU) for _ in range(3)]
     for outcome in outcomes[:4]:
         tallies[0].note(outcome)
@@ -225,8 +225,8 @@ def test_the_tally_goes_on_from_its_state_and_forgets_at_a_restart():
 
 
 def test_rewards_that_are_normalised_do_not_change_the_sums_that_are_told():
-    source = VecEnvSource(VecNormalize(noises(), norm_reward=True), CPU)
-    plain = VecEnvSource(noises(), CPU)
+    source = ArrayEnvironments(VecNormalize(noises(), norm_reward=True), CPU)
+    plain = ArrayEnvironments(noises(), CPU)
     for own, expected in zip(steps(source), steps(plain), strict=True):
         if expected.returns is not None:
             torch.testing.assert_close(own.returns, expected.returns)

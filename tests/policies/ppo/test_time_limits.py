@@ -9,7 +9,7 @@ from kit.cue_world import SPEC, CueWorld
 from senseweave.perception import PerceptionConfig
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.ppo.rollout import Rollout
-from senseweave.policies.ppo.sources import Outcome
+from senseweave.policies.ppo.sources import StepOutcome
 from senseweave.policies.ppo.time_limits import TimeLimits
 from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import policy_settings
@@ -28,7 +28,7 @@ def outcome(step):
     rows = CUTS.get(step)
     cut, final = (None, None) if rows is None else (torch.tensor(rows), seen(rows, step))
     nothing = torch.zeros(ENVS)
-    return Outcome(seen(range(ENVS), step), nothing, nothing > 0, cut, final, None, None, None, [])
+    return StepOutcome(seen(range(ENVS), step), nothing, nothing > 0, cut, final, None, None, None, [])
 
 
 @pytest.mark.parametrize("memory", ["none", "gru"])
@@ -47,9 +47,9 @@ def test_the_value_of_what_would_have_come_is_added_where_it_belongs(memory, tog
     with torch.no_grad():
         for step in range(STEPS):
             told = outcome(step)
-            rollout.see(told.observation)
-            limits.note(told, None if memories is None else memories[step])
+            rollout.store_observation(told.observation)
             rollout.add(ones, ones, ones, starts, expected[step].clone())
+            limits.note(told, None if memories is None else memories[step])
             limits.settle(together)
         limits.settle()
         limits.settle()  # nothing is left to add
@@ -69,7 +69,7 @@ def test_as_many_are_judged_at_a_time_as_act():
     limits = TimeLimits(policy, rollout, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen))
     with torch.no_grad():
         for step in (0, 1, 1):
-            rollout.see(outcome(step).observation)
+            rollout.store_observation(outcome(step).observation)
             limits.note(outcome(step), None)
         limits.settle()
     assert asked == [ENVS, ENVS]  # five episodes were cut off
@@ -104,8 +104,8 @@ def test_rows_that_several_threads_work_on_come_back_in_their_order():
         pieces.append(len(part["a"]))
         return {"sum": part["b"].sum(dim=1) + part["a"], "a": part["a"]}
 
-    made = Workers(3).over_rows(work, tensors, least=2)
+    made = Workers(3).over_rows(work, tensors, min_rows=2)
     assert sorted(pieces) == [2, 4, 4] and torch.equal(made["a"], tensors["a"])
     torch.testing.assert_close(made["sum"], tensors["b"].sum(dim=1) + tensors["a"])
     pieces.clear()
-    assert torch.equal(Workers(3).over_rows(work, tensors, least=6)["a"], tensors["a"]) and pieces == [10]
+    assert torch.equal(Workers(3).over_rows(work, tensors, min_rows=6)["a"], tensors["a"]) and pieces == [10]

@@ -33,17 +33,17 @@ def test_gradients_do_not_depend_on_how_many_threads_share_them(memory):
             torch.testing.assert_close(own, expected, rtol=1e-5, atol=1e-5)
             assert torch.equal(own, repeated)
         torch.testing.assert_close(told, figures, rtol=1e-5, atol=1e-5)
-    parts = update_of(model, 3).workers.split(torch.arange(192 if memory == "none" else 16), 1)
+    parts = update_of(model, 3).learner.workers.split(torch.arange(192 if memory == "none" else 16), 1)
     assert len(parts) == 3  # there was something to divide
 
 
 @pytest.mark.parametrize("memory", ["none", "gru", "looking_gru"])
 def test_condensed_views_give_the_gradients_of_whole_ones(memory, monkeypatch):
     model = played(learner(num_envs=32, n_steps=40, memory=memory))
-    assert "grid_distinct" in update_of(model)._minibatches.samples(torch.arange(2)).readings
+    assert "grid_distinct" in update_of(model).minibatches.samples(torch.arange(2)).readings
     condensed, figures = gradients(model, workers=2)
     monkeypatch.setattr(Perception, "condense", lambda self, seen, samples: dict(seen))
-    assert "grid" in update_of(model)._minibatches.samples(torch.arange(2)).readings
+    assert "grid" in update_of(model).minibatches.samples(torch.arange(2)).readings
     whole, told = gradients(model, workers=2)
     for own, expected in zip(condensed, whole, strict=True):
         torch.testing.assert_close(own, expected, rtol=1e-4, atol=1e-5)
@@ -117,7 +117,7 @@ def test_a_minibatch_of_one_sample_is_not_normalised():
     model = played(learner(memory="none"))
     update = update_of(model, settings=dataclasses.replace(SETTINGS, batch_size=1))
     update.gradients(torch.tensor([3]))
-    assert all(part.grad.isfinite().all() for part in update.parameters if part.grad is not None)
+    assert all(part.grad.isfinite().all() for part in update.learner.parameters if part.grad is not None)
 
 
 def test_two_processes_make_the_gradients_of_one_with_all_their_rows(tmp_path):

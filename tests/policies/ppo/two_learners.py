@@ -12,6 +12,7 @@ from torch import distributed
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import PerceptionConfig
 from senseweave.policies import PPO
+from senseweave.policies.ppo.learner import Learner
 from senseweave.policies.ppo.update import Update, UpdateSettings
 from senseweave.policies.ppo.workers import Workers
 from senseweave.policies.presets import policy_settings
@@ -50,14 +51,15 @@ def played(model):
 
 
 def update_of(model, workers=1, settings=SETTINGS):
-    return Update(model.policy, dict(model.auxiliary.items()), model.rollout_buffer, Workers(workers), settings)
+    own = Learner(model.policy, model.rollout_buffer, Workers(workers), "learn")
+    return Update(own, dict(model.auxiliary.items()), settings)
 
 
 def gradients(model, workers=1, settings=SETTINGS):
     """Of every parameter, for the whole rollout as one minibatch."""
     update = update_of(model, workers, settings)
-    figures = update.gradients(torch.arange(update._minibatches._count))
-    return [parameter.grad.clone() for parameter in update.parameters], figures
+    figures = update.gradients(torch.arange(update.minibatches._count))
+    return [parameter.grad.clone() for parameter in update.learner.parameters], figures
 
 
 def main(folder: Path, rank: int) -> None:

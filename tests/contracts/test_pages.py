@@ -1,12 +1,15 @@
-"""Every page: what its links name exists, and headings that they point at are there."""
+"""Every page: its links lead to files and headings that are there, and its lines can be read in a diff."""
 
 import re
 
 import pytest
 
-from kit.markdown import ROOT, anchors, links, pages
+from kit.markdown import ROOT, anchors, links, pages, references
 
 ELSEWHERE = re.compile(r"[a-z]+:")
+MAX_LINE, MAX_TABLE_ROW = 120, 250
+READ_IN_DIFFS = [page for page in pages() if page.parent == ROOT / "benchmarks" or page.is_relative_to(ROOT / "docs")]
+READ_IN_DIFFS += [ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
 
 
 def dead_links(page, text: str) -> list[str]:
@@ -39,3 +42,25 @@ def test_a_dead_link_is_found(line):
 )
 def test_other_links_pass(line):
     assert dead_links(ROOT / "page.md", f"# Here\n\n{line}\n") == []
+
+
+def long_lines(text: str) -> list[int]:
+    """Numbers of the lines that are too long; pictures and definitions of links cannot be broken."""
+    numbers = []
+    for number, line in enumerate(text.splitlines(), 1):
+        most = MAX_TABLE_ROW if line.startswith("|") else MAX_LINE
+        if len(line) > most and not line.startswith("![") and not references(line):
+            numbers.append(number)
+    return numbers
+
+
+@pytest.mark.parametrize("page", READ_IN_DIFFS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_line_is_too_long_for_a_diff(page):
+    assert long_lines(page.read_text(encoding="utf-8")) == []
+
+
+def test_a_long_line_is_found():
+    word, row = "word " * 25, f"| {'cell ' * 50}|"
+    assert long_lines(f"# Title\n\n{word}\n") == [3]
+    assert long_lines(f"{row}\n| {word}|\n") == [1]
+    assert long_lines(f"![{word}](a.png)\n[a]: {'b' * 130}\n") == []

@@ -1,0 +1,93 @@
+"""What a training starts from: its environments, its perception, and the trainer's `Training` that is built of them."""
+
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from stable_baselines3.common.vec_env import VecEnv
+
+from ...perception.config import PerceptionConfig
+from ...perception.errors import CheckpointError
+from ...perception.perception import Perception
+from ...perception.spec import Spec
+from ...policies.processes import world_size
+from ...policies.trainer import TRAINERS, Setup
+from ...policies.training import Training
+from ..play.environments import EnvFacts, make_batch, make_vector_env
+from ..play.experts import vector_expert_for
+from ..runs.machine import limit_threads, require_compiler
+from ..settings.train import TrainConfig
+from .processes import environments_each
+
+if TYPE_CHECKING:
+    from ...envs.rooms.vector_env import RoomsVectorEnv
+
+
+def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEnv | RoomsVectorEnv, EnvFacts]":
+    """The environments of a training run; those to evaluate in have all their senses.
+
+    Returns:
+        The simulator's batch of tensors for a trainer that reads them, where the id is of ours; a `VecEnv` otherwise.
+
+    Raises:
+        SenseweaveError: see `make_vector_env`.
+    """
+    trainer = TRAINERS[config.trainer]()
+    trainer.require_processes(world_size())
+    options, share, count = config.env_options, config.modality_dropout, environments_each(config)
+    if trainer.reads_tensors:
+        outages = {"outages": share, "outage_steps": "episode"} if share else {}
+        batch = make_batch(config.env, options | outages, count, device)
+        if batch is not None:
+            return batch, EnvFacts(batch.senses, batch.action_names, batch.step_s)
+    return make_vector_env(config.env, options, count, device, modality_dropout=share)
+
+
+def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionConfig, Perception | None]:
+    """The network's size and fusion, and the pretrained weights to start from, if any.
+
+    Raises:
+        UnknownNameError: an unknown fusion or preset.
+        CheckpointError: the pretrained weights are damaged, or were made for other senses.
+    """
+    if config.perception is None:
+        changes = {} if config.fusion is None else {"fusion": config.fusion}
+        return PerceptionConfig.preset(config.preset or "laptop", **changes), None
+    pretrained = Perception.from_pretrained(Path(config.perception))
+    if pretrained.spec != senses:
+        raise CheckpointError(
+            f"{config.perception} was trained for {pretrained.spec}, but the environment senses {senses}; "
+            "choose other --env-option values, or train without --perception."
+        )
+    return pretrained.config, pretrained
+
+
+def build_training(
+    config: TrainConfig,
+    settings: Mapping[str, Any],
+    perception: PerceptionConfig,
+    senses: Spec,
+    vector: "VecEnv | RoomsVectorEnv",
+    device: torch.device,
+) -> Training:
+    """A training that is ready to learn, with random weights.
+
+    Args:
+        config: what to train.
+        settings: the algorithm's, see `Trainer.settings`.
+        perception: the network's.
+        senses: what the environments show.
+        vector: see `make_training_env`.
+        device: of the network.
+
+    Raises:
+        ConfigError: the environments have no expert to imitate, or the perception is to be compiled for a CPU, and no
+            compiler is here.
+    """
+    if config.compile and device.type == "cpu":
+        require_compiler()
+    limit_threads(perception)
+    expert = functools.partial(vector_expert_for, vector, config.env)
+    return TRAINERS[config.trainer]().build(Setup(config, settings, vector, senses, perception, device, expert))

@@ -1,0 +1,46 @@
+"""The settings of PPO and of the imitation before it, as config.json keeps them under "algorithm".
+
+PPO's stand there by their names, those of imitation under "imitation", and the number of the on-device trainer's
+threads under "workers": the same number gives the same bits.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from ..presets import EXPERT_ALONE, ImitationSettings, PPOPreset, imitation_in_sequences
+from ..recipes import tuned_for
+from ..trainer import Job, Plan
+
+IMITATION, WORKERS = "imitation", "workers"
+
+
+def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float | None = None) -> dict[str, Any]:
+    """The settings of a new training: those of its recipe, or else the trainer's own, fitted to its size.
+
+    Args:
+        job: what was asked for.
+        plan: its steps.
+        ppo: the trainer's own settings of PPO.
+        imitation_rate: learning rate of the imitation; None keeps its own.
+    """
+    recipe = tuned_for(job.recipe, job.trainer, job.memory)
+    fitted = (recipe.ppo or ppo).fitted(job.num_envs, job.steps, job.learning_rate)
+    settings = dataclasses.asdict(fitted)
+    if plan.imitation:
+        own = EXPERT_ALONE if job.memory == "none" else imitation_in_sequences(job.num_envs)
+        imitation = recipe.imitation or own
+        if imitation_rate is not None:
+            imitation = dataclasses.replace(imitation, learning_rate=imitation_rate)
+        settings[IMITATION] = dataclasses.asdict(imitation)
+    return settings
+
+
+def ppo_of(settings: Mapping[str, Any]) -> PPOPreset:
+    """PPO's part of them."""
+    return PPOPreset(**{name: value for name, value in settings.items() if name not in (IMITATION, WORKERS)})
+
+
+def imitation_of(settings: Mapping[str, Any]) -> ImitationSettings:
+    """The imitation's part of them."""
+    return ImitationSettings(**settings[IMITATION])
