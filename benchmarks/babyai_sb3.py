@@ -23,6 +23,8 @@ from typing import Any
 from result_rows import Result, add_option, write_results
 from tables import each, machine, print_json, print_table, tell
 
+from senseweave.perception.errors import MissingExtraError
+
 MODELS = ("senseweave", "plain", "combined")
 GOAL, EPISODES_OF_GOAL = 0.95, 100
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -225,30 +227,24 @@ def model_result(summary: Row) -> Result:
 
 def plot(level: str, runs: list[Row], path: Path) -> None:
     """Draws success against frames, one line for each run, one colour for each model."""
-    try:
-        import matplotlib
-    except ImportError:
-        tell("curves.png is left out; it needs: pip install matplotlib")
-        return
-    matplotlib.use("agg")
-    from matplotlib import pyplot
+    from senseweave.agent.show import plots
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.5))
-    for number, model in enumerate(dict.fromkeys(run["model"] for run in runs)):
-        label: str | None = model
-        for run in runs:
-            points = [row for row in rows_of(run) if run["model"] == model and row["success_rate"] is not None]
-            if points:
-                frames, success = [row["frames"] for row in points], [row["success_rate"] for row in points]
-                axes.plot(frames, success, color=f"C{number}", linewidth=1.2, alpha=0.8, label=label)
-                label = None
-    axes.axhline(GOAL, color="grey", linewidth=0.8, linestyle=":")
-    axes.set(xlabel="frames", ylabel=f"success, last {EPISODES_OF_GOAL} episodes", title=level, ylim=(0, 1.02))
-    if axes.lines[1:]:
-        axes.legend(loc="lower right")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
+    try:
+        with plots.plot(path, 8, 4.5) as axes:
+            for model, colour in zip(dict.fromkeys(run["model"] for run in runs), plots.SERIES, strict=False):
+                label: str | None = model
+                for run in runs:
+                    points = [row for row in rows_of(run) if run["model"] == model and row["success_rate"] is not None]
+                    if points:
+                        frames, success = [row["frames"] for row in points], [row["success_rate"] for row in points]
+                        axes.plot(frames, success, color=colour, linewidth=1.2, alpha=0.8, label=label)
+                        label = None
+            axes.axhline(GOAL, color=plots.CHANCE, linewidth=1, linestyle=":")
+            axes.set(xlabel="frames", ylabel=f"success, last {EPISODES_OF_GOAL} episodes", title=level, ylim=(0, 1.02))
+            if axes.lines[1:]:
+                axes.legend(loc="lower right")
+    except MissingExtraError as error:
+        tell(f"curves.png is left out: {error}")
 
 
 def report(options: argparse.Namespace, runs: list[Row]) -> Row:

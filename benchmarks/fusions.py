@@ -196,11 +196,12 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
         columns += ["time to learn, x the default's"]
     title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
     (print_markdown if options.markdown else print_table)(title, columns, table)
-    write_results(options, TABLES[options.level, bool(options.reinforce)], results_of(best_first, times, options.seeds))
+    results = results_of(best_first, times, options.seeds)
+    write_results(options, TABLES[options.level, bool(options.reinforce)], results)
     if options.plot:
-        from fusion_plot import draw
+        from result_pictures import draw_fusions
 
-        draw(best_first, cases, title, options.plot, CHANCE[options.level])
+        draw_fusions(results, title, options.plot, CHANCE[options.level])
         tell(f"wrote {options.plot}")
 
 

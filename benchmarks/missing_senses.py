@@ -11,7 +11,6 @@ gone for a growing part of the time, for a second at a time on average.
 """
 
 import argparse
-import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +29,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "autoencoder imputation": {"missing": 0.0, "imputation": "autoencoder"},
     "GAN imputation": {"missing": 0.0, "imputation": "translation"},
 }
-COLOURS = ("#8a8a8a", "#274c8b", "#8fb1e8", "#c07a2b", "#2f8f5b")
 OUTAGE_STEPS = 10.0
 
 
@@ -101,29 +99,6 @@ def results_of(rows: list[Row], seeds: Sequence[int]) -> list[Result]:
     ]
 
 
-def draw(rows: list[Row], path: Path) -> None:
-    """Success against the rate of missing senses: medians as lines, seeds as dots."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
-    panel = figure.subplots()
-    for (variant, _), colour in zip(VARIANTS.items(), COLOURS, strict=True):
-        mine = [row for row in rows if row["task"]["variant"] == variant]
-        if not mine:
-            continue
-        each = [[row["success"][str(rate)] for row in mine] for rate in RATES]
-        panel.plot(RATES, [statistics.median(values) for values in each], color=colour, label=variant)
-        for rate, values in zip(RATES, each, strict=True):
-            panel.plot([rate] * len(values), values, "o", color=colour, markersize=3)
-    panel.axhline(1 / 3, color="#c0504d", linewidth=1, linestyle=":", label="a guess")
-    panel.set(xlabel="part of the time that each sense is gone", ylabel="success in Seek, held-out rooms", ylim=(0, 1))
-    panel.grid(color="#e4e4e4")
-    panel.legend(frameon=False)
-    figure.savefig(path, dpi=110)
-
-
 def main() -> int:
     """Runs what is missing, prints the table, draws the curves."""
     options = parse()
@@ -142,9 +117,12 @@ def main() -> int:
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
     columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
     (print_markdown if options.markdown else print_table)(title, columns, table)
-    write_results(options, "missing-senses", results_of(rows, options.seeds))
+    results = results_of(rows, options.seeds)
+    write_results(options, "missing-senses", results)
     if options.plot:
-        draw(rows, options.plot)
+        from result_pictures import draw_missing_senses
+
+        draw_missing_senses(results, options.plot)
         tell(f"wrote {options.plot}")
     if options.json:
         print_json({"machine": machine("torch", "stable-baselines3", "gymnasium"), "rows": rows})

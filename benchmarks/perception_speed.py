@@ -32,6 +32,8 @@ from senseweave.perception import (
     Spec,
     TokenGroup,
 )
+from senseweave.perception.absence import clean
+from senseweave.perception.layout import READING
 
 OURS = "senseweave"
 SAMPLE_RATE_HZ = 16_000
@@ -102,9 +104,9 @@ def leaf_groups(perception: Perception, obs: Mapping[str, Tensor]) -> dict[str, 
     """What the fusion gets, cut off from the encoders, but with gradients to the tokens."""
     groups = {}
     with torch.no_grad():
-        clean, _, _ = perception._clean(obs)
+        parts = clean(perception.layout, obs).parts
         for name, encoder in perception.encoders.items():
-            group = encoder(clean[name])
+            group = encoder(parts[name][READING])
             groups[name] = TokenGroup(group.tokens.clone(), group.mask)
     for group in groups.values():
         group.tokens.requires_grad_()
@@ -183,9 +185,9 @@ def measure_laptop(options: argparse.Namespace) -> list[Row]:
         jobs[f"{name} whole"] = trains(model, lambda model=model: model(obs).embedding)
         jobs[f"{name} fusion"] = trains(model, lambda model=model, groups=groups: model.fusion(groups).embedding)
     tell(f"laptop: {', '.join(models)}")
-    clean, _, _ = model._clean(obs)
+    parts = clean(model.layout, obs).parts
     for name, encoder in model.encoders.items():
-        jobs[name] = trains(encoder, lambda encoder=encoder, name=name: encoder(clean[name]).tokens)
+        jobs[name] = trains(encoder, lambda encoder=encoder, name=name: encoder(parts[name][READING]).tokens)
     timings = take_turns(jobs, rounds=options.rounds, warm_up=2)
     rows = []
     for name, model in models.items():

@@ -23,7 +23,7 @@ from result_rows import Result, add_option, write_results
 from tables import machine, print_json, print_table, tell
 
 CONTENDER = str(Path(__file__).resolve().with_name("rooms_contender.py"))
-OURS = {"grid + instruction": "rooms-grid", "camera + sound + instruction": "rooms-all"}
+OURS = ("rooms-grid", "rooms-all")
 LABELS = {
     "minigrid": "minigrid in a SyncVectorEnv",
     "vizdoom": "ViZDoom, 160 x 120, stereo at 11 kHz, text",
@@ -106,7 +106,7 @@ def start(options: argparse.Namespace) -> list[Contender]:
     wanted = [("minigrid", 16, 400, sys.executable), ("vizdoom", 1, 3000, sys.executable)]
     if options.xminigrid_python:
         wanted.append(("xminigrid", max(options.num_envs), 128, options.xminigrid_python))
-    for name in OURS.values():
+    for name in OURS:
         for num_envs in options.num_envs:
             wanted.append((name, num_envs, max(5, min(1000, AIMED_STEPS[name] // num_envs)), sys.executable))
     contenders = []
@@ -174,29 +174,6 @@ def results_of(contenders: list[Contender], rows: list[dict[str, Any]]) -> list[
     return results
 
 
-def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draws microseconds per environment step against the number of environments, both axes logarithmic."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4))
-    for label, name in OURS.items():
-        mine = [row for row in rows if row["contender"] == name]
-        axes.plot([row["num_envs"] for row in mine], [1e6 / row["steps_per_second"] for row in mine], "o-", label=label)
-    for row in rows:
-        if row["contender"] not in OURS.values():
-            axes.axhline(1e6 / row["steps_per_second"], color="grey", linewidth=0.8, linestyle=":")
-            axes.text(1, 1e6 / row["steps_per_second"], f" {row['contender']}", fontsize=8, va="bottom")
-    axes.set(xscale="log", yscale="log", xlabel="environments", ylabel="microseconds per environment step")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    pyplot.close(figure)
-
-
 def main() -> int:
     """Runs the rounds, prints, draws."""
     options = parse()
@@ -215,9 +192,12 @@ def main() -> int:
     baselines = {contender.name: contender for contender in contenders if not contender.name.startswith("rooms")}
     rows = [row_of(contender, baselines) for contender in contenders]
     show(rows, list(baselines))
-    write_results(options, "rooms-speed", results_of(contenders, rows))
+    results = results_of(contenders, rows)
+    write_results(options, "rooms-speed", results)
     if options.plot:
-        plot(rows, options.plot)
+        from result_pictures import draw_rooms_speed
+
+        draw_rooms_speed(results, options.plot)
     if options.json:
         print_json({"machine": machine("torch", "gymnasium", "minigrid", "vizdoom"), "rows": rows})
     return 0

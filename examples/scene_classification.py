@@ -69,18 +69,16 @@ def accuracy(model: Classifier, test: Scenes, missing: float) -> Tensor:
 
 def draw(curves: dict[str, list[float]], chance: float, file: str) -> None:
     """Accuracy against the share of senses that are missing, as a picture."""
-    import matplotlib.pyplot as plt
+    from senseweave.agent.show.plots import CHANCE, SERIES, plot
 
-    figure, axes = plt.subplots(figsize=(6, 4))
     fusions = list(dict.fromkeys(name.split()[0] for name in curves))
-    for name, curve in curves.items():
-        colour, line = f"C{fusions.index(name.split()[0])}", "-" if "dropout" in name else "--"
-        axes.plot(SHARES, curve, marker="o", markersize=4, label=name, color=colour, linestyle=line)
-    axes.axhline(chance, color="grey", linewidth=1, label="chance")
-    axes.set(xlabel="share of the senses that is missing", ylabel="accuracy, mean of four heads")
-    axes.legend(fontsize=8, loc="lower left")
-    figure.tight_layout()
-    figure.savefig(file, dpi=120)
+    with plot(file, 6, 4) as axes:
+        for name, curve in curves.items():
+            colour, line = SERIES[fusions.index(name.split()[0])], "-" if "dropout" in name else "--"
+            axes.plot(SHARES, curve, marker="o", label=name, color=colour, linestyle=line)
+        axes.axhline(chance, color=CHANCE, linewidth=1, linestyle=":", label="chance")
+        axes.set(xlabel="share of the senses that is missing", ylabel="accuracy, mean of four heads")
+        axes.legend(loc="lower left")
 
 
 def main(rooms: int, steps: int, fusions: list[str], plot: str | None, seed: int) -> None:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .budget import count_parameters as count_parameters
     from .config import PerceptionConfig as PerceptionConfig
     from .dropout import ModalityDropout as ModalityDropout
+    from .encoders.base import Encoder as Encoder
     from .encoders.registry import register_encoder as register_encoder
     from .errors import CheckpointError as CheckpointError
     from .errors import ConfigError as ConfigError
@@ -44,7 +45,7 @@ _HOMES = {
     "attribution": ("Attribution", "integrated_gradients", "usual_tokens"),
     "config": ("PerceptionConfig",),
     "dropout": ("ModalityDropout",),
-    "encoders": ("register_encoder",),
+    "encoders": ("Encoder", "register_encoder"),
     "errors": (
         "CheckpointError",
         "ConfigError",

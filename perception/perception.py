@@ -1,44 +1,43 @@
 """The perception module: a dict of readings in, one state embedding out, whatever is missing.
 
-Raw input is made ready by `prepare` (perception/prepare.py); encoders turn each sense into tokens; a fusion turns
-tokens into the state. Absence is decided in one place, `_clean`, before any network sees the readings, and enters
-the fusion only as token masks.
+    observation                     absence.py        encoders/                fusion/
+    camera       (b 64 64 3)  --+              +-- CameraEncoder ------- (b 64 d) --+
+    audio        (b 2 1600)   --+--- clean ----+-- AudioEncoder -------- (b 6 d) ---+-- Fusion --- State
+    instruction  (b 48)       --+      |       +-- InstructionEncoder -- (b 48 d) --+                embedding (b s)
+    present      (b 3)        --+      |         a TokenGroup each: tokens, mask    |                gates, attention
+                                       |                                            |                by modality
+                                       +--- which of them are here (b m) -----------+
 
-b batch, m modalities, s state width, n tokens, l latents
+Raw input is made ready by `prepare` (prepare.py). Absence is decided in one place, `clean` (absence.py), before any
+network sees the readings, and enters the fusion only as masks over tokens. What is absent may be imputed from the rest
+in between (objectives/imputation.py). Which keys an observation may have is said in layout.py.
+
+b batch, m modalities, s state width, n tokens, d width of a token, l latents
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, Self, cast
+from typing import Any, NamedTuple, Self
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from .absence import clean
 from .config import IMPUTATIONS, PerceptionConfig
-from .encoders.condense import can_condense, condense
-from .encoders.grid import GridEncoder
-from .encoders.microphone import AudioEncoder
+from .encoders import ahead
+from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
-from .errors import CheckpointError, ObservationError, TokenizerMismatchError, did_you_mean
+from .errors import CheckpointError, TokenizerMismatchError
 from .files import load_strictly, read_json, read_tensors, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
+from .layout import Layout
 from .modules import NamedModules
 from .prepare import prepare
-from .spec import (
-    DISTINCT_SUFFIX,
-    FEATURES_SUFFIX,
-    LENGTH_SUFFIX,
-    NUMBERS_SUFFIX,
-    PRESENT,
-    Instruction,
-    Microphone,
-    Spec,
-)
+from .spec import Spec
 from .tokenizer import Tokenizer, default_tokenizer
 from .tokens import TokenGroup
 
@@ -79,23 +78,14 @@ class Perception(nn.Module):
         super().__init__()
         self.spec = spec
         self.config = config or PerceptionConfig()
-        # torch.compile cannot look into a kind, which builds a space to know its shape
-        self._shapes = {name: tuple(kind.shape) for name, kind in spec.items()}
-        self._dtypes = {name: torch.from_numpy(kind.placeholder()).dtype for name, kind in spec.items()}
-        self._texts = {name for name, kind in spec.items() if isinstance(kind, Instruction)}
         width = self.config.width
         self.encoders = NamedModules({name: build_encoder(name, kind, width) for name, kind in spec.items()})
-        self._sounds = {
-            name: cast(AudioEncoder, self.encoders[name]).features_shape
-            for name, kind in spec.items()
-            if isinstance(kind, Microphone) and isinstance(self.encoders[name], AudioEncoder)
-        }
-        self._grids = {name for name, _ in spec.items() if can_condense(self.encoders[name])}
-        self._keys = {name: self._keys_of(name) for name in spec}
         self.fusion = FUSIONS[self.config.fusion](spec.names, **self.config.fusion_sizes)
         imputer = IMPUTATIONS[self.config.imputation]
         sizes = {} if imputer is None else token_counts(self.encoders, spec)
         self.imputer = None if imputer is None else imputer(sizes, width=width, heads=self.config.heads)
+        self.layout = Layout(spec, ahead.stand_ins(self.encoders))
+        self._encode = {name: way_to_encode(encoder, spec[name]) for name, encoder in self.encoders.items()}
 
     @classmethod
     def from_space(
@@ -103,11 +93,6 @@ class Perception(nn.Module):
     ) -> Self:
         """A perception for an environment's observation space; see `Spec.from_space`."""
         return cls(Spec.from_space(space, sample_rate_hz=sample_rate_hz), config)
-
-    def _keys_of(self, name: str) -> list[str]:
-        """What may hold a modality in an observation: its name, or that of what stands in its place."""
-        features = [name + FEATURES_SUFFIX] if name in self._sounds else []
-        return [name, *features, *([name + NUMBERS_SUFFIX] if name in self._grids else [])]
 
     @property
     def device(self) -> torch.device:
@@ -132,8 +117,8 @@ class Perception(nn.Module):
                 (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
                 modality that is not in the dict is absent for the whole batch. Padding at the end of all instructions
                 may be left out, which saves its share of the work. What `digest` and `condense` make may stand in the
-                place of sounds and grids.
-            with_tokens: whether the state holds the tokens of every modality, too, for who looks at them again.
+                place of readings.
+            with_tokens: whether the state holds the tokens of every modality, for callers that need them again.
 
         Raises:
             ObservationError: an unknown key, a wrong shape or type, or nothing to take the batch size from.
@@ -148,50 +133,12 @@ class Perception(nn.Module):
         """
         return self._perceive(obs)._replace(tokens=None)
 
-    @torch.no_grad()
-    def digest(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The observation with features of its sounds in the place of their waveforms.
-
-        A Fourier transform learns nothing: who perceives an observation several times, as a trainer does, has it done
-        once. `forward` takes what comes out, and gives the same state.
-        """
-        digested = dict(obs)
-        for name in self._sounds:
-            if name not in obs or name + LENGTH_SUFFIX in obs:
-                continue
-            waveform = digested.pop(name)
-            finite = (waveform * 0.0).flatten(1).sum(dim=1) == 0.0
-            features = cast(AudioEncoder, self.encoders[name]).features_of(waveform)
-            digested[name + FEATURES_SUFFIX] = torch.where(finite[:, None, None], features, torch.nan)
-        return digested
-
-    def condense(self, obs: Mapping[str, Tensor], samples: int) -> dict[str, Tensor]:
-        """The observation with `<grid>_numbers` (b, cells) and `<grid>_distinct` in the place of each grid.
-
-        A view's cells are mostly alike; here each distinct one is told, and later encoded, once. `forward` takes what
-        comes out, or some rows of it beside the whole of `<grid>_distinct`, and gives the same state but for
-        rounding. Waits for the device, to learn how many there are.
-
-        Args:
-            obs: readings; a grid of floats stays as it is.
-            samples: how many will be perceived at a time; a grid stays where so few cells are alike that it does not
-                pay.
-        """
-        return condense(self.encoders, obs, samples)
-
     def _perceive(self, obs: Mapping[str, Tensor]) -> State:
-        clean, present, non_finite = self._clean(obs)
-        groups: dict[str, TokenGroup] = {}
-        for i, (name, encoder) in enumerate(self.encoders.items()):
-            if name in self._sounds and name + FEATURES_SUFFIX in clean:
-                group = cast(AudioEncoder, encoder).encode_features(clean[name + FEATURES_SUFFIX])
-            elif name in self._grids and name + NUMBERS_SUFFIX in clean:
-                group = cast(GridEncoder, encoder).pick(clean[name + NUMBERS_SUFFIX], obs[name + DISTINCT_SUFFIX])
-            elif isinstance(self.spec[name], Microphone):
-                group = encoder(clean[name], clean.get(name + LENGTH_SUFFIX))
-            else:
-                group = encoder(clean[name])
-            groups[name] = group.only_where(present[:, i])
+        parts, present, non_finite = clean(self.layout, obs)
+        groups = {
+            name: self._encode[name](encoder, parts[name]).only_where(present[:, i])
+            for i, (name, encoder) in enumerate(self.encoders.items())
+        }
         fused, groups = self.fuse(groups, present)
         return State(fused.embedding, fused.gates, present, non_finite, fused.attention, groups)
 
@@ -210,83 +157,32 @@ class Perception(nn.Module):
         filled = self.imputer.fill(groups, present)
         return only_seen(self.fusion(filled), groups), filled
 
-    def _clean(self, obs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Bool[Tensor, "b m"], Bool[Tensor, "b m"]]:
-        """Replaces everything that is absent or not finite by zeros, with `where`: 0 * NaN would still be NaN."""
-        batch, device = self._check(obs)
-        said = obs.get(PRESENT)
-        said = torch.ones(batch, len(self.spec), device=device) if said is None else said
-        clean: dict[str, Tensor] = {}
-        present, non_finite = [], []
-        for i, name in enumerate(self.spec):
-            key = next((key for key in self._keys[name] if key in obs), None)
-            if key is None:
-                clean[name] = torch.zeros(batch, *self._shapes[name], dtype=self._dtypes[name], device=device)
-                here = torch.zeros(batch, dtype=torch.bool, device=device)
-                present.append(here)
-                non_finite.append(here)
-                continue
-            content, here = obs[key], said[:, i] > 0.5
-            if content.is_floating_point():
-                # 0 * NaN and 0 * inf are NaN, and a sum is several times as fast as isfinite and all
-                finite = (content.detach() * 0.0).flatten(1).sum(dim=1) == 0.0
-                non_finite.append(here & ~finite)
-                here = here & finite
-            else:
-                non_finite.append(torch.zeros_like(here))
-            present.append(here)
-            row = here.view(-1, *[1] * (content.ndim - 1))
-            if content.is_floating_point():
-                clean[key] = torch.where(row, content, 0.0)
-            else:
-                clean[key] = content * row.to(content.dtype)  # whole numbers hold no NaN, and this is much faster
-            length = obs.get(name + LENGTH_SUFFIX)
-            if length is not None:
-                clean[name + LENGTH_SUFFIX] = length.long().clamp(min=0)
-        return clean, torch.stack(present, dim=1), torch.stack(non_finite, dim=1)
+    @property
+    def can_digest(self) -> bool:
+        """Whether `digest` has anything to do."""
+        return ahead.can_digest(self.encoders)
 
-    def _check(self, obs: Mapping[str, Tensor]) -> tuple[int, torch.device]:
-        """Checks keys, types and shapes, and returns the batch size and device; no look at any value."""
-        if not obs:
-            raise ObservationError(
-                f'An observation needs a sense or "{PRESENT}" to know its batch size; got an empty dict. '
-                "Use Perception.prepare, which fills in placeholders."
-            )
-        expected = self._shapes | {PRESENT: (len(self.spec),)}
-        expected |= {name + LENGTH_SUFFIX: () for name in self._sounds}
-        expected |= {name + FEATURES_SUFFIX: shape for name, shape in self._sounds.items()}
-        expected |= {name + NUMBERS_SUFFIX: (math.prod(self._shapes[name][:2]),) for name in self._grids}
-        shared = {name + DISTINCT_SUFFIX: (self._shapes[name][2] + 1,) for name in self._grids}
-        expected |= shared
-        for name in self._grids:
-            if (name + NUMBERS_SUFFIX in obs) != (name + DISTINCT_SUFFIX in obs):
-                raise ObservationError(
-                    f'"{name + NUMBERS_SUFFIX}" and "{name + DISTINCT_SUFFIX}" go together; got one of them alone. '
-                    "Pass on both, as Perception.condense made them."
-                )
-        batch: int | None = None
-        for key, value in obs.items():
-            if key not in expected:
-                raise ObservationError(f'The observation has an unknown key "{key}"; {did_you_mean(key, expected)}')
-            if not isinstance(value, Tensor):
-                raise ObservationError(
-                    f'"{key}" must be a tensor; got {type(value).__name__}. Perception.prepare makes tensors.'
-                )
-            is_cut = key in self._texts and value.ndim == 2 and 1 <= value.shape[1] <= expected[key][0]
-            if value.is_complex() or value.ndim == 0 or not (is_cut or tuple(value.shape[1:]) == expected[key]):
-                raise ObservationError(
-                    f'"{key}" must be real numbers of shape (batch, {", ".join(map(str, expected[key]))}); '
-                    f"got {value.dtype} of shape {tuple(value.shape)}. Check the spec, or use Perception.prepare."
-                )
-            if key in shared:
-                continue
-            if batch is not None and len(value) != batch:
-                raise ObservationError(
-                    f'All parts of an observation must have one batch size; got {len(value)} in "{key}" after {batch}.'
-                )
-            batch = len(value)
-        if not batch:
-            raise ObservationError("An observation must hold at least one sample; got a batch of 0.")
-        return batch, next(iter(obs.values())).device
+    def digest(self, obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The observation with features of its sounds in the place of their waveforms.
+
+        A Fourier transform learns nothing: callers that perceive an observation several times, as a trainer does, have
+        it done once. `forward` takes what comes out, and gives the same state. A recording with a length stays.
+        """
+        return ahead.digest(self.encoders, self.layout, obs)
+
+    def condense(self, obs: Mapping[str, Tensor], samples: int) -> dict[str, Tensor]:
+        """The observation with `<grid>_numbers` (b, cells) and `<grid>_distinct` in the place of each grid.
+
+        A view's cells are mostly alike; here each distinct one is told, and later encoded, once. `forward` takes what
+        comes out, or some rows of it beside the whole of what `layout.shared` names, and gives the same state but for
+        rounding. Waits for the device, to learn how many distinct cells there are.
+
+        Args:
+            obs: readings; a grid of floats stays as it is.
+            samples: how many will be perceived at a time; a grid stays where so few cells are alike that it does not
+                pay.
+        """
+        return ahead.condense(self.encoders, obs, samples)
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
         """Writes config.json (what this is) and model.safetensors (its weights, with the same description inside).
@@ -337,7 +233,7 @@ class Perception(nn.Module):
             "version": VERSION,
             "spec": self.spec.to_json(),
             "config": self.config.to_json(),
-            "tokenizer": default_tokenizer().identity if self._texts else None,
+            "tokenizer": default_tokenizer().identity if self.spec.texts() else None,
         }
 
 

@@ -2,185 +2,35 @@
 
 A spec is data only: it knows shapes, dtypes and units, builds the matching Gymnasium space and writes itself as JSON.
 It holds no tensors and no networks; environments emit what it describes and `Perception` reads it. numpy and
-gymnasium only, so that environments can import it cheaply.
+gymnasium only, so that environments can import it cheaply. The kinds themselves are in kinds/, and named here too.
 """
 
-import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Self
+from collections.abc import Iterator, Mapping
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from .checks import require_whole
 from .errors import ObservationError, SpecError, did_you_mean
+from .kinds import KINDS as KINDS
+from .kinds import register_kind as register_kind
+from .kinds.base import Kind as Kind
+from .kinds.base import Picture as Picture
+from .kinds.by_kind import ByKind as ByKind
+from .kinds.camera import Camera as Camera
+from .kinds.grid import Grid as Grid
+from .kinds.instruction import Instruction as Instruction
+from .kinds.microphone import Microphone as Microphone
+from .kinds.vector import Vector as Vector
 
 PRESENT = "present"
 """The observation's key for the availability mask: `present[i]` belongs to `sorted(names)[i]`, 1 = here now."""
 
-LENGTH_SUFFIX = "_length"
-"""`<microphone>_length` may hold the number of valid leading samples of a shorter recording, int (b,)."""
-
 LARGEST_TOKEN = 2**30
 """Whole numbers beyond are taken for no tokens where a space is all that tells."""
 
-FEATURES_SUFFIX = "_features"
-"""`<microphone>_features` may stand in the place of a microphone's waveform: what `Perception.digest` makes of it."""
-
-NUMBERS_SUFFIX = "_numbers"
-"""`<grid>_numbers` and `<grid>_distinct` may stand in the place of a grid: what `Perception.condense` makes of it."""
-
-DISTINCT_SUFFIX = "_distinct"
-"""See `NUMBERS_SUFFIX`."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Kind:
-    """One kind of sense. Subclass as a frozen dataclass, decorate with `register_kind`, and give it an encoder.
-
-    Subclasses set `dtype` and implement `space`; everything else has a default that follows from the space.
-    """
-
-    dtype: ClassVar[type[np.generic]]
-
-    def space(self) -> spaces.Box:
-        """The Gymnasium box of one reading, without a batch axis."""
-        raise NotImplementedError
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of one reading, without a batch axis."""
-        return self.space().shape
-
-    def placeholder(self) -> NDArray[Any]:
-        """The reading that stands for an absent sense: zeros."""
-        return np.zeros(self.shape, self.dtype)
-
-    def to_json(self) -> dict[str, Any]:
-        """This kind as plain JSON values."""
-        fields = dataclasses.asdict(self)
-        plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in fields.items()}
-        return {"kind": type(self).__name__, **plain}
-
-
-def _require_positive(kind: Kind, *fields: str) -> None:
-    for field in fields:
-        require_whole(field, getattr(kind, field), 1, of=type(kind).__name__, error=SpecError)
-
-
-@dataclasses.dataclass(frozen=True)
-class Camera(Kind):
-    """RGB frames, uint8 (height, width, 3); any size from 16 x 16 pixels up."""
-
-    height: int
-    width: int
-    dtype: ClassVar[type[np.generic]] = np.uint8
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "height", "width")
-        if min(self.height, self.width) < 16:
-            raise SpecError(
-                f"Camera frames must be at least 16 x 16 pixels; got {self.height} x {self.width}. "
-                "Enlarge the frame, or use Grid or Vector for smaller data."
-            )
-
-    def space(self) -> spaces.Box:
-        return spaces.Box(0, 255, (self.height, self.width, 3), np.uint8)
-
-
-@dataclasses.dataclass(frozen=True)
-class Microphone(Kind):
-    """Sound, float32 (channels, samples) in -1..1, multiples of 2^-15, at `sample_rate_hz`."""
-
-    channels: int
-    samples: int
-    sample_rate_hz: int
-    dtype: ClassVar[type[np.generic]] = np.float32
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "channels", "samples", "sample_rate_hz")
-
-    def space(self) -> spaces.Box:
-        return spaces.Box(-1.0, 1.0, (self.channels, self.samples), np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Instruction(Kind):
-    """A text as token ids, int32 (max_tokens,) in 0..vocab_size - 1; 0 is padding."""
-
-    max_tokens: int
-    vocab_size: int
-    dtype: ClassVar[type[np.generic]] = np.int32
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "max_tokens", "vocab_size")
-
-    def space(self) -> spaces.Box:
-        return spaces.Box(0, self.vocab_size - 1, (self.max_tokens,), np.int32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Vector(Kind):
-    """Numbers without a grid, float32 (size,): proprioception, compass, touch, odour, a depth scan."""
-
-    size: int
-    dtype: ClassVar[type[np.generic]] = np.float32
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "size")
-
-    def space(self) -> spaces.Box:
-        return spaces.Box(-np.inf, np.inf, (self.size,), np.float32)
-
-
-@dataclasses.dataclass(frozen=True)
-class Grid(Kind):
-    """Cells of categories, uint8 (height, width, len(sizes)); channel c takes 0..sizes[c] - 1 (BabyAI's view)."""
-
-    height: int
-    width: int
-    sizes: tuple[int, ...]
-    dtype: ClassVar[type[np.generic]] = np.uint8
-
-    def __post_init__(self) -> None:
-        _require_positive(self, "height", "width")
-        sizes = tuple(self.sizes) if isinstance(self.sizes, Iterable) else ()
-        if not sizes or not all(isinstance(size, (int, np.integer)) and 1 <= size <= 256 for size in sizes):
-            raise SpecError(
-                f"`sizes` of Grid must hold a whole number of 1 to 256 for each channel; got {self.sizes!r}."
-            )
-        object.__setattr__(self, "sizes", tuple(int(size) for size in sizes))
-
-    def space(self) -> spaces.Box:
-        high = np.broadcast_to(np.asarray(self.sizes, np.int64) - 1, (self.height, self.width, len(self.sizes)))
-        return spaces.Box(np.zeros(high.shape, np.uint8), high.astype(np.uint8), dtype=np.uint8)
-
-
-_RESERVED = (
-    (Microphone, LENGTH_SUFFIX, "length"),
-    (Microphone, FEATURES_SUFFIX, "features"),
-    (Grid, NUMBERS_SUFFIX, "distinct cells"),
-    (Grid, DISTINCT_SUFFIX, "distinct cells"),
-)
-
-KINDS: dict[str, type[Kind]] = {kind.__name__: kind for kind in (Camera, Microphone, Instruction, Vector, Grid)}
-"""Name -> class, for reading specs from JSON. `register_kind` adds to it."""
-
-
-def register_kind(kind: type[Kind]) -> type[Kind]:
-    """Class decorator that makes a user's own kind known by its class name, so that saved specs can be read back.
-
-    Raises:
-        SpecError: another class already has that name, or the class is not a frozen dataclass.
-    """
-    if not (isinstance(kind, type) and issubclass(kind, Kind) and dataclasses.is_dataclass(kind)):
-        raise SpecError(f"A kind must be a frozen dataclass that inherits from Kind; got {kind!r}.")
-    known = KINDS.setdefault(kind.__name__, kind)
-    if known is not kind and (known.__module__, known.__qualname__) != (kind.__module__, kind.__qualname__):
-        raise SpecError(f'A kind named "{kind.__name__}" exists already ({known.__module__}); choose another name.')
-    KINDS[kind.__name__] = kind
-    return kind
+OfKind = TypeVar("OfKind", bound=Kind)
 
 
 class Spec(Mapping[str, Kind]):
@@ -206,9 +56,9 @@ class Spec(Mapping[str, Kind]):
                     "Pass an instance such as Camera(64, 64)."
                 )
         for name, kind in kinds.items():
-            for of, suffix, what in _RESERVED:
-                if isinstance(kind, of) and name + suffix in kinds:
-                    raise SpecError(f'"{name + suffix}" is reserved for the {what} of "{name}"; rename it.')
+            for part in (*kind.beside, *kind.instead):
+                if (key := key_of(name, part)) in kinds:
+                    raise SpecError(f'"{key}" is reserved for the {part} of "{name}"; rename it.')
         self._kinds: dict[str, Kind] = dict(sorted(kinds.items()))
 
     def __getitem__(self, name: str) -> Kind:
@@ -236,6 +86,14 @@ class Spec(Mapping[str, Kind]):
     def names(self) -> tuple[str, ...]:
         """The modalities' names in the order of the `present` mask: alphabetical."""
         return tuple(self._kinds)
+
+    def of_kind(self, kind: type[OfKind]) -> dict[str, OfKind]:
+        """The senses of one kind, by name."""
+        return {name: own for name, own in self._kinds.items() if isinstance(own, kind)}
+
+    def texts(self) -> tuple[str, ...]:
+        """The names of the senses that are texts."""
+        return tuple(name for name, kind in self._kinds.items() if kind.is_text)
 
     def space(self) -> spaces.Dict:
         """The observation space: one key per modality and `present`."""
@@ -301,6 +159,11 @@ class Spec(Mapping[str, Kind]):
                 f'"{PRESENT}" must have one entry for each of the {len(spec)} modalities; got shape {mask.shape}.'
             )
         return spec
+
+
+def key_of(name: str, part: str) -> str:
+    """The key in an observation of what stands beside a sense's reading or in its place: "audio_length"."""
+    return f"{name}_{part}"
 
 
 def _kind_from_json(name: str, fields: Any) -> Kind:

@@ -56,14 +56,14 @@ class InstructionWords(AuxiliaryLoss):
 
     def __init__(self, spec: Spec, width: int, missions: int = 0) -> None:
         super().__init__(spec, width, missions)
-        names = [name for name, kind in spec.items() if isinstance(kind, Instruction)]
-        if not names:
+        instructions = spec.of_kind(Instruction)
+        if not instructions:
             raise SpecError(
                 f'The auxiliary loss "instruction_words" needs an instruction among the senses; got {", ".join(spec)}.'
             )
-        self._name, self._place = names[0], spec.names.index(names[0])
-        kind = spec[names[0]]
-        self.guess = nn.Linear(width, kind.vocab_size if isinstance(kind, Instruction) else 0)
+        self._name, kind = next(iter(instructions.items()))
+        self._place = spec.names.index(self._name)
+        self.guess = nn.Linear(width, kind.vocab_size)
         nn.init.constant_(self.guess.bias, -4.0)  # few of all tokens occur
 
     def forward(self, features: Float[Tensor, "n e"], minibatch: Minibatch) -> Float[Tensor, " n"]:

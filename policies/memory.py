@@ -80,6 +80,24 @@ class _Recurrence(torch.autograd.Function):
 
     Autograd would record some ten small operations for each step, which take longer than the arithmetic; here the
     gradient of the weights is one product over the whole sequence.
+
+    One step, with x what is seen (the inputs' products), k what is kept (0 where an episode begins), h the state, and
+    products of numbers element by element:
+
+        h' = k h                                      before
+        f  = W h' + b                                 felt, its thirds f_r, f_z and f_n
+        r  = sigmoid(x_r + f_r)                       reset
+        z  = sigmoid(x_z + f_z)                       update
+        n  = tanh(x_n + r f_n)                        new
+        h  = (1 - z) n + z h'                         state
+
+    Its gradient, with D what is the loss's gradient of h: of what is recalled there, and what later steps carry back:
+
+        D x_n = D (1 - z) (1 - n^2)                   D f_n = r D x_n
+        D x_z = D (h' - n) z (1 - z)                  D f_z = D x_z
+        D x_r = D x_n f_n r (1 - r)                   D f_r = D x_r
+        carried back = k (D z + W^T D f)
+        D W = sum over steps and rows of D f h'^T     D b = sum of D f
     """
 
     @staticmethod
@@ -112,7 +130,7 @@ class _Recurrence(torch.autograd.Function):
         s = befores.shape[2]
         recalled, carried = gradients
         reset, update = gates[..., :s], gates[..., s:]
-        # What does not depend on later steps, for the whole sequence at once.
+        # the factors of D in the equations do not depend on later steps: the whole sequence at once
         through_new = (1.0 - update) * (1.0 - news * news)
         through_update = (befores - news) * update * (1.0 - update)
         through_reset = through_new * felt_new * reset * (1.0 - reset)
@@ -120,8 +138,8 @@ class _Recurrence(torch.autograd.Function):
         felt_gradients = []
         states = []
         for step in reversed(range(len(kept))):
-            state = recalled[step] + carried
-            felt = toward[step] * state.repeat(1, 3)
+            state = recalled[step] + carried  # D
+            felt = toward[step] * state.repeat(1, 3)  # D f
             carried = torch.addmm(state * update[step], felt, weight) * kept[step]
             felt_gradients.append(felt)
             states.append(state)

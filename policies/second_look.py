@@ -68,6 +68,7 @@ class SecondLook(nn.Module):
     def __init__(self, names: Sequence[str], *, width: int, heads: int, latents: int, known: int, out: int) -> None:
         super().__init__()
         self.width = width
+        # the queries and the readout; saved files know them by these names
         self.ask = nn.Linear(known, latents * width)
         self.primers = NamedModules({name: Primer(width, latents) for name in names})
         self.block = GatedCrossAttention(names, width, heads)
@@ -75,9 +76,9 @@ class SecondLook(nn.Module):
 
     def forward(self, known: Float[Tensor, "n f"], tokens: Mapping[str, TokenGroup]) -> Float[Tensor, "n o"]:
         """What is seen at the second look."""
-        asked = latents = self.ask(known).unflatten(-1, (-1, self.width))
+        queries = latents = self.ask(known).unflatten(-1, (-1, self.width))
         means = {name: masked_mean(group) for name, group in tokens.items()}
         for name, primer in self.primers.items():  # the block sees only how tokens differ from their mean
-            latents = latents + primer(asked, tokens[name], means[name])[0]
+            latents = latents + primer(queries, tokens[name], means[name])[0]
         latents, _, _ = self.block(latents, tokens, means)
         return self.tell(latents.flatten(1))

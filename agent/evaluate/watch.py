@@ -17,7 +17,7 @@ from ..runs.policies import choose_env, load_policy
 from ..settings.evaluate import EvaluateConfig
 from ..settings.train import TrainConfig
 from ..settings.watch import WatchConfig
-from ..show.video import LARGEST_FRAMES, make_with_pictures, record
+from ..show.video import MAX_FRAMES, make_with_pictures, record
 from ..terminal.progress import tell
 
 
@@ -34,7 +34,7 @@ def watch(config: WatchConfig) -> dict[str, Any]:
     env_id, options = _choose_env(config, run)
     env = make_with_pictures(env_id, options)
     try:
-        require_senses(config.without, env.get_wrapper_attr("senses"))
+        require_senses([*config.without, *config.unplugged_from], env.get_wrapper_attr("senses"))
         name, player = _choose_player(config, run, env, env_id)
         path = Path(config.out if config.out is not None else _file_name(env_id, name, config.seed))
         filmed = record(
@@ -43,13 +43,14 @@ def watch(config: WatchConfig) -> dict[str, Any]:
             path,
             seed_set=config.seed,
             without=config.without,
+            unplug=config.unplugged_from,
             episodes=config.episodes,
-            largest_frames=config.episodes * LARGEST_FRAMES,
+            max_frames=config.episodes * MAX_FRAMES,
         )
     finally:
         env.close()
     if not all(episode.is_whole for episode in filmed) or len(filmed) < config.episodes:
-        tell(f"The video ends after {config.episodes * LARGEST_FRAMES:,} pictures, before its episodes do.")
+        tell(f"The video ends after {config.episodes * MAX_FRAMES:,} pictures, before its episodes do.")
     known = [episode.is_success for episode in filmed if episode.is_success is not None]
     return {
         "env": env_id,
@@ -57,6 +58,7 @@ def watch(config: WatchConfig) -> dict[str, Any]:
         "run": config.policy,
         "video": str(path),
         "without": list(config.without),
+        "unplugged": config.unplugged_from,
         "episodes": [dataclasses.asdict(episode) for episode in filmed],
         "steps": sum(episode.steps for episode in filmed),
         "success_rate": sum(known) / len(known) if known else None,

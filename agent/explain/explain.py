@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...envs import make
-from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
+from ...envs.rooms.render.canvas import FAINT
+from ...perception.errors import CheckpointError, ConfigError, MissingExtraError, SenseweaveError
 from ...perception.files import write_atomically
 from ...perception.perception import State
 from ...policies.extractor import watch_states
@@ -24,6 +25,8 @@ from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
 from ..runs.policies import open_run
 from ..settings.evaluate import EvaluateConfig
+from ..show.palette import hexadecimal, sense_colours
+from ..show.plots import plot
 from ..terminal.progress import Progress, tell
 from .choice_values import attribute, choice_values
 from .decisions import WHOLE_EPISODES, DecisionLog
@@ -280,23 +283,19 @@ def _with_error(part: dict[str, Any]) -> str:
 
 def _draw_chart(result: dict[str, Any], path: Path) -> str | None:
     """Gates and returns as bars, where matplotlib is installed."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        return None
-    figure = Figure(figsize=(9, 0.5 * len(result["rows"]) + 2), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    left.barh(list(result["gates"]), list(result["gates"].values()), color="#426eb4")
-    left.set(xlim=(0, 1), xlabel="mean gate", title="how far each sense is let in")
-    left.invert_yaxis()
     names = [f"without {', '.join(row['without'])}" if row["without"] else "all senses" for row in result["rows"]]
-    right.barh(names, [row["mean_return"] or 0.0 for row in result["rows"]], color="#d67838")
-    right.set(xlabel="mean return", title=f"{result['episodes']} held-out episodes")
-    right.invert_yaxis()
+    colours, gates = sense_colours(result["gates"]), result["gates"]
     try:
-        figure.savefig(path, dpi=110)
+        with plot(path, 9, 0.5 * len(names) + 2, columns=2) as (left, right):
+            left.barh(list(gates), list(gates.values()), color=[hexadecimal(colours[name]) for name in gates])
+            left.set(xlim=(0, 1), xlabel="mean gate", title="how far each sense is let in")
+            right.barh(names, [row["mean_return"] or 0.0 for row in result["rows"]], color=hexadecimal(FAINT))
+            right.set(xlabel="mean return", title=f"{result['episodes']} held-out episodes")
+            for axes in (left, right):
+                axes.invert_yaxis()
+                axes.grid(axis="y", visible=False)
+    except MissingExtraError:
+        return None
     except OSError as error:
         tell(f"There is no picture: {path} could not be written ({error.strerror or error}).")
         return None

@@ -14,12 +14,15 @@ import torch
 from jaxtyping import Float
 from torch import nn
 
+from ...envs.opencv import import_cv2
 from ...perception.encoders.microphone import AudioEncoder
 from ...perception.perception import Perception
-from ...perception.spec import Camera, Grid, Instruction, Kind, Microphone
+from ...perception.spec import Kind
 from ...perception.tokenizer import default_tokenizer
-from ..show.charts import heat
-from ..show.moment import Picture, grid_picture, import_cv2, is_minigrid
+from ..show.moment import Picture
+from ..show.palette import NEUTRAL
+from ..show.pixels import heat
+from ..show.readings import draw_reading, is_minigrid
 
 SIDE_PX = 160
 STRIP_PX = 14
@@ -56,27 +59,26 @@ def draw_tokens(
         is_signed: whether they speak for and against something (blue and red), or are attention (orange).
 
     Returns:
-        The picture; None where nothing of the reading can be drawn: it is a text, or without weights and no picture.
+        The picture, with the weights where their tokens lie, or in a strip beneath it; None where the kind has none, as
+        a text.
 
     Raises:
         MissingExtraError: cv2 cannot be imported.
     """
     kind, encoder = perception.spec[name], perception.encoders[name]
-    if isinstance(kind, Instruction):
-        return None
     shares = None if weights is None else relative(weights)
-    if isinstance(kind, Microphone) and isinstance(encoder, AudioEncoder):
+    if isinstance(encoder, AudioEncoder):
         return _sound(encoder, reading, shares, is_signed)
-    picture = _frame(kind, reading)
+    picture = draw_reading(kind, reading, SIDE_PX, NEUTRAL)
     if picture is None:
-        return None if shares is None else _strip(shares, (SIDE_PX, STRIP_PX), is_signed)
-    patches = None if shares is None else _patches(kind, encoder, shares)
+        return None
+    if shares is None:
+        return _enlarged(picture)
+    patches = _patches(kind, encoder, shares)
     if patches is not None:
-        height, width = picture.shape[:2]
-        tall, wide = _patch_px(kind, height, patches.shape[0]), _patch_px(kind, width, patches.shape[1])
-        over = np.kron(patches, np.ones((tall, wide)))[:height, :width]  # the last patches may reach beyond the frame
-        picture = _blend(picture, over, is_signed)
-    return _enlarged(picture)
+        return _enlarged(_blend(picture, _over(picture, encoder, patches), is_signed))
+    picture = _enlarged(picture)
+    return np.concatenate([picture, _strip(shares, (picture.shape[1], STRIP_PX), is_signed)])
 
 
 def relative(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -85,29 +87,24 @@ def relative(weights: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return finite / max(float(np.abs(finite).max(initial=0.0)), 1e-12)
 
 
-def weighed_words(kind: Instruction, ids: np.ndarray, weights: Float[np.ndarray, " n"]) -> list[WeighedWord]:
+def weighed_words(kind: Kind, ids: np.ndarray, weights: Float[np.ndarray, " n"]) -> list[WeighedWord]:
     """The instruction piece by piece, as it is written, with relative weights; padding is left out.
 
     Pieces are shown as numbers where the vocabulary is another than the packaged tokenizer's.
     """
     shares, tokenizer, shown = relative(weights), default_tokenizer(), ""
     words, numbers = [], [int(number) for number in ids]
+    is_packaged = int(kind.space().high.max()) + 1 == tokenizer.vocab_size
     for place, number in enumerate(numbers):
         if number == 0:
             continue
-        if kind.vocab_size == tokenizer.vocab_size:
+        if is_packaged:
             text = tokenizer.decode(numbers[: place + 1])
             piece, shown = text[len(shown) :], text
         else:
             piece = f"#{number} "
         words.append(WeighedWord(piece, float(shares[place]) if place < len(shares) else 0.0))
     return words or [WeighedWord("(nothing was said)", float(shares[0]) if len(shares) else 0.0)]
-
-
-def _frame(kind: Kind, reading: np.ndarray) -> Picture | None:
-    if isinstance(kind, Camera):
-        return reading
-    return grid_picture(kind, reading) if isinstance(kind, Grid) else None
 
 
 def _patches(
@@ -118,12 +115,21 @@ def _patches(
     if rows * columns != len(shares):
         return None
     patches = shares.reshape(rows, columns)
-    return patches.T if isinstance(kind, Grid) and is_minigrid(kind) else patches
+    return patches.T if is_minigrid(kind) else patches
 
 
-def _patch_px(kind: Kind, pixels: int, patches: int) -> int:
-    """Pixels of a patch: those of a grid's cell, or a power of two, as frames are halved."""
-    return 2 ** math.ceil(math.log2(pixels / patches)) if isinstance(kind, Camera) else pixels // patches
+def _over(
+    picture: Picture, encoder: nn.Module, patches: Float[np.ndarray, "rows columns"]
+) -> Float[np.ndarray, "height width"]:
+    """The share of each pixel: of the patch that covers it, as large as the encoder says, or an even part.
+
+    The last patches may reach beyond the picture.
+    """
+    height, width = picture.shape[:2]
+    rows, columns = patches.shape
+    side_px = getattr(encoder, "patch_px", None)
+    tall, wide = side_px or math.ceil(height / rows), side_px or math.ceil(width / columns)
+    return np.kron(patches, np.ones((tall, wide)))[:height, :width]
 
 
 def _blend(picture: Picture, shares: Float[np.ndarray, "height width"], is_signed: bool) -> Picture:
@@ -162,6 +168,6 @@ def _enlarged(picture: Picture) -> Picture:
 
 
 def _resized(picture: Picture, size: tuple[int, int]) -> Picture:
-    cv2 = import_cv2()
+    cv2 = import_cv2("Drawing")
     way = cv2.INTER_NEAREST if size[0] >= picture.shape[1] else cv2.INTER_AREA
     return cv2.resize(np.ascontiguousarray(picture), size, interpolation=way)

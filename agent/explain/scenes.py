@@ -8,7 +8,6 @@ import torch
 from gymnasium import spaces
 from jaxtyping import Float
 
-from ...perception.spec import Instruction
 from ..show.moment import Picture
 from ..show.video import name_action
 from .choice_values import attribute
@@ -169,7 +168,6 @@ def _view(
     gate: float,
 ) -> SenseView:
     kind, perception = head.perception.spec[name], head.perception
-    is_text = isinstance(kind, Instruction)
     return SenseView(
         name=name,
         is_present=is_present,
@@ -178,6 +176,6 @@ def _view(
         reading=draw_tokens(perception, name, reading),
         attention=None if attention is None else draw_tokens(perception, name, reading, attention),
         attribution=draw_tokens(perception, name, reading, attributed, is_signed=True),
-        attended_words=weighed_words(kind, reading, attention) if is_text and attention is not None else [],
-        attributed_words=weighed_words(kind, reading, attributed) if is_text else [],
+        attended_words=weighed_words(kind, reading, attention) if kind.is_text and attention is not None else [],
+        attributed_words=weighed_words(kind, reading, attributed) if kind.is_text else [],
     )

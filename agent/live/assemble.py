@@ -95,7 +95,7 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         start_up_s=START_UP_S,
         watched=[sensor for name, sensor in sensors.items() if name not in senses],
     )
-    lenient = {name for name, sensor in sensors.items() if isinstance(sensor.kind, Instruction)}
+    lenient = {name for name, sensor in sensors.items() if sensor.kind.is_text}
     if config.camera is not None and "://" in config.camera:
         lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
     return Parts(rig, sensors, frozenset(lenient), actuator)
@@ -168,9 +168,9 @@ def start_sensors(
             elif failure := sensor.failure:
                 if name not in parts.lenient:
                     raise ConfigError(failure)
-                if isinstance(sensor.kind, Instruction):
+                if sensor.kind.is_text:
                     del waiting[name]
-        waiting = {name: sensor for name, sensor in waiting.items() if not isinstance(sensor.kind, Instruction)}
+        waiting = {name: sensor for name, sensor in waiting.items() if not sensor.kind.is_text}
         time.sleep(0.01)
     return sorted(waiting)
 

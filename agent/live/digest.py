@@ -1,6 +1,6 @@
 """`Digest`: what a report needs to know of a session, in memory that does not grow with its length.
 
-Curves are kept at a resolution that is halved whenever they would become too long; pictures likewise. It is fed tick
+Curves are kept at a resolution that is halved whenever they would become too long; readings likewise. It is fed tick
 by tick, live or from a recording, and knows nothing of pages and pixels. One thread feeds it.
 """
 
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from ...envs.live.align import Moment
 from ...envs.live.reading import Event
 from ...envs.live.tick import Tick
-from ...perception.spec import PRESENT, Camera, Microphone, Spec
+from ...perception.spec import PRESENT, Microphone, Spec
 
 MAX_POINTS = 1024
 """A curve has at most so many points."""
 
-MIN_PICTURES = 16
-"""Of each camera at least so many pictures are kept, if there were so many ticks, and less than twice as many."""
+MIN_READINGS = 16
+"""Of each sense at least so many readings are kept, if there were so many ticks, and less than twice as many."""
 
 MAX_EVENTS = 300
 """The latest events that are listed; all of them are counted."""
@@ -75,7 +75,7 @@ class Curve:
 
 
 class Digest:
-    """Facts, curves, pictures and events of a session.
+    """Facts, curves, readings and events of a session.
 
     Args:
         senses: the Spec of the observations.
@@ -89,7 +89,8 @@ class Digest:
         skipped: ticks that were not looked at, because there was no time for it.
         kinds: event kind -> how many.
         events: the latest ones.
-        pictures: camera -> (seconds, picture), the picture None where the camera was absent.
+        readings: sense -> (seconds, reading), None where the sense was absent; of every sense that is neither sound nor
+            text, evenly over the session.
     """
 
     def __init__(
@@ -101,15 +102,15 @@ class Digest:
         self.has_gates = False
         self.kinds: collections.Counter[str] = collections.Counter()
         self.events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
-        self._cameras = [name for name, kind in senses.items() if isinstance(kind, Camera)]
-        self.pictures: dict[str, list[tuple[float, NDArray[np.uint8] | None]]] = {name: [] for name in self._cameras}
+        self._sounds = {name: Curve(BANDS) for name in senses.of_kind(Microphone)}
+        self._filmed = [name for name in senses if name not in self._sounds and name not in senses.texts()]
+        self.readings: dict[str, list[tuple[float, NDArray[Any] | None]]] = {name: [] for name in self._filmed}
         self.first_ns = self.last_ns = 0
         self._every = 1
         count = len(senses)
         self._times, self._present, self._gates = Curve(1), Curve(count), Curve(count)
         self._ages = Curve(count, takes_maximum=True)
         self._actions = Curve(len(self.action_names) + 1)
-        self._sounds = {name: Curve(BANDS) for name, kind in senses.items() if isinstance(kind, Microphone)}
         self._presence = np.zeros(count, np.int64)
         self._gaps: collections.deque[int] = collections.deque(maxlen=MAX_GAPS)
         self._has_hole = False
@@ -137,7 +138,7 @@ class Digest:
         for name, curve in self._sounds.items():
             curve.add(bands(moment.observation[name]))
         if self.ticks % self._every == 0:
-            self._keep_pictures(moment, present, seconds)
+            self._keep_readings(moment, present, seconds)
         self.ticks += 1
         self.safe_ticks += tick.is_safe
         self.note(moment.events)
@@ -153,12 +154,12 @@ class Digest:
         self.skipped += ticks
         self._has_hole = True
 
-    def _keep_pictures(self, moment: Moment, present: NDArray[Any], seconds: float) -> None:
-        for name in self._cameras:
+    def _keep_readings(self, moment: Moment, present: NDArray[Any], seconds: float) -> None:
+        for name in self._filmed:
             is_here = present[self.senses.names.index(name)]
-            self.pictures[name].append((seconds, np.asarray(moment.observation[name]) if is_here else None))
-        if self._cameras and len(self.pictures[self._cameras[0]]) == 2 * MIN_PICTURES:
-            for kept in self.pictures.values():
+            self.readings[name].append((seconds, np.asarray(moment.observation[name]) if is_here else None))
+        if self._filmed and len(self.readings[self._filmed[0]]) == 2 * MIN_READINGS:
+            for kept in self.readings.values():
                 del kept[1::2]
             self._every *= 2
 

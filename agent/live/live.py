@@ -30,7 +30,7 @@ from .status_line import Glance, StatusLine, loading_after
 if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
-    from .page import Reporter
+    from .report import Reporter
 
 
 def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status
 
 
 def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter":
-    from .page import Reporter
+    from .report import Reporter
 
     folder = Path(str(config.report)).absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
-from ...perception.spec import Instruction, Spec
+from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer
 from ...policies.saving.model_config import RUN_FORMAT as FORMAT
 from ...policies.saving.model_config import RUN_VERSION as VERSION
@@ -62,7 +62,7 @@ class RunConfig:
         action_names: tuple[str, ...],
     ) -> Self:
         """A new run's configuration; a reading may be three steps old."""
-        reads = any(isinstance(kind, Instruction) for kind in spec.values())
+        reads = bool(spec.texts())
         return cls(
             train=train,
             algorithm=algorithm,

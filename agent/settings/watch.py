@@ -22,8 +22,9 @@ class WatchConfig(Settings):
         player: "expert" or "random", where no policy plays; None takes the expert where there is one, else chance.
         greedy: with --policy, take the most probable action instead of a sampled one.
         without: senses to take away; name ENV before them.
+        unplug: senses to take away in the middle of each episode: camera@3 from step 3 on.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.
-        out: where the video goes.
+        out: where the video goes; a .webp is silent, slow, and without end.
         episodes: number of held-out episodes, each with its own seed.
         seed: set of held-out seeds, 0 to 1000.
 
@@ -51,10 +52,11 @@ class WatchConfig(Settings):
     ] = None
     greedy: bool = False
     without: Annotated[tuple[str, ...], Names(metavar="SENSE")] = ()
+    unplug: Annotated[tuple[str, ...], Names(metavar="SENSE@STEP")] = ()
     device: Annotated[str, Device()] = "auto"
-    out: Annotated[str | None, FileName(suffixes=VIDEOS, unset="runs/watch/ENV-PLAYER-SEED.mp4"), Section("video")] = (
-        None
-    )
+    out: Annotated[
+        str | None, FileName(suffixes=(*VIDEOS, ".webp"), unset="runs/watch/ENV-PLAYER-SEED.mp4"), Section("video")
+    ] = None
     episodes: Annotated[int, Whole(low=1, high=1000)] = 4
     seed: Annotated[int, Whole(low=0, high=1000)] = 0
 
@@ -64,3 +66,19 @@ class WatchConfig(Settings):
             raise ConfigError(f"`policy` plays itself; got {self.policy!r} and the player {self.player}. Choose one.")
         if self.greedy and self.policy is None:
             raise ConfigError("`greedy` is how a policy acts; got none. Add --policy DIR, or leave out --greedy.")
+        _ = self.unplugged_from  # raises for what is none
+
+    @property
+    def unplugged_from(self) -> dict[str, int]:
+        """Sense -> the step from which on it is gone.
+
+        Raises:
+            ConfigError: one is not written as SENSE@STEP.
+        """
+        senses = {}
+        for word in self.unplug:
+            name, _, step = word.partition("@")
+            if not (name and step.isdecimal() and int(step) > 0):
+                raise ConfigError(f'`unplug` must be SENSE@STEP, a step from 1 up, as in "camera@3"; got {word!r}.')
+            senses[name] = int(step)
+        return senses

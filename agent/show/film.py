@@ -1,7 +1,8 @@
-"""Pictures and sound in, one video file out: H.264 with an AAC track (PyAV). Knows nothing of agents or environments.
+"""Pictures and sound in, one file out: H.264 with an AAC track, or a silent WebP that loops (PyAV).
 
-A shot is one picture and the sound that is heard while it stands. Sound and picture keep step however long the film
-is, because each shot's sound is cut, or filled with silence, to end exactly where its picture ends.
+Knows nothing of agents or environments. A shot is one picture and the sound that is heard while it stands. Sound and
+picture keep step however long the film is, because each shot's sound is cut, or filled with silence, to end exactly
+where its picture ends.
 
 c channels, n samples
 """
@@ -16,9 +17,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import MissingExtraError
 from ...perception.spec import Microphone
-from .moment import Picture
 
 FALLBACK_RATE_HZ = 48_000
 """Of the track where the encoder cannot take the microphone's own rate, ALE's 30,720 Hz, say."""
@@ -51,11 +52,16 @@ def import_av() -> Any:
     return av
 
 
-def write_video(path: Path, shots: Iterator[Shot], fps: Fraction, microphone: Microphone | None = None) -> None:
-    """Encodes shots of one size; the file appears whole or not at all. MPEG-4 where H.264 is missing.
+def is_loop(path: Path) -> bool:
+    """Whether a file is a moving picture without sound that begins again at its end, as web pages show it."""
+    return path.suffix.lower() == ".webp"
+
+
+def write_film(path: Path, shots: Iterator[Shot], fps: Fraction, microphone: Microphone | None = None) -> None:
+    """Encodes shots of one size; the file appears whole or not at all.
 
     Args:
-        path: ends in .mp4, .mkv or .mov.
+        path: ends in .mp4, .mkv, .mov or .webp; the last has no sound.
         shots: at least one, or the file is empty.
         fps: pictures a second.
         microphone: what made the sounds; None writes no sound.
@@ -64,27 +70,54 @@ def write_video(path: Path, shots: Iterator[Shot], fps: Fraction, microphone: Mi
         MissingExtraError: av cannot be imported.
         OSError: the file cannot be written.
     """
-    av = import_av()
-    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.partial{path.suffix}")
     try:
-        with av.open(str(temporary), "w") as container:
-            stream, track = None, None
-            for shot in shots:
-                if stream is None:
-                    stream = container.add_stream(codec, rate=fps)
-                    stream.height, stream.width, stream.pix_fmt = *shot.picture.shape[:2], "yuv420p"
-                    track = None if microphone is None else _SoundTrack(container, microphone, fps)
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(shot.picture, format="rgb24")))
-                if track is not None:
-                    track.add(shot.sound)
-            if stream is not None:
-                container.mux(stream.encode())
-            if track is not None:
-                track.finish()
+        if is_loop(path):
+            _write_loop(temporary, shots, fps)
+        else:
+            _write_video(temporary, shots, fps, microphone)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _write_video(path: Path, shots: Iterator[Shot], fps: Fraction, microphone: Microphone | None) -> None:
+    """H.264, or MPEG-4 where that is missing, with sound."""
+    av = import_av()
+    codec = "libx264" if "libx264" in av.codecs_available else "mpeg4"
+    with av.open(str(path), "w") as container:
+        stream, track = None, None
+        for shot in shots:
+            if stream is None:
+                stream = _picture_stream(container, codec, fps, shot.picture, "yuv420p")
+                track = None if microphone is None else _SoundTrack(container, microphone, fps)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shot.picture, format="rgb24")))
+            if track is not None:
+                track.add(shot.sound)
+        if stream is not None:
+            container.mux(stream.encode())
+        if track is not None:
+            track.finish()
+
+
+def _write_loop(path: Path, shots: Iterator[Shot], fps: Fraction) -> None:
+    """Animated WebP without loss: what is drawn has few colours, and texts stay sharp."""
+    av = import_av()
+    with av.open(str(path), "w", format="webp", options={"loop": "0"}) as container:
+        stream = None
+        for shot in shots:
+            if stream is None:
+                stream = _picture_stream(container, "libwebp_anim", fps, shot.picture, "bgra")
+                stream.options = {"lossless": "1", "compression_level": "6"}
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shot.picture, format="rgb24")))
+        if stream is not None:
+            container.mux(stream.encode())
+
+
+def _picture_stream(container: Any, codec: str, fps: Fraction, picture: Picture, pixels: str) -> Any:
+    stream = container.add_stream(codec, rate=fps)
+    stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], pixels
+    return stream
 
 
 class _SoundTrack:

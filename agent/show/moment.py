@@ -1,28 +1,64 @@
-"""Draws one moment of an episode: what each sense gave, the room, the instruction, the gates, the step and the return.
+"""Draws one moment of an episode: the instruction, what each sense gave, the room, the gates, and how it goes or ended.
 
-Pictures are uint8 (height, width, 3), RGB. cv2 is imported when the first one is drawn. Files and time are video.py's.
+Pictures are uint8 (height, width, 3), RGB, large enough to be read when a web page shows them at two thirds of their
+size. cv2 is imported when the first one is drawn. Files and time are video.py's.
 """
 
 import dataclasses
-import functools
+import enum
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float, UInt8
 
-from ...perception.errors import MissingExtraError
-from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
-
-Picture = UInt8[np.ndarray, "_ _ 3"]
-"""height width 3, RGB."""
+from ...envs.rooms.render.canvas import (
+    BOLD,
+    FAINT,
+    INK,
+    PAPER,
+    TRACK,
+    Colour,
+    Picture,
+    fit,
+    measure,
+    printable,
+    write,
+)
+from ...perception.spec import PRESENT, Spec
+from .palette import FAILURE, SUCCESS, sense_colours
+from .readings import draw_reading
 
 PANEL_PX = 320
 MARGIN_PX = 20
-LINE_PX = 26
-LARGEST_PANELS = 4
-PAPER, INK, FAINT, TRACK = (248, 248, 246), (32, 33, 36), (120, 124, 130), (222, 224, 226)
-ACCENTS = ((66, 110, 180), (214, 120, 56), (78, 148, 98), (150, 96, 170), (190, 150, 40), (90, 160, 170))
+LINE_PX = 34
+CAPTION_PX = 80
+MAX_PANELS = 4
+MAX_LETTERS = 14
+
+_TITLE_PX, _TEXT_PX, _STATE_PX = 20, 18, 38
+_BAR_PX = 22
+_STATUS_PX = 60
+_WHITE: Colour = (255, 255, 255)
+
+
+class Ending(enum.Enum):
+    """How an episode ended: in a word, and the colour of it."""
+
+    SUCCESS = "SUCCESS", SUCCESS
+    WRONG = "WRONG", FAILURE
+    OUT_OF_TIME = "OUT OF TIME", FAILURE
+    OVER = "OVER", INK
+
+    @classmethod
+    def of(cls, is_success: bool | None, *, is_out_of_time: bool) -> "Ending":
+        """From what an environment says: success (None where it does not tell), and whether the time limit ended it."""
+        if is_success is None:
+            return cls.OVER
+        return cls.SUCCESS if is_success else cls.OUT_OF_TIME if is_out_of_time else cls.WRONG
+
+    @property
+    def is_success(self) -> bool | None:
+        """None where that is not defined."""
+        return None if self is Ending.OVER else self is Ending.SUCCESS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,8 +69,12 @@ class Moment:
         observation: one observation, without a batch axis.
         instruction: the raw instruction; None where there is none.
         gates: by sense, 0..1; None where no policy plays, and no gates are drawn then.
-        room: the environment's own picture; None where it draws none.
+        room: a picture of everything there is; None where there is none.
         status: short texts such as "step 3", drawn side by side.
+        state: what is done now, in a word, drawn large.
+        ending: how it ended, drawn larger still; None while it goes on.
+        room_title: what the room's picture is.
+        absence: by sense, in a word why it is absent; "absent" for those that are not named.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -42,22 +82,14 @@ class Moment:
     gates: Mapping[str, float] | None
     room: Picture | None
     status: Sequence[str]
+    state: str = ""
+    ending: Ending | None = None
+    room_title: str = "the environment's own picture"
+    absence: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
-
-@functools.cache
-def import_cv2() -> Any:
-    """cv2, imported late because slim systems lack a library that it needs.
-
-    Raises:
-        MissingExtraError: it cannot be imported.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Drawing needs OpenCV, which could not be imported ({error}); run `senseweave doctor` to mend that."
-        ) from error
-    return cv2
+    def is_here(self, senses: Spec, name: str) -> bool:
+        """Whether a sense is present."""
+        return PRESENT not in self.observation or bool(self.observation[PRESENT][senses.names.index(name)])
 
 
 def draw(senses: Spec, moment: Moment) -> Picture:
@@ -66,164 +98,125 @@ def draw(senses: Spec, moment: Moment) -> Picture:
     Raises:
         MissingExtraError: cv2 cannot be imported.
     """
-    panels = _panels(senses, moment)
+    colours = sense_colours(senses)
+    panels = _panels(senses, moment, colours)
     width = max(2, len(panels)) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
-    top = MARGIN_PX + 2 * LINE_PX
+    top = MARGIN_PX + CAPTION_PX
     bars_top = top + (LINE_PX + PANEL_PX if panels else 0) + MARGIN_PX
     status_top = bars_top + (0 if moment.gates is None else LINE_PX * (len(senses) + 1) + MARGIN_PX // 2)
-    height = status_top + LINE_PX + MARGIN_PX // 2
+    height = status_top + _STATUS_PX
     canvas = np.full((height + height % 2, width + width % 2, 3), PAPER, np.uint8)
-    _draw_caption(canvas, moment.instruction)
-    for number, (title, picture) in enumerate(panels):
+    _draw_caption(canvas, *_instruction_title(senses, moment, colours), moment.instruction)
+    for number, (title, colour, picture) in enumerate(panels):
         left = MARGIN_PX + number * (PANEL_PX + MARGIN_PX)
-        _write(canvas, title, left, top + 16, FAINT, 14)
+        write(canvas, title, left, top + 24, colour, _TITLE_PX, weight=BOLD)
         canvas[top + LINE_PX : top + LINE_PX + PANEL_PX, left : left + PANEL_PX] = picture
     if moment.gates is not None:
-        _draw_gates(canvas, senses, moment, moment.gates, bars_top)
-    _write(canvas, "    ".join(moment.status), MARGIN_PX, status_top + 18, INK, 16)
+        _draw_gates(canvas, senses, moment, moment.gates, colours, bars_top)
+    _draw_status(canvas, moment, status_top)
     return canvas
 
 
-def _panels(senses: Spec, moment: Moment) -> list[tuple[str, Picture]]:
-    panels: list[tuple[str, Picture]] = []
-    for number, (name, kind) in enumerate(senses.items()):
-        reading = moment.observation[name]
-        if isinstance(kind, Camera):
-            picture = reading
-        elif isinstance(kind, Grid):
-            picture = grid_picture(kind, reading)
-        elif isinstance(kind, Microphone):
-            picture = _sound_picture(reading)
-        else:
-            continue
-        is_here = PRESENT not in moment.observation or bool(moment.observation[PRESENT][number])
-        panels.append((name, _fit(picture)) if is_here else (f"{name} (absent)", _fit(picture) // 8 + 200))
+def _panels(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> list[tuple[str, Colour, Picture]]:
+    """Title, colour and picture of each panel: the senses that can be drawn, then the room."""
+    panels = []
+    for name, kind in senses.items():
+        picture = draw_reading(kind, moment.observation[name], PANEL_PX, colours[name])
+        if picture is not None:
+            is_here = moment.is_here(senses, name)
+            panel = fit(picture, PANEL_PX) if is_here else _draw_absence(name, moment, colours[name])
+            panels.append((name, colours[name], panel))
     if moment.room is not None:
-        panels.append(("the whole room, which it does not see", _fit(moment.room)))
-    return panels[:LARGEST_PANELS]
+        room = moment.room_title, FAINT, fit(moment.room, PANEL_PX)
+        return [*panels[: MAX_PANELS - 1], room]
+    return panels[:MAX_PANELS]
 
 
-def _fit(picture: Picture) -> Picture:
-    """The picture in the middle of a square panel; small ones are enlarged without blur."""
-    cv2 = import_cv2()
-    height, width = picture.shape[:2]
-    scale = PANEL_PX / max(height, width)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    way = cv2.INTER_NEAREST if scale > 1 else cv2.INTER_AREA
-    resized = cv2.resize(np.ascontiguousarray(picture), size, interpolation=way)
-    panel = np.full((PANEL_PX, PANEL_PX, 3), TRACK, np.uint8)
-    left, top = (PANEL_PX - size[0]) // 2, (PANEL_PX - size[1]) // 2
-    panel[top : top + size[1], left : left + size[0]] = resized
+def _instruction_title(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> tuple[str, Colour]:
+    """What stands above the instruction: the sense by which it comes, if there is one, and whether that is there."""
+    name = next(iter(senses.texts()), None)
+    if name is None:
+        return "instruction", FAINT
+    reason = "" if moment.is_here(senses, name) else f", {moment.absence.get(name, 'absent')}"
+    return name + reason, colours[name]
+
+
+def _draw_absence(name: str, moment: Moment, colour: Colour) -> Picture:
+    """An empty panel that says why."""
+    panel = np.full((PANEL_PX, PANEL_PX, 3), (206, 208, 211), np.uint8)
+    for line, (text, ink) in enumerate(((name, colour), (moment.absence.get(name, "absent"), INK))):
+        size = next((size for size in (34, 26, 20) if measure(text, size, weight=BOLD) < PANEL_PX - 20), 16)
+        left = (PANEL_PX - measure(text, size, weight=BOLD)) // 2
+        write(panel, text, left, PANEL_PX // 2 - 6 + 40 * line, ink, size, weight=BOLD)
     return panel
 
 
-def is_minigrid(kind: Grid) -> bool:
-    """Whether the cells are minigrid's, whose first axis runs from left to right and whose second runs down."""
-    try:
-        from minigrid.core.constants import COLOR_TO_IDX, OBJECT_TO_IDX
-    except ImportError:
-        return False
-    known = (max(OBJECT_TO_IDX.values()) + 1, max(COLOR_TO_IDX.values()) + 1)
-    return len(kind.sizes) == 3 and kind.sizes[:2] == known
-
-
-def grid_picture(kind: Grid, cells: UInt8[np.ndarray, "height width channels"]) -> Picture:
-    """A grid as coloured cells; with minigrid's own tiles where the cells are minigrid's."""
-    if is_minigrid(kind):
-        from minigrid.core.grid import Grid as MiniGridGrid
-
-        grid, is_seen = MiniGridGrid.decode(cells)
-        agent = (kind.height // 2, kind.width - 1)
-        return grid.render(32, agent_pos=agent, agent_dir=3, highlight_mask=is_seen)
-    shares = cells.astype(np.float32) / np.maximum(np.asarray(kind.sizes, np.float32) - 1, 1)
-    channels = [shares[..., i % shares.shape[-1]] for i in range(3)]
-    return (255 * np.stack(channels, axis=-1)).astype(np.uint8)
-
-
-def _sound_picture(sound: Float[np.ndarray, "channels samples"]) -> Picture:
-    """Each channel's waveform as its range in every pixel column, the first channel on top."""
-    picture = np.full((PANEL_PX, PANEL_PX, 3), TRACK, np.uint8)
-    row_px = PANEL_PX // len(sound)
-    columns = np.linspace(0, sound.shape[1], PANEL_PX + 1).astype(int)
-    for channel, wave in enumerate(np.nan_to_num(np.clip(sound, -1, 1))):
-        middle, half = channel * row_px + row_px // 2, 0.46 * row_px
-        for x, (start, end) in enumerate(zip(columns[:-1], np.maximum(columns[1:], columns[:-1] + 1), strict=True)):
-            part = wave[start:end] if start < len(wave) else wave[-1:]
-            upper, lower = round(middle - half * float(part.max())), round(middle - half * float(part.min()))
-            picture[upper : lower + 1, x] = ACCENTS[channel % len(ACCENTS)]
-    return picture
-
-
-def _draw_caption(canvas: Picture, instruction: str | None) -> None:
-    """The instruction in at most two lines, as large as fits."""
-    text = " ".join(_printable(instruction or "").split())[:1000]
+def _draw_caption(canvas: Picture, title: str, colour: Colour, instruction: str | None) -> None:
+    """The instruction in at most two lines, as large as fits, under the name of the sense."""
+    text = " ".join(printable(instruction or "").split())[:1000]
     width = canvas.shape[1] - 2 * MARGIN_PX
-    for size in (24, 20, 17):
+    for size in (36, 24):
         lines = _wrap(text, width, size)
-        if len(lines) <= (1 if size == 24 else 2):
+        if len(lines) == 1:
             break
     if len(lines) > 2:
-        while lines[1] and _measure(lines[1] + " ...", 17) > width:
+        while lines[1] and measure(lines[1] + " ...", size, weight=BOLD) > width:
             lines[1] = lines[1][:-1]
         lines = [lines[0], lines[1] + " ..."]
+    write(canvas, title, MARGIN_PX, MARGIN_PX + 14, colour, _TITLE_PX, weight=BOLD)
+    baseline = MARGIN_PX + LINE_PX + (22 if size == 36 else 10)
     for number, line in enumerate(lines):
-        _write(canvas, line, MARGIN_PX, MARGIN_PX + 22 + number * LINE_PX, INK, size)
+        write(canvas, line, MARGIN_PX, baseline + number * 28, INK, size, weight=BOLD)
 
 
 def _wrap(text: str, width: int, size: int) -> list[str]:
     """Breaks a text into lines between words, and inside words that are longer than a line."""
     lines, line = [], ""
     for word in text.split(" "):
-        while _measure(word, size) > width and len(word) > 1:
-            fitting = max(1, int(len(word) * width / _measure(word, size)) - 1)
+        while measure(word, size, weight=BOLD) > width and len(word) > 1:
+            fitting = max(1, int(len(word) * width / measure(word, size, weight=BOLD)) - 1)
             lines, line, word = [*lines, *([line] if line else []), word[:fitting]], "", word[fitting:]
         longer = f"{line} {word}".strip()
-        if _measure(longer, size) > width:
+        if measure(longer, size, weight=BOLD) > width:
             lines, line = [*lines, line], word
         else:
             line = longer
     return [*lines, line] if line else lines
 
 
-def _draw_gates(canvas: Picture, senses: Spec, moment: Moment, gates: Mapping[str, float], top: int) -> None:
-    _write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 14, FAINT, 14)
+def _draw_gates(
+    canvas: Picture,
+    senses: Spec,
+    moment: Moment,
+    gates: Mapping[str, float],
+    colours: Mapping[str, Colour],
+    top: int,
+) -> None:
+    write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 18, FAINT, _TEXT_PX)
     for number, name in enumerate(senses):
-        is_here = bool(moment.observation[PRESENT][number]) if PRESENT in moment.observation else True
         gate = gates.get(name, 0.0)
-        _draw_gate(canvas, name, gate, is_here, top + (number + 1) * LINE_PX, ACCENTS[number % len(ACCENTS)])
+        ink = INK if moment.is_here(senses, name) else FAINT
+        _draw_gate(canvas, name, gate, ink, colours[name], top + (number + 1) * LINE_PX)
 
 
-def _draw_gate(canvas: Picture, name: str, gate: float, is_here: bool, top: int, colour: tuple[int, int, int]) -> None:
-    name_px, value_px = 150, 90
+def _draw_gate(canvas: Picture, name: str, gate: float, ink: Colour, colour: Colour, top: int) -> None:
+    name_px, value_px = 150, 70
     left, right = MARGIN_PX + name_px, canvas.shape[1] - MARGIN_PX - value_px
-    _write(canvas, name if len(name) <= 16 else name[:15] + ".", MARGIN_PX, top + 18, INK, 16)
-    canvas[top + 6 : top + 20, left:right] = TRACK
-    canvas[top + 6 : top + 20, left : left + round((right - left) * min(1.0, max(0.0, gate)))] = colour
-    _write(canvas, f"{gate:.2f}" if is_here else "absent", right + 14, top + 18, INK if is_here else FAINT, 16)
+    shown = name if len(name) <= MAX_LETTERS else name[: MAX_LETTERS - 1] + "."
+    write(canvas, shown, MARGIN_PX, top + 18, ink, _TITLE_PX)
+    canvas[top : top + _BAR_PX, left:right] = TRACK
+    canvas[top : top + _BAR_PX, left : left + round((right - left) * min(1.0, max(0.0, gate)))] = colour
+    write(canvas, f"{gate:.2f}", right + 14, top + 18, INK, _TITLE_PX, weight=BOLD)
 
 
-def _printable(text: str) -> str:
-    """The text without control characters and lone surrogates, on which OpenCV 5 ends the process."""
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
-def _write(canvas: Picture, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int) -> None:
-    cv2, text = import_cv2(), _printable(text)
-    if hasattr(cv2, "FontFace"):  # OpenCV 5 draws any script
-        cv2.putText(canvas, text, (x, baseline), colour, _font(), size, 400)
-    else:
-        plain = text.encode("ascii", "replace").decode()
-        cv2.putText(canvas, plain, (x, baseline), cv2.FONT_HERSHEY_SIMPLEX, size / 32, colour, 1, cv2.LINE_AA)
-
-
-@functools.lru_cache(maxsize=4096)
-def _measure(text: str, size: int) -> int:
-    cv2 = import_cv2()
-    if hasattr(cv2, "FontFace"):
-        return int(cv2.getTextSize((8192, 8192), text, (0, 0), _font(), size, 400)[2])
-    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 32, 1)[0][0])
-
-
-@functools.cache
-def _font() -> Any:
-    return import_cv2().FontFace("sans")
+def _draw_status(canvas: Picture, moment: Moment, top: int) -> None:
+    """The last line: small texts at the left, the state or the ending at the right, on its colour where it is over."""
+    text, ink, state = INK, INK, moment.state
+    if moment.ending is not None:
+        state, ground = moment.ending.value
+        canvas[top:] = ground
+        text = ink = _WHITE
+    baseline = top + 42
+    write(canvas, "    ".join(moment.status), MARGIN_PX, baseline - 3, text, _TITLE_PX)
+    left = canvas.shape[1] - MARGIN_PX - measure(state, _STATE_PX, weight=BOLD)
+    write(canvas, state, left, baseline, ink, _STATE_PX, weight=BOLD)

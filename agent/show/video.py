@@ -1,10 +1,10 @@
-"""video.mp4: episodes as a person would want to see and hear them (picture.py draws, film.py encodes).
+"""Films of episodes, as a person would want to see and hear them (moment.py draws, film.py encodes).
 
 A video is never worth a failed run: `try_to_record` says in one sentence why there is none, and goes on.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,20 +15,42 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs import make
+from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import ConfigError, SenseweaveError
-from ...perception.spec import PRESENT, Microphone, Spec
+from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
 from ...policies.saving.random_state import cuda_devices
 from ...policies.saving.sealed import writing
 from ..play.episodes import held_out_seed
 from ..play.players import Player, PolicyPlayer
 from ..terminal.progress import tell
-from .film import Shot, write_video
-from .moment import PANEL_PX, Moment, Picture, draw
+from .film import Shot, is_loop, write_film
+from .moment import PANEL_PX, Ending, Moment, draw
+from .room_view import view_of
 
 EPISODES = 4
-LARGEST_FRAMES = 600
-END_HOLD_S = 0.8
-"""How long the last picture of an episode stands still, in silence."""
+MAX_FRAMES = 600
+"""Steps that are drawn of each film, if nobody says otherwise."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Pace:
+    """How fast a film goes.
+
+    Args:
+        fps: steps a second.
+        begin_s: how long an episode's first picture stands.
+        unplug_s: how much longer the first picture without a sense stands.
+        end_s: how long the last picture stands, in silence.
+    """
+
+    fps: Fraction
+    begin_s: float = 0.0
+    unplug_s: float = 0.0
+    end_s: float = 1.0
+
+
+SLOW = Pace(Fraction(3), begin_s=1.0, unplug_s=1.0, end_s=2.0)
+"""Of silent loops: slow enough to be followed by somebody who sees it for the first time."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,19 +102,21 @@ def record(
     *,
     seed_set: int = 0,
     without: Sequence[str] = (),
+    unplug: Mapping[str, int] | None = None,
     episodes: int = EPISODES,
-    largest_frames: int = LARGEST_FRAMES,
+    max_frames: int = MAX_FRAMES,
 ) -> list[Filmed]:
-    """Plays the first held-out episodes and writes them as one video, with the sound of the first microphone.
+    """Plays the first held-out episodes and writes them as one film, with the sound of the first microphone.
 
     Args:
         player: who plays.
         env: see `make_with_pictures`.
-        path: where the video goes.
+        path: where the film goes; a .webp is silent, slow, and begins again at its end.
         seed_set: which set of held-out seeds.
-        without: senses that are taken away.
+        without: senses that are taken away throughout.
+        unplug: sense -> the step from which on it is gone, in each episode.
         episodes: how many.
-        largest_frames: pictures after which the video ends.
+        max_frames: steps after which the film ends.
 
     Returns:
         What happened in each episode.
@@ -100,14 +124,15 @@ def record(
     Raises:
         MissingExtraError: cv2 or av cannot be imported.
         CheckpointError: the file cannot be written.
+        ObservationError: there is no sense of that name to take away.
     """
-    camera_man = _CameraMan(player, env, without)
+    filming = _Filming(player, env, dict.fromkeys(without, 0) | dict(unplug or {}), is_silent=is_loop(path))
     with writing(path), torch.random.fork_rng(devices=cuda_devices()):
         torch.manual_seed(seed_set)
         path.parent.mkdir(parents=True, exist_ok=True)
-        shots = camera_man.shots(seed_set, episodes, largest_frames)
-        write_video(path, shots, camera_man.fps, camera_man.microphone)
-    return camera_man.filmed
+        shots = filming.shots(seed_set, episodes, max_frames)
+        write_film(path, shots, filming.pace.fps, filming.microphone)
+    return filming.filmed
 
 
 def make_with_pictures(env_id: str, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
@@ -120,59 +145,79 @@ def make_with_pictures(env_id: str, options: dict[str, Any]) -> gymnasium.Env[An
     return make(env_id, **options)
 
 
-class _CameraMan:
-    """Plays episodes and makes shots of them."""
+class _Filming:
+    """Plays episodes and makes shots of them.
 
-    def __init__(self, player: Player, env: gymnasium.Env[Any, Any], without: Sequence[str]) -> None:
-        self._player, self._env = player, env
+    Args:
+        player: who plays.
+        env: where.
+        gone_from: sense -> the step from which on it is absent.
+        is_silent: whether the film has no sound, and may be slow.
+    """
+
+    def __init__(
+        self, player: Player, env: gymnasium.Env[Any, Any], gone_from: Mapping[str, int], *, is_silent: bool
+    ) -> None:
+        self._player, self._env, self._gone_from = player, env, gone_from
         self._senses: Spec = env.get_wrapper_attr("senses")
+        self._senses.present(*gone_from)  # raises for an unknown one
         self._names: tuple[str, ...] = env.get_wrapper_attr("action_names")
-        self._kept = self._senses.present(*without)
-        microphones = [name for name, kind in self._senses.items() if isinstance(kind, Microphone)]
-        self._ear = microphones[0] if microphones else None
-        kind = self._senses[self._ear] if self._ear is not None else None
-        self.microphone = kind if isinstance(kind, Microphone) else None
-        self.fps = _frames_a_second(env.get_wrapper_attr("step_s"), is_heard=self.microphone is not None)
-        self._top_view = _top_view_of(env)
+        self._ear, self.microphone = _first_microphone(self._senses)
+        self.pace = SLOW if is_silent else _real_time(env.get_wrapper_attr("step_s"), self.microphone)
+        self._view = view_of(env.unwrapped, PANEL_PX)
         self.filmed: list[Filmed] = []
 
-    def shots(self, seed_set: int, episodes: int, largest_frames: int) -> Iterator[Shot]:
-        """The film of some episodes, one shot a step."""
-        drawn = 0
+    def shots(self, seed_set: int, episodes: int, max_frames: int) -> Iterator[Shot]:
+        """The film of some episodes, a shot a step, and more where a picture stands."""
+        left = max_frames
         for episode in range(episodes):
-            for shot in self._episode(
-                held_out_seed(seed_set, episode), f"episode {episode + 1}", largest_frames - drawn
-            ):
-                yield shot
-                drawn += 1
-            if drawn >= largest_frames:
+            yield from self._episode(held_out_seed(seed_set, episode), f"episode {episode + 1}", left)
+            left -= self.filmed[-1].steps + 1
+            if left <= 0:
                 return
 
-    def _episode(self, seed: int, title: str, largest_frames: int) -> Iterator[Shot]:
+    def _episode(self, seed: int, title: str, max_frames: int) -> Iterator[Shot]:
         observation, info = self._env.reset(seed=seed)
         self._player.start(seed)
-        instruction, steps, total, is_over = info.get("instruction"), 0, 0.0, False
-        success: bool | None = None
-        while steps < largest_frames:
-            observation[PRESENT] = observation[PRESENT] * self._kept
-            move = None if is_over and not self._player.has_gates else self._player.act(observation)
-            gates = None if move is None else move.gates
-            if is_over or move is None:
-                action = {None: "", True: "success", False: "failure"}[success]
-            else:
-                action = name_action(move.action, self._names)
-            told = [title, f"step {steps}", f"return {total:.2f}", action]
-            moment = Moment(observation, info.get("instruction", instruction), gates, self._room(), told)
+        if self._view is not None:
+            self._view.start()
+        instruction, steps, total, ending = info.get("instruction"), 0, 0.0, None
+        while steps < max_frames:
+            observation[PRESENT] = observation[PRESENT] * self._kept(steps)
+            move = None if ending and not self._player.has_gates else self._player.act(observation)
+            moment = Moment(
+                observation,
+                info.get("instruction", instruction),
+                gates=None if move is None else move.gates,
+                room=self._room(observation),
+                status=[title, f"step {steps}", f"return {total:.2f}"],
+                state="" if move is None else name_action(move.action, self._names),
+                ending=ending,
+                room_title="the room, which it does not see" if self._view else "the environment's own picture",
+                absence={name: "unplugged" for name, step in self._gone_from.items() if step > 0},
+            )
             shot = Shot(draw(self._senses, moment), self._heard(observation))
             yield shot
-            if is_over or move is None:
-                yield from [Shot(shot.picture)] * (round(END_HOLD_S * self.fps) - 1)
+            yield from self._still(shot, steps, ending)
+            if ending is not None or move is None:
                 break
             observation, reward, terminated, truncated, info = self._env.step(move.action)
-            total, steps, is_over = total + float(reward), steps + 1, bool(terminated or truncated)
-            if is_over and info.get("is_success") is not None:
-                success = bool(info["is_success"])
-        self.filmed.append(Filmed(seed, instruction, steps, total, success, is_over))
+            total, steps = total + float(reward), steps + 1
+            if terminated or truncated:
+                ending = Ending.of(info.get("is_success"), is_out_of_time=not terminated)
+        success = None if ending is None else ending.is_success
+        self.filmed.append(Filmed(seed, instruction, steps, total, success, ending is not None))
+
+    def _kept(self, step: int) -> np.ndarray:
+        """The mask of the senses that nobody takes away in a step."""
+        return self._senses.present(*(name for name, begin in self._gone_from.items() if step >= begin))
+
+    def _still(self, shot: Shot, step: int, ending: Ending | None) -> Iterator[Shot]:
+        """The same picture again, in silence, where it has to stand."""
+        seconds = self.pace.begin_s if step == 0 else self.pace.unplug_s if step in self._gone_from.values() else 0.0
+        if ending is not None:
+            seconds = self.pace.end_s
+        yield from [Shot(shot.picture)] * (round(seconds * self.pace.fps) - 1)
 
     def _heard(self, observation: dict[str, np.ndarray]) -> np.ndarray | None:
         """What the first microphone took in this step, or None where it is absent."""
@@ -180,9 +225,10 @@ class _CameraMan:
             return None
         return observation[self._ear]
 
-    def _room(self) -> Picture | None:
-        if self._top_view is not None:
-            return self._top_view()
+    def _room(self, observation: dict[str, np.ndarray]) -> Picture | None:
+        if self._view is not None:
+            eyes = [i for i, kind in enumerate(self._senses.values()) if isinstance(kind, Camera | Grid)]
+            return self._view.draw(sees=bool(observation[PRESENT][eyes].any()))
         if self._env.render_mode != "rgb_array":
             return None
         picture: Any = self._env.render()
@@ -190,23 +236,15 @@ class _CameraMan:
         return picture.astype(np.uint8) if is_picture else None
 
 
-def _top_view_of(env: gymnasium.Env[Any, Any]) -> Callable[[], Picture] | None:
-    """Draws a room of ours from above; its own picture repeats what the other panels show."""
-    simulation = getattr(env.unwrapped, "simulation", None)
-    if simulation is None:
-        return None
-    from ...envs.rooms.render.top_view import TopView
-
-    height, width = simulation.level.height, simulation.level.width
-    view = TopView(height, width, tile=max(8, PANEL_PX // max(height, width)))
-    return lambda: view.draw(simulation.state)
+def _first_microphone(senses: Spec) -> tuple[str | None, Microphone | None]:
+    return next(iter(senses.of_kind(Microphone).items()), (None, None))
 
 
-def _frames_a_second(step_s: float, *, is_heard: bool) -> Fraction:
+def _real_time(step_s: float, microphone: Microphone | None) -> Pace:
     """One picture a step; where nothing is heard, a speed that people can follow."""
-    if is_heard:
-        return 1 / Fraction(step_s).limit_denominator(10_000)
-    return Fraction(min(30, max(4, round(1 / step_s))))
+    if microphone is not None:
+        return Pace(1 / Fraction(step_s).limit_denominator(10_000))
+    return Pace(Fraction(min(30, max(4, round(1 / step_s)))))
 
 
 def name_action(action: Any, names: tuple[str, ...]) -> str:

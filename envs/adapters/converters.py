@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...perception.errors import MissingExtraError, ObservationError
+from ...perception.errors import ObservationError
 from ...perception.spec import Camera, Grid, Instruction, Kind, Microphone, Vector
 from ...perception.tokenizer import Tokenizer
+from ..opencv import import_cv2
 
 PCM_STEPS = 32768
 """The contract's sound is float32 in multiples of 1 / 32768, which is what 16-bit samples hold."""
@@ -61,7 +62,7 @@ class PictureConverter(Converter):
         return frame
 
     def _resize(self, picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        cv2 = import_cv2()
+        cv2 = import_cv2("Resizing")
         height, width = picture.shape[:2]
         is_shrinking = self.kind.height <= height and self.kind.width <= width
         how = cv2.INTER_AREA if is_shrinking else cv2.INTER_LINEAR
@@ -163,18 +164,3 @@ class CategoriesConverter(Converter):
         row = np.zeros(self.kind.size, np.float32)
         row[np.cumsum((0, *self.sizes[:-1])) + chosen] = 1.0
         return row
-
-
-def import_cv2() -> Any:
-    """Imports OpenCV, which only resizing needs.
-
-    Raises:
-        MissingExtraError: it is not installed, or a system library of it is missing.
-    """
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Resizing needs OpenCV, which cannot be imported ({error}); `senseweave doctor` tells how to fix it."
-        ) from error
-    return cv2

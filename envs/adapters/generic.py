@@ -74,13 +74,11 @@ def adapt(
     if wishes == Wishes(max_tokens=max_tokens) and not hold_instruction and action_names is None and step_s is None:
         return env
     # what it says about itself is known, and need not be inferred again, except pictures of another size
-    known = {
-        name: kind
-        for name, kind in env.get_wrapper_attr("senses").items()
-        if size is None or not isinstance(kind, Camera)
-    }
-    for name, kind in known.items():
-        if sample_rate_hz is not None and isinstance(kind, Microphone) and kind.sample_rate_hz != sample_rate_hz:
+    senses: Spec = env.get_wrapper_attr("senses")
+    resized = {} if size is None else senses.of_kind(Camera)
+    known = {name: kind for name, kind in senses.items() if name not in resized}
+    for name, kind in senses.of_kind(Microphone).items():
+        if sample_rate_hz is not None and kind.sample_rate_hz != sample_rate_hz:
             raise ConfigError(f'`sample_rate_hz` of "{name}" is {kind.sample_rate_hz}; got {sample_rate_hz}.')
     wishes = dataclasses.replace(wishes, kinds=known | dict(wishes.kinds))
     return AdaptedSenses(env, wishes, hold_instruction=hold_instruction, action_names=action_names, step_s=step_s)

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ...perception.errors import ConfigError, SpecError, did_you_mean
-from ...perception.spec import PRESENT, Instruction, Spec
+from ...perception.spec import PRESENT, Spec
 from ..contract import Observation
 from .clock import NS_PER_S
 from .event_limiter import EventLimiter
@@ -106,7 +106,7 @@ class Aligner:
                 np.copyto(observation[name], reading.content)
                 observation[PRESENT][i] = 1
                 readings[name] = reading
-                if isinstance(kind, Instruction):
+                if kind.is_text:
                     instruction = instruction or reading.text
                     if reading.text != self._texts.get(name, ""):
                         events.append(Event(reading.captured_ns, name, "instruction", reading.text))

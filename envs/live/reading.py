@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, did_you_mean
-from ...perception.spec import Instruction, Kind
+from ...perception.spec import Kind
 
 EVENT_KINDS = (
     "opened",  # a sensor's device was opened and has given its first reading
@@ -114,5 +114,5 @@ def _limits(kind: Kind) -> tuple[tuple[int, ...], np.dtype[Any], Any, Any]:
 
 
 def without_limit(kind: Kind) -> bool:
-    """Whether a reading of this kind holds until there is another one, however old it is: an instruction does."""
-    return isinstance(kind, Instruction)
+    """Whether a reading of this kind holds until there is another one, however old it is: a text does."""
+    return kind.is_text

@@ -16,7 +16,7 @@ import gymnasium
 
 from ...perception.checks import require_whole
 from ...perception.errors import ConfigError
-from ...perception.spec import Instruction, Spec
+from ...perception.spec import Spec
 from .align import Aligner, Moment, Observation
 from .bodies.actuators import Actuator, Command
 from .clock import Clock, SystemClock, to_ns
@@ -246,7 +246,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         while (now_ns := self._clock.now_ns()) < give_up_ns:
             missing = [name for name in self.sensors if not self._aligner.is_here(name, now_ns)]
             if now_ns >= instruction_deadline_ns:
-                missing = [name for name in missing if not isinstance(self.senses[name], Instruction)]
+                missing = [name for name in missing if not self.senses[name].is_text]
             if not missing:
                 return
             self._clock.sleep_until_ns(min(give_up_ns, now_ns + to_ns(_POLL_S)))

@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 
 from ...perception.errors import ConfigError, did_you_mean
-from ...perception.spec import Instruction, Spec
+from ...perception.spec import Spec
 from .align import Moment
 
 
@@ -49,7 +49,7 @@ class Safety:
         self.action = _read(safe_action, action_space, action_names)
         self._required = tuple(required)
         self._action_space = action_space
-        self._instructions = tuple(name for name, kind in senses.items() if isinstance(kind, Instruction))
+        self._instructions = tuple(senses.texts())
         self._stopped_ns: int | None = None
 
     def look_for_stop(self, moment: Moment) -> None:

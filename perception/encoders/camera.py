@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from ..spec import Camera
+from ..kinds.camera import Camera
 from ..tokens import TokenGroup
 
 MAX_PATCHES = 64
@@ -22,7 +22,10 @@ class CameraEncoder(nn.Module):
     """Frames of any size from 16 x 16 pixels up to at most 64 tokens.
 
     A 4 x 4 patch embedding is followed by 3 x 3 convolutions of stride 2, until at most `MAX_PATCHES` are left.
-    `grid_shape` tells how the tokens lie in the frame: token i is the patch (i // columns, i % columns).
+
+    Attributes:
+        grid_shape: how the tokens lie in the frame: token i is the patch (i // columns, i % columns).
+        patch_px: side of a patch; the last ones may reach beyond the frame.
     """
 
     def __init__(self, kind: Camera, width: int) -> None:
@@ -30,10 +33,11 @@ class CameraEncoder(nn.Module):
         rows, columns = math.ceil(kind.height / 4), math.ceil(kind.width / 4)
         self.padding = (0, 4 * columns - kind.width, 0, 4 * rows - kind.height)
         stages: list[nn.Module] = [nn.Conv2d(3, width // 2, 4, stride=4)]
-        channels = width // 2
+        channels, self.patch_px = width // 2, 4
         while channels != width or rows * columns > MAX_PATCHES:
             stages += [nn.ReLU(), nn.Conv2d(channels, width, 3, stride=2, padding=1)]
             channels, rows, columns = width, math.ceil(rows / 2), math.ceil(columns / 2)
+            self.patch_px *= 2
         self.stem = nn.Sequential(*stages)
         self.grid_shape = (rows, columns)
         self.row = nn.Parameter(torch.randn(rows, 1, width) * 0.3)

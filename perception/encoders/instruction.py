@@ -8,7 +8,7 @@ from jaxtyping import Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..spec import Instruction
+from ..kinds.instruction import Instruction
 from ..tokens import TokenGroup
 
 

@@ -4,13 +4,17 @@ b batch, c channels, t samples, f frames, n tokens, d width
 """
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..spec import Microphone
+from ..kinds.microphone import Microphone
+from ..layout import READING, Form, StandIn
 from ..tokens import TokenGroup
+from .base import Encoder
 from .sound_features import SoundFeatures
 
 MAX_TOKENS = 64
@@ -19,12 +23,14 @@ CHUNK_SAMPLES = 2**20
 """On a CPU a batch is encoded in parts of about so many samples of sound, so that their spectra stay in the cache."""
 
 
-class AudioEncoder(nn.Module):
+class AudioEncoder(Encoder):
     """Two frames (20 ms) a token; more for recordings so long that they would give over 64 tokens.
 
     The features are computed in float32 (float64 in a double model) also under autocast: a Fourier transform has no
-    business in half precision.
+    business in half precision. It learns nothing either, so that `features` may be computed ahead.
     """
+
+    digests: ClassVar[bool] = True
 
     def __init__(self, kind: Microphone, width: int) -> None:
         super().__init__()
@@ -36,6 +42,17 @@ class AudioEncoder(nn.Module):
             nn.Linear(self.frames_per_token * self.features.size, width), nn.GELU(), nn.Linear(width, width)
         )
         self.norm = nn.LayerNorm(width)
+
+    def stand_ins(self) -> tuple[StandIn, ...]:
+        return ({"features": Form(self.features_shape)},)
+
+    def encode(self, clean: Mapping[str, Tensor]) -> TokenGroup:
+        if "features" in clean:
+            return self.encode_features(clean["features"])
+        return self(clean[READING], clean.get("length"))
+
+    def digest(self, readings: Float[Tensor, "b c t"]) -> dict[str, Tensor]:
+        return {"features": self.features_of(readings)}
 
     def forward(self, waveform: Float[Tensor, "b c t"], length: Int[Tensor, " b"] | None = None) -> TokenGroup:
         """Encodes sound in -1..1; samples beyond are cut off.

@@ -1,7 +1,8 @@
 """Which encoder reads which kind of sense.
 
 An encoder is an `nn.Module` made as `Encoder(kind, width)`; its forward takes a batch of clean (finite, placeholder
-where absent) readings and returns a `TokenGroup`. Encoders never see whether a sense is absent.
+where absent) readings and returns a `TokenGroup`. Encoders never see whether a sense is absent. One that can work ahead
+inherits from `base.Encoder`.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,28 +11,30 @@ import torch
 from torch import nn
 
 from ..errors import SpecError
+from ..kinds.base import Kind
+from ..kinds.by_kind import ByKind
 from ..modules import NamedModules
-from ..spec import Camera, Grid, Instruction, Kind, Microphone, Spec, Vector
-from .camera import CameraEncoder
-from .grid import GridEncoder
-from .instruction import InstructionEncoder
-from .microphone import AudioEncoder
-from .vector import VectorEncoder
+from ..spec import Spec
 
 EncoderFactory = Callable[..., nn.Module]
 
-ENCODERS: dict[type[Kind], EncoderFactory] = {
-    Camera: CameraEncoder,
-    Grid: GridEncoder,
-    Instruction: InstructionEncoder,
-    Microphone: AudioEncoder,
-    Vector: VectorEncoder,
-}
-"""Kind -> encoder class. `register_encoder` adds a user's own."""
+ENCODERS: ByKind[EncoderFactory] = ByKind(
+    "encoder",
+    {
+        "Camera": ".camera:CameraEncoder",
+        "Grid": ".grid:GridEncoder",
+        "Instruction": ".instruction:InstructionEncoder",
+        "Microphone": ".microphone:AudioEncoder",
+        "Vector": ".vector:VectorEncoder",
+    },
+    __package__,
+)
+"""Kind, by its name or its class -> encoder class. `register_encoder` adds a user's own, and so does an entry point in
+the group `senseweave.encoders`, under the name of the kind."""
 
 
-def register_encoder(kind: type[Kind], encoder: EncoderFactory) -> None:
-    """Makes `Perception` read every modality of class `kind` with `encoder(kind, width)`."""
+def register_encoder(kind: type[Kind], encoder: EncoderFactory | str) -> None:
+    """Makes `Perception` read every modality of class `kind` with `encoder(kind, width)`, or "module:Name" of it."""
     ENCODERS[kind] = encoder
 
 
@@ -41,13 +44,13 @@ def build_encoder(name: str, kind: Kind, width: int) -> nn.Module:
     Raises:
         SpecError: no encoder is registered for this kind.
     """
-    for ancestor in type(kind).__mro__:
-        if ancestor in ENCODERS:
-            return ENCODERS[ancestor](kind, width)
-    raise SpecError(
-        f'Modality "{name}" is a {type(kind).__name__}, which has no encoder; '
-        f"call register_encoder({type(kind).__name__}, YourEncoder) first."
-    )
+    encoder = ENCODERS.nearest(kind)
+    if encoder is None:
+        raise SpecError(
+            f'Modality "{name}" is a {type(kind).__name__}, which has no encoder; '
+            f"call register_encoder({type(kind).__name__}, YourEncoder) first."
+        )
+    return encoder(kind, width)
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Num
 from torch import Tensor, nn
 
-from ..spec import Vector
+from ..kinds.vector import Vector
 from ..tokens import TokenGroup
 
 

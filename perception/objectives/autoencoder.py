@@ -3,16 +3,17 @@
 b batch, m modalities
 """
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..absence import zeroed
 from ..config import PerceptionConfig
+from ..layout import content_keys
 from ..modules import NamedModules
-from ..spec import FEATURES_SUFFIX, Spec
+from ..spec import Spec
 from .base import Objective, Seen, held
 from .hidden_tokens import Hiding, guess_loss, only_those
 from .imputation import AutoencoderImputer
@@ -56,10 +57,13 @@ class Autoencoder(Objective):
 
     def forward(self, seen: Seen) -> Float[Tensor, " b"]:
         there = held(self.spec, seen.observations)
-        readings = self._readings(seen.observations, there)
+        keys = content_keys(self.spec, seen.observations)
+        readings = dict(seen.observations)
+        for i, name in enumerate(self.spec):
+            readings |= {key: zeroed(readings[key], there[:, i]) for key in keys[name]}
         losses = []
         for i, (name, target) in enumerate(self.targets.items()):
-            if name in readings or name + FEATURES_SUFFIX in readings:
+            if keys[name]:
                 loss = target(self.decoders[name](seen.embedding), readings)
                 losses.append(torch.where(there[:, i], loss, 0.0))
             else:
@@ -69,15 +73,6 @@ class Autoencoder(Objective):
             stays, wanted = self.hiding(seen.present)
             loss = loss + guess_loss(imputer.generate(only_those(seen.tokens, stays)), seen.tokens, wanted)
         return loss
-
-    def _readings(self, observations: Mapping[str, Tensor], there: Bool[Tensor, "b m"]) -> dict[str, Tensor]:
-        """The readings, zeros where a sense is truly absent."""
-        readings = dict(observations)
-        for i, name in enumerate(self.spec):
-            for key in {name, name + FEATURES_SUFFIX} & readings.keys():
-                row = there[:, i].view(-1, *[1] * (readings[key].ndim - 1))
-                readings[key] = torch.where(row, readings[key], torch.zeros_like(readings[key]))
-        return readings
 
 
 def _decoder(state_dim: int, target: Target) -> nn.Sequential:

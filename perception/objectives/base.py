@@ -5,6 +5,8 @@ An objective never sees what is absent: tokens come masked, readings with `held`
 b batch, m modalities, s state width
 """
 
+import functools
+import operator
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Self
 
@@ -12,9 +14,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from ..absence import is_finite
 from ..config import PerceptionConfig
 from ..errors import SpecError
-from ..spec import FEATURES_SUFFIX, PRESENT, Spec
+from ..layout import content_keys
+from ..spec import PRESENT, Spec
 from ..tokens import TokenGroup
 
 if TYPE_CHECKING:
@@ -25,7 +29,7 @@ class Seen(NamedTuple):
     """A batch as a perception saw it, and as it really was."""
 
     observations: Mapping[str, Tensor]
-    """Readings as the spec says, whole: also of the senses that were hidden from the perception."""
+    """Readings as the spec says, or digested, whole: also of the senses that were hidden from the perception."""
     embedding: Float[Tensor, "b s"]
     tokens: Mapping[str, TokenGroup]
     """By modality, masked where it was not seen."""
@@ -95,12 +99,7 @@ def held(spec: Spec, observations: Mapping[str, Tensor]) -> Bool[Tensor, "b m"]:
     said = observations.get(PRESENT)
     said = torch.ones(len(first), len(spec), device=first.device) if said is None else said
     columns = []
-    for i, name in enumerate(spec):
-        content = observations.get(name, observations.get(name + FEATURES_SUFFIX))
-        here = said[:, i] > 0.5
-        if content is None:
-            here = torch.zeros_like(here)
-        elif content.is_floating_point():
-            here = here & ((content.detach() * 0.0).flatten(1).sum(dim=1) == 0.0)
-        columns.append(here)
+    for i, keys in enumerate(content_keys(spec, observations).values()):
+        here = said[:, i] > 0.5 if keys else torch.zeros(len(said), dtype=torch.bool, device=said.device)
+        columns.append(functools.reduce(operator.and_, (is_finite(observations[key]) for key in keys), here))
     return torch.stack(columns, dim=1)

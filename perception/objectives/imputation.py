@@ -106,6 +106,7 @@ class Decoder(nn.Module):
     def __init__(self, tokens: int, code: int, width: int) -> None:
         super().__init__()
         self.places = nn.Parameter(torch.randn(tokens, 2 * width) * 0.3)
+        # the query and the readout; saved files know them by these names
         self.ask = nn.Linear(code, 2 * width)
         self.tell = nn.Sequential(
             nn.GELU(), nn.Linear(2 * width, 2 * width), nn.GELU(), nn.Linear(2 * width, width + 1)
@@ -113,8 +114,9 @@ class Decoder(nn.Module):
 
     def forward(self, code: Float[Tensor, "b c"]) -> Generated:
         """Reads every place."""
-        told = self.tell(self.places + self.ask(code)[:, None])
-        return Generated(told[..., :-1], told[..., -1])
+        query = self.ask(code)[:, None]
+        readout = self.tell(self.places + query)
+        return Generated(readout[..., :-1], readout[..., -1])
 
 
 class TranslationImputer(Imputer):
@@ -145,7 +147,7 @@ class Generator(nn.Module):
         self.noise = nn.Linear(NOISE, width, bias=False)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.mix = nn.Sequential(nn.LayerNorm(2 * width), nn.Linear(2 * width, 4 * width), nn.GELU())
-        self.tell = nn.Linear(4 * width, width + 1)
+        self.tell = nn.Linear(4 * width, width + 1)  # the readout; saved files know it by this name
 
     def forward(self, context: TokenGroup, noise: Float[Tensor, "b z"] | None = None) -> Generated:
         """Makes every token."""
@@ -156,5 +158,5 @@ class Generator(nn.Module):
         weights = masked_softmax(scores.flatten(1, 2), context.mask).view(scores.shape)
         found = torch.einsum("bhnk,bkhe->bnhe", weights.to(values.dtype), values).flatten(2)  # b n d
         places = self.places if noise is None else self.places + self.noise(noise)[:, None]
-        told = self.tell(self.mix(torch.cat([found, places.to(found.dtype).expand_as(found)], dim=-1)))
-        return Generated(told[..., :-1], told[..., -1])
+        readout = self.tell(self.mix(torch.cat([found, places.to(found.dtype).expand_as(found)], dim=-1)))
+        return Generated(readout[..., :-1], readout[..., -1])

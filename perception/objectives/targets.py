@@ -14,7 +14,8 @@ from torch.nn import functional
 
 from ..config import PerceptionConfig
 from ..encoders.sound_features import SoundFeatures
-from ..spec import FEATURES_SUFFIX, LENGTH_SUFFIX, Camera, Grid, Instruction, Kind, Microphone, Vector
+from ..kinds.by_kind import ByKind
+from ..spec import Grid, Instruction, Kind, Microphone, key_of
 
 PICTURE_SIDE = 16
 SOUND_FRAMES = 8
@@ -67,9 +68,9 @@ class SoundTarget(Target):
         self.size = self.frames * self.features.size
 
     def forward(self, guess: Float[Tensor, "b k"], observations: Mapping[str, Tensor]) -> Float[Tensor, " b"]:
-        features = observations.get(self.name + FEATURES_SUFFIX)
+        features = observations.get(key_of(self.name, "features"))
         if features is None:
-            waveform, length = observations[self.name].float(), observations.get(self.name + LENGTH_SUFFIX)
+            waveform, length = observations[self.name].float(), observations.get(key_of(self.name, "length"))
             if length is not None:
                 heard = torch.arange(waveform.shape[-1], device=waveform.device) < length[:, None]
                 waveform = torch.where(heard[:, None], waveform, 0.0)
@@ -128,18 +129,19 @@ class NumbersTarget(Target):
         return (guess - goal.reshape(guess.shape)).square().mean(dim=1)
 
 
-TARGETS: dict[type[Kind], Callable[..., Target]] = {
-    Camera: PictureTarget,
-    Grid: CellsTarget,
-    Instruction: WordsTarget,
-    Microphone: SoundTarget,
-    Vector: NumbersTarget,
-    Kind: NumbersTarget,
-}
+TARGETS: ByKind[Callable[..., Target]] = ByKind(
+    "target",
+    {
+        "Camera": PictureTarget,
+        "Grid": CellsTarget,
+        "Instruction": WordsTarget,
+        "Microphone": SoundTarget,
+        "Kind": NumbersTarget,
+    },
+)
 """Kind -> target; a user's own kind takes that of its nearest ancestor, so `NumbersTarget` where it has no line."""
 
 
 def build_target(name: str, kind: Kind, config: PerceptionConfig) -> Target:
     """The target of one modality."""
-    nearest = next(ancestor for ancestor in type(kind).__mro__ if ancestor in TARGETS)
-    return TARGETS[nearest](name, kind, config)
+    return (TARGETS.nearest(kind) or NumbersTarget)(name, kind, config)

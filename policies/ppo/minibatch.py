@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from ...perception.spec import DISTINCT_SUFFIX, NUMBERS_SUFFIX
 from ..policy import Observation
 from .rollout import Rollout
 
@@ -62,14 +61,12 @@ class Minibatches:
         self._size = max(1, round(batch_size / steps))
         self._observations = rollout.observations(rollout.longest_instruction())
         samples = self._size * (rollout.length if self.by_environment else 1)
-        condensed = rollout.condensed(self._observations, samples)
-        self._shared = {name: part for name, part in condensed.items() if name.endswith(DISTINCT_SUFFIX)}
-        self._numbers = {name: part for name, part in condensed.items() if name not in self._shared}
+        self._condensed = rollout.condensed(self._observations, samples)
 
     def shape_of(self, rows: Int[Tensor, " r"]) -> tuple[object, ...]:
         """Whether a compiled policy has met such rows depends on their number and on the readings' names and widths."""
-        widths = {name: part.shape[2:] for name, part in (self._observations | self._numbers).items()}
-        shared = {name: part.shape for name, part in self._shared.items()}
+        widths = {name: part.shape[2:] for name, part in (self._observations | self._condensed.rows).items()}
+        shared = {name: part.shape for name, part in self._condensed.shared.items()}
         return len(rows), *(widths | shared).items()
 
     @property
@@ -90,11 +87,11 @@ class Minibatches:
         """What the rows hold."""
         rollout, memory = self.rollout, self.rollout.memory
         observations = {name: self.take(part, rows) for name, part in self._observations.items()}
-        numbers = {name: self.take(part, rows) for name, part in self._numbers.items()}
-        as_they_are = {name: part for name, part in observations.items() if name + NUMBERS_SUFFIX not in numbers}
+        condensed = {name: self.take(part, rows) for name, part in self._condensed.rows.items()}
+        as_they_are = {name: part for name, part in observations.items() if name not in self._condensed.replaced}
         return Samples(
             observations,
-            as_they_are | numbers | self._shared,
+            as_they_are | condensed | self._condensed.shared,
             self.take(rollout.actions, rows),
             self.take(rollout.log_probs, rows),
             self.take(rollout.values, rows),

@@ -7,18 +7,33 @@ t steps, b environments, s width of the memory's state, n rows, k tokens
 """
 
 from collections.abc import Callable, Collection
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
 from ...perception.perception import Perception
-from ...perception.spec import NUMBERS_SUFFIX, Instruction, Microphone
 from ..policy import Observation
 from .workers import Workers
 
 MIN_SOUNDS = 16
 """A thread that gets fewer recordings than this costs more than it helps."""
+
+
+LARGEST_SHORT = 2**15 - 1
+"""Of the whole numbers that 16 bits hold."""
+
+
+class Condensed(NamedTuple):
+    """What `Perception.condense` made of a whole rollout."""
+
+    rows: Observation
+    """What is new, t b ..."""
+    shared: Observation
+    """What all rows share: distinct cells, without axes for steps and environments."""
+    replaced: frozenset[str]
+    """The readings in whose place that stands."""
 
 
 class Rollout:
@@ -55,13 +70,13 @@ class Rollout:
     ) -> None:
         self.steps, self.num_envs, self.device = steps, num_envs, device
         self._perception, self._moved, self._workers = perception, moved, workers or Workers(1)
-        kinds = {} if perception is None else dict(perception.spec.items())
         self._digest: Callable[[Observation], Observation] = dict
-        if perception is not None and any(isinstance(kind, Microphone) for kind in kinds.values()):
+        if perception is not None and perception.can_digest:
             shared, digest = self._workers, perception.digest
             self._digest = lambda observation: shared.over_rows(digest, observation, MIN_SOUNDS)
+        spec = {} if perception is None else perception.spec
         self._texts = tuple(
-            name for name, kind in kinds.items() if isinstance(kind, Instruction) and kind.vocab_size <= 32767
+            name for name, kind in spec.items() if kind.is_text and kind.space().high.max() < LARGEST_SHORT
         )
         self._observations: dict[str, Tensor] = {}
         self.log_probs, self.values, self.rewards = (torch.zeros(steps, num_envs, device=device) for _ in range(3))
@@ -152,27 +167,23 @@ class Rollout:
                 whole[name] = whole[name][..., :longest]
         return whole
 
-    def condensed(self, whole: Observation, samples: int) -> Observation:
-        """What `observations` gave, with every grid condensed; only on a CPU, where that was measured.
+    def condensed(self, whole: Observation, samples: int) -> Condensed:
+        """What `observations` gave, condensed; only on a CPU, where that was measured.
 
         Args:
             whole: t b ...
             samples: of a minibatch, which the workers share.
-
-        Returns:
-            What is new: "..._numbers", t b ..., and "..._distinct", which all rows share.
         """
         if self._perception is None or self.device.type != "cpu":
-            return {}
+            return Condensed({}, {}, frozenset())
         flat = {name: part.flatten(0, 1) for name, part in whole.items() if name not in self._moved}
         at_a_time = min(samples, self.length * self.num_envs) // self._workers.count
-        found = self._perception.condense(flat, at_a_time)
+        condensed = self._perception.condense(flat, at_a_time)
+        new = {key: part for key, part in condensed.items() if key not in whole}
+        shared = {key: part for key, part in new.items() if key in self._perception.layout.shared}
         shape = (self.length, self.num_envs)
-        return {
-            name: part.unflatten(0, shape) if name.endswith(NUMBERS_SUFFIX) else part
-            for name, part in found.items()
-            if name not in whole
-        }
+        rows = {key: part.unflatten(0, shape) for key, part in new.items() if key not in shared}
+        return Condensed(rows, shared, frozenset(flat) - frozenset(condensed))
 
     def cut(self, packed: Observation) -> Observation:
         """Leaves the padding of instructions out where looking how long they are costs nothing."""

@@ -12,7 +12,7 @@ from typing import Any, Self
 from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ...perception.files import read_json
-from ...perception.spec import Instruction, Spec
+from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer
 from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
@@ -170,8 +170,7 @@ class SavedModel:
 
 def tokenizer_of(spec: Spec | None) -> str | None:
     """The identity of the tokenizer, where a sense is an instruction."""
-    reads = any(isinstance(kind, Instruction) for kind in (spec or {}).values())
-    return default_tokenizer().identity if reads else None
+    return default_tokenizer().identity if spec is not None and spec.texts() else None
 
 
 def policy_of(aliases: Mapping[str, Any], saved: SavedModel, given: Any) -> Any:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kit import absence_cases
 from kit.absence_cases import KINDS, PLACEHOLDERS, ROWS, SENSES, Case, perception_of, readings, violations
 from senseweave.perception import FUSIONS, PerceptionConfig
-from senseweave.perception.spec import LENGTH_SUFFIX, PRESENT
+from senseweave.perception.spec import PRESENT
 
 ALL = tuple(KINDS)
 
@@ -200,7 +200,7 @@ def test_the_length_of_absent_sound_does_not_matter(fusion):
     expected = perception(obs).embedding
     for length in (0, 200, 10**6, -7):
         lengths = torch.full((ROWS,), length)
-        assert torch.equal(perception(obs | {"audio" + LENGTH_SUFFIX: lengths}).embedding, expected)
+        assert torch.equal(perception(obs | {"audio_length": lengths}).embedding, expected)
 
 
 @every_type

@@ -134,7 +134,7 @@ def test_an_imputing_perception_is_saved_and_loaded(imputation, tmp_path):
 
 
 def test_what_cannot_be_imputed_is_refused_in_a_sentence():
-    with pytest.raises(UnknownNameError, match='Imputation "autoencodr" is not known; did you mean "autoencoder"'):
+    with pytest.raises(UnknownNameError, match='The imputation "autoencodr" is not known; did you mean "autoencoder"'):
         PerceptionConfig(imputation="autoencodr")
     with pytest.raises(SpecError, match="needs two; got vector alone"):
         Perception(Spec(vector=KINDS["vector"]), PerceptionConfig(imputation="translation"))

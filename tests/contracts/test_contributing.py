@@ -6,13 +6,14 @@ from pathlib import Path
 import gymnasium
 import pytest
 
+from kit.registries import unchanged
 from senseweave.agent.cli import COMMANDS
 from senseweave.agent.cli.main import main
 from senseweave.envs.live import SOURCES
 from senseweave.envs.rooms.levels.registry import LEVELS
-from senseweave.perception import fusion
-from senseweave.perception import spec as spec_module
-from senseweave.perception.encoders import registry as encoders
+from senseweave.perception import FUSIONS
+from senseweave.perception.encoders import ENCODERS
+from senseweave.perception.kinds import KINDS
 from senseweave.policies.trainer import TRAINERS
 
 ROOT = Path(__file__).parents[2]
@@ -24,14 +25,8 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    registered = (spec_module.KINDS, encoders.ENCODERS, fusion.FUSIONS, COMMANDS, TRAINERS)
-    before = [dict(names) for names in registered]
-    yield
-    for names, kept in zip(registered, before, strict=True):
-        names.clear()
-        names.update(kept)
-    LEVELS.pop("GoToKey", None)
-    SOURCES.pop("numbers", None)
+    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES, TRAINERS, COMMANDS):
+        yield
     gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 

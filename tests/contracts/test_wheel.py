@@ -85,6 +85,11 @@ def test_the_wheel_holds_what_is_not_code(wheel, name):
     assert f"senseweave/{name}" in zipfile.ZipFile(wheel).namelist()
 
 
+def test_the_wheel_holds_every_template_of_the_pages(source, wheel):
+    templates = {str(path.relative_to(source)) for path in (source / "agent/show/templates").iterdir()}
+    assert {f"senseweave/{name}" for name in templates} <= set(zipfile.ZipFile(wheel).namelist()) and len(templates) > 3
+
+
 def test_the_wheel_holds_the_licence_and_the_command(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert any(name.endswith("/licenses/LICENSE") for name in names)
@@ -104,6 +109,16 @@ def test_the_installed_wheel_tokenizes_with_the_file_that_it_brings(clean_enviro
     code = "from senseweave.perception.tokenizer import default_tokenizer as t; print(t().identity)"
     identity = _run(clean_environment / "venv" / "bin" / "python", "-c", code, cwd=clean_environment)
     assert identity.startswith("senseweave-1:")
+
+
+def test_the_installed_wheel_writes_pages_from_the_templates_that_it_brings(clean_environment):
+    code = (
+        "from senseweave.agent.live.digest import Digest; from senseweave.agent.live.page import page\n"
+        "from senseweave.perception.spec import Spec, Vector\n"
+        "print(page(Digest(Spec(touch=Vector(2)), (), 0.1, {}), {'<b>': ''}, {}))"
+    )
+    text = _run(clean_environment / "venv" / "bin" / "python", "-c", code, cwd=clean_environment)
+    assert "<h1>A live session</h1>" in text and "&lt;b&gt;" in text and "prefers-color-scheme: dark" in text
 
 
 def test_the_installed_command_answers_help(clean_environment):

@@ -29,7 +29,7 @@ from senseweave.perception import (
     TokenGroup,
     Vector,
 )
-from senseweave.perception.spec import LENGTH_SUFFIX, PRESENT
+from senseweave.perception.spec import PRESENT
 
 KINDS: dict[str, Kind] = {
     "audio": Microphone(2, 400, 8000),
@@ -302,7 +302,7 @@ def _leaves(obs: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {
         key: value.clone().requires_grad_()
         for key, value in obs.items()
-        if value.is_floating_point() and key != PRESENT and not key.endswith(LENGTH_SUFFIX)
+        if value.is_floating_point() and key != PRESENT and not key.endswith("_length")
     }
 
 

@@ -8,6 +8,7 @@ import torch
 from gymnasium import spaces
 
 from kit.absence_cases import KINDS, SMALL, perception_of, readings
+from kit.registries import unchanged
 from senseweave.perception import (
     FUSIONS,
     Camera,
@@ -22,9 +23,9 @@ from senseweave.perception import (
     register_encoder,
     register_kind,
 )
-from senseweave.perception import spec as spec_module
-from senseweave.perception.encoders import registry as encoders_module
+from senseweave.perception.encoders import ENCODERS
 from senseweave.perception.errors import ObservationError, SpecError
+from senseweave.perception.kinds import KINDS as KINDS_BY_NAME
 from senseweave.perception.spec import PRESENT
 
 ALL = tuple(KINDS)
@@ -143,10 +144,13 @@ def test_weights_are_the_same_for_the_same_seed(fusion):
     assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
 
 
-def test_a_kind_from_outside_needs_an_encoder_and_then_works(monkeypatch):
-    monkeypatch.setattr(spec_module, "KINDS", dict(spec_module.KINDS))
-    monkeypatch.setattr(encoders_module, "ENCODERS", dict(encoders_module.ENCODERS))
+@pytest.fixture
+def registries():
+    with unchanged(KINDS_BY_NAME, ENCODERS):
+        yield
 
+
+def test_a_kind_from_outside_needs_an_encoder_and_then_works(registries):
     @register_kind
     @dataclasses.dataclass(frozen=True)
     class Odour(Kind):

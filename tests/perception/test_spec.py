@@ -11,8 +11,9 @@ from gymnasium import spaces
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senseweave.perception import spec as spec_module
+from kit.registries import unchanged
 from senseweave.perception.errors import ObservationError, SpecError
+from senseweave.perception.kinds import KINDS
 from senseweave.perception.spec import Camera, Grid, Instruction, Kind, Microphone, Spec, Vector, register_kind
 
 THREE_SENSES = Spec(instruction=Instruction(48, 1024), camera=Camera(64, 48), audio=Microphone(2, 1600, 16000))
@@ -313,19 +314,19 @@ def test_a_space_with_nothing_but_a_mask_is_refused():
 
 
 @pytest.fixture
-def own_kind(monkeypatch):
-    monkeypatch.setattr(spec_module, "KINDS", dict(spec_module.KINDS))
+def own_kind():
+    with unchanged(KINDS):
 
-    @register_kind
-    @dataclasses.dataclass(frozen=True)
-    class Touch(Kind):
-        pads: int
-        dtype: ClassVar[type[np.generic]] = np.float32
+        @register_kind
+        @dataclasses.dataclass(frozen=True)
+        class Touch(Kind):
+            pads: int
+            dtype: ClassVar[type[np.generic]] = np.float32
 
-        def space(self) -> spaces.Box:
-            return spaces.Box(0.0, 1.0, (self.pads,), np.float32)
+            def space(self) -> spaces.Box:
+                return spaces.Box(0.0, 1.0, (self.pads,), np.float32)
 
-    return Touch
+        yield Touch
 
 
 def test_a_kind_of_ones_own_works_like_any_other(own_kind):
@@ -345,7 +346,7 @@ def test_a_second_kind_of_the_same_name_is_refused(own_kind):
     class Camera(Kind):
         pass
 
-    with pytest.raises(SpecError, match=r'"Camera" exists already \(senseweave.perception.spec\); choose another name'):
+    with pytest.raises(SpecError, match=r'"Camera" exists already \(senseweave.perception.kinds.camera\); choose'):
         register_kind(Camera)
 
 
@@ -357,6 +358,6 @@ def test_what_is_no_kind_cannot_be_registered(thing):
 
 def test_a_kind_that_is_not_registered_cannot_be_read_back(own_kind):
     written = Spec(skin=own_kind(12)).to_json()
-    del spec_module.KINDS["Touch"]
+    del KINDS["Touch"]
     with pytest.raises(SpecError, match=r"\"skin\" is of an unknown kind 'Touch'.*must be imported before"):
         Spec.from_json(written)

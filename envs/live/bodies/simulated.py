@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 
 from ....perception.errors import ConfigError, SpecError, did_you_mean
-from ....perception.spec import PRESENT, Instruction, Kind, Spec
+from ....perception.spec import PRESENT, Kind, Spec
 from ...registry import make
 from ..clock import Clock
 from ..reading import Reading
@@ -40,7 +40,7 @@ class BodySensor(Sensor):
     def sense(self, content: Any, now_ns: int, number: int, text: str) -> None:
         """Takes the body's newest content."""
         newest = self._newest
-        if not isinstance(self.kind, Instruction):
+        if not self.kind.is_text:
             text = ""
         elif newest is not None and text == newest.text and np.array_equal(newest.content, content):
             return
@@ -48,7 +48,7 @@ class BodySensor(Sensor):
 
     def lose(self) -> None:
         """Notes that the body does not sense it now."""
-        if isinstance(self.kind, Instruction):
+        if self.kind.is_text:
             self._newest = None
 
 

@@ -11,8 +11,9 @@ import re
 from pathlib import Path
 from typing import Any, Self
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError
 from ....perception.spec import Camera
+from ...opencv import import_cv2
 from ..clock import NS_PER_S, to_ns
 from ..reading import Reading
 from ..sensor import ThreadedSensor
@@ -236,12 +237,7 @@ def load_opencv() -> Any:
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # "quiet"; read once, when the first capture is made
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")  # seconds; 10 by default
-    try:
-        import cv2
-    except ImportError as error:
-        is_library = ".so" in str(error)
-        mend = "apt-get install -y libgl1 libglib2.0-0" if is_library else "pip install opencv-python"
-        raise MissingExtraError(f"A camera needs OpenCV, which cannot be imported ({error}); run: {mend}") from error
+    cv2 = import_cv2("A camera")
     cv2.setNumThreads(1)
     with contextlib.suppress(AttributeError):
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

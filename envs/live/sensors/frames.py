@@ -13,6 +13,7 @@ from jaxtyping import UInt8
 from numpy.typing import NDArray
 
 from ....perception.errors import ObservationError
+from ...opencv import import_cv2
 
 
 def fit_frame(frame: NDArray[Any], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
@@ -29,8 +30,7 @@ def fit_frame(frame: NDArray[Any], height: int, width: int) -> UInt8[np.ndarray,
     Raises:
         ObservationError: `frame` is no picture.
     """
-    import cv2
-
+    cv2 = import_cv2("A camera")
     if frame.ndim not in (2, 3) or frame.size == 0 or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
         raise ObservationError(f"A frame must be (h, w), or (h, w, c) with 1, 3 or 4 channels; got {frame.shape}.")
     if frame.dtype == np.uint16:

@@ -98,7 +98,7 @@ class Recorder:
         self._reported: dict[str, int] = {}
         self._reported_s = -math.inf
         self._encoders = {SENSES + name: Encoder(name, kind) for name, kind in senses.items()}
-        self._frames = frozenset(name for name, kind in senses.items() if isinstance(kind, Camera))
+        self._frames = frozenset(senses.of_kind(Camera))
         self._newest_ns: dict[str, int] = {}
         self._lock = threading.Lock()
         self._written = 0

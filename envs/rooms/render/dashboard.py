@@ -4,23 +4,19 @@ For `render`; the parts are drawn by top_view.py and spectrogram.py. Pictures ar
 size for all rooms. cv2 writes the texts and is imported when the first one is drawn.
 """
 
-import functools
-from typing import Any
-
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from ....perception.errors import MissingExtraError
 from ..codes import COLOURS, KINDS
 from ..state import RoomsState
+from .canvas import FAINT, INK, PAPER, Picture, fit, measure, printable, write
 from .spectrogram import spectrogram
-from .top_view import Picture, TopView
+from .top_view import TopView
 
 PANEL_PX = 320
 HEIGHT_PX, WIDTH_PX = 440, 1040
 _MARGIN_PX = 20
 _TOP_PX = 88
-_PAPER, _INK, _FAINT, _TRACK = (248, 248, 246), (32, 33, 36), (120, 124, 130), (222, 224, 226)
 _LEFT = tuple(_MARGIN_PX + number * (PANEL_PX + _MARGIN_PX) for number in range(3))
 
 
@@ -60,16 +56,16 @@ class Dashboard:
         Raises:
             MissingExtraError: cv2 cannot be imported.
         """
-        canvas = np.full((HEIGHT_PX, WIDTH_PX, 3), _PAPER, np.uint8)
+        canvas = np.full((HEIGHT_PX, WIDTH_PX, 3), PAPER, np.uint8)
         _write_widely(canvas, instruction, _MARGIN_PX, 42)
         heard = None if sound is None else spectrogram(sound, PANEL_PX, PANEL_PX)
         panels = (("the room, which it does not see", self.top_view.draw(state, row)), ("it sees", frame))
         for left, (title, picture) in zip(
             _LEFT, (*panels, ("it hears, for 2 s: left ear, right ear", heard)), strict=True
         ):
-            _write(canvas, title if picture is not None else f"{title.split(',')[0]} nothing", left, 78, _FAINT, 14)
-            canvas[_TOP_PX : _TOP_PX + PANEL_PX, left : left + PANEL_PX] = _fit(picture)
-        _write(canvas, _status(state, row), _MARGIN_PX, HEIGHT_PX - 12, _INK, 15)
+            write(canvas, title if picture is not None else f"{title.split(',')[0]} nothing", left, 78, FAINT, 14)
+            canvas[_TOP_PX : _TOP_PX + PANEL_PX, left : left + PANEL_PX] = fit(picture, PANEL_PX)
+        write(canvas, _status(state, row), _MARGIN_PX, HEIGHT_PX - 12, INK, 15)
         return canvas
 
 
@@ -81,55 +77,9 @@ def _status(state: RoomsState, row: int) -> str:
     return f"step {int(state.step_count[row])} of {int(state.max_steps[row])}    it holds {thing}"
 
 
-def _fit(picture: Picture | None) -> UInt8[np.ndarray, "320 320 3"]:
-    """The picture in the middle of a square panel, every pixel enlarged alike, or some left out."""
-    panel = np.full((PANEL_PX, PANEL_PX, 3), _TRACK, np.uint8)
-    if picture is None:
-        return panel
-    scale = PANEL_PX / max(picture.shape[:2])
-    scale = int(scale) if scale >= 1 else scale
-    height, width = (max(1, int(size * scale)) for size in picture.shape[:2])
-    rows, columns = (np.arange(size) / scale for size in (height, width))
-    top, left = (PANEL_PX - height) // 2, (PANEL_PX - width) // 2
-    panel[top : top + height, left : left + width] = picture[rows.astype(int)[:, None], columns.astype(int)]
-    return panel
-
-
-@functools.cache
-def _import_cv2() -> Any:
-    """cv2, imported late because slim systems lack a library that it needs."""
-    try:
-        import cv2
-    except ImportError as error:
-        raise MissingExtraError(
-            f"Drawing needs OpenCV, which could not be imported ({error}); run `senseweave doctor` to fix that."
-        ) from error
-    return cv2
-
-
-@functools.cache
-def _font() -> Any:
-    return _import_cv2().FontFace("sans")
-
-
-def _write(canvas: Picture, text: str, x: int, baseline: int, colour: tuple[int, int, int], size: int) -> None:
-    cv2 = _import_cv2()
-    if hasattr(cv2, "FontFace"):  # OpenCV 5
-        cv2.putText(canvas, text, (x, baseline), colour, _font(), size, 400)
-    else:
-        cv2.putText(canvas, text, (x, baseline), cv2.FONT_HERSHEY_SIMPLEX, size / 32, colour, 1, cv2.LINE_AA)
-
-
 def _write_widely(canvas: Picture, text: str, x: int, baseline: int) -> None:
     """Writes a line as large as the picture's width allows."""
-    text = "".join(character if character.isprintable() else " " for character in text)[:200]
+    text = printable(text)[:200]
     room = canvas.shape[1] - 2 * x
-    size = next((size for size in (26, 22, 18, 15) if _width(text, size) <= room), 12)
-    _write(canvas, text, x, baseline, _INK, size)
-
-
-def _width(text: str, size: int) -> int:
-    cv2 = _import_cv2()
-    if hasattr(cv2, "FontFace"):
-        return int(cv2.getTextSize((8192, 8192), text, (0, 0), _font(), size, 400)[2])
-    return int(cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 32, 1)[0][0])
+    size = next((size for size in (26, 22, 18, 15) if measure(text, size) <= room), 12)
+    write(canvas, text, x, baseline, INK, size)

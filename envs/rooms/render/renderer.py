@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ..codes import COLOURS, DOOR, EMPTY, FLOOR, ORDINARY, SHORT, TALL, UNSEEN, WALL
 from ..levels.level import Level
 from ..state import RoomsState
+from .canvas import Picture
 from .dashboard import Dashboard
-from .top_view import Picture
 
 REMEMBERED_STEPS = 20
 """As many blocks of 0.1 s as a picture shows."""

@@ -3,6 +3,8 @@
 No agent is shown this. Plain numpy; pictures are uint8 (height, width, 3), RGB.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
@@ -10,11 +12,11 @@ from ..camera.geometry import EYE_BACK, HALF_VIEW, RANGE
 from ..camera.looks import PAINT
 from ..codes import BALL, BOX, CLOSED, DOOR, EMPTY, FLOOR, KEY, LOCKED, OPEN, ORDINARY, SHORT, TALL, WALL, unpacked
 from ..state import RoomsState
-
-Picture = UInt8[np.ndarray, "_ _ 3"]
+from .canvas import Picture
 
 FLOOR_COLOUR, SEEN_COLOUR, WALL_COLOUR = (233, 230, 224), (243, 229, 190), (92, 95, 102)
 INK, TARGET_COLOUR, AGENT_COLOUR = (32, 33, 36), (20, 150, 70), (214, 56, 92)
+TRAIL_COLOUR = (232, 150, 168)
 _PARTS = unpacked().numpy()
 _SIZES = {ORDINARY: 1.0, SHORT: 0.65, TALL: 1.35}
 """How large things are drawn: from above nobody sees how high they are."""
@@ -37,13 +39,23 @@ class TopView:
         self._tiles = np.stack([_tile(code, tile, FLOOR_COLOUR) for code in range(256)])
         self._seen_tiles = np.stack([_tile(code, tile, SEEN_COLOUR) for code in range(256)])
 
-    def draw(self, state: RoomsState, row: int = 0, *, shows_target: bool = True) -> Picture:
+    def draw(
+        self,
+        state: RoomsState,
+        row: int = 0,
+        *,
+        shows_target: bool = True,
+        shows_view: bool = True,
+        trail: Sequence[int] = (),
+    ) -> Picture:
         """One environment of a batch.
 
         Args:
             state: the batch, on any device.
             row: which of its rooms.
             shows_target: whether corners mark what the instruction means.
+            shows_view: whether what the agent can see is lit.
+            trail: cells where the agent was, the first one first; a line joins them.
 
         Returns:
             (height * tile, width * tile, 3).
@@ -51,22 +63,36 @@ class TopView:
         codes = state.cells[row].cpu().numpy().reshape(self.height, self.width)
         agent, heading = int(state.agent_cell[row]), int(state.heading[row])
         y, x = divmod(agent, self.width)
-        dark, lit = (
-            tiles[codes].swapaxes(1, 2).reshape(self.height * self.tile, self.width * self.tile, 3)
-            for tiles in (self._tiles, self._seen_tiles)
-        )
-        picture = np.where(self._seen(codes, x, y, heading)[..., None], lit, dark)
+        picture = self._laid(self._tiles, codes)
+        if shows_view:
+            is_seen = self._seen(codes, x, y, heading)[..., None]
+            picture = np.where(is_seen, self._laid(self._seen_tiles, codes), picture)
         if shows_target:
             is_target = state.is_target[row].cpu().numpy()
             for cell in state.object_cell[row].cpu().numpy()[is_target]:
                 if cell >= 0:
                     _paint(self._at(picture, int(cell)), _corners(self.tile), TARGET_COLOUR)
+        self._draw_trail(picture, trail)
         place = self._at(picture, agent)
         _paint(place, _arrow(self.tile, heading), AGENT_COLOUR)
         if state.carried[row] >= 0:  # in miniature, in a corner of the agent's cell
             small = max(6, self.tile * 2 // 5)
             place[-small - 1 : -1, -small - 1 : -1] = _tile(int(state.carried_code[row]), small, SEEN_COLOUR)
         return np.rint(picture).astype(np.uint8)
+
+    def _laid(self, tiles: Float[np.ndarray, "_ _ _ 3"], codes: UInt8[np.ndarray, "h w"]) -> Float[np.ndarray, "_ _ 3"]:
+        return tiles[codes].swapaxes(1, 2).reshape(self.height * self.tile, self.width * self.tile, 3)
+
+    def _draw_trail(self, picture: Float[np.ndarray, "_ _ 3"], trail: Sequence[int]) -> None:
+        """A pale line from the middle of each cell to that of the next, which is the same or a neighbour."""
+        half = max(1, self.tile // 12)
+        for here, there in zip(trail, trail[1:], strict=False):
+            (top, left), (bottom, right) = sorted(divmod(cell, self.width) for cell in (here, there))
+            rows, columns = (
+                slice(first * self.tile + self.tile // 2 - half, last * self.tile + self.tile // 2 + half)
+                for first, last in ((top, bottom), (min(left, right), max(left, right)))
+            )
+            picture[rows, columns] = TRAIL_COLOUR
 
     def _at(self, picture: Float[np.ndarray, "_ _ 3"], cell: int) -> Float[np.ndarray, "_ _ 3"]:
         y, x = (part * self.tile for part in divmod(cell, self.width))

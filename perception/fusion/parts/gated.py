@@ -50,10 +50,19 @@ def masked_mean(group: TokenGroup) -> Float[Tensor, "b d"]:
 class CrossAttentionHeads(nn.Module):
     """Keys and values of one modality, and its gate.
 
-    Latents are few and tokens many, so the key matrix is applied to the queries and the value matrix to the pooled
-    tokens: the same attention as with projected keys and values, at a fraction of the multiplications. What is taken
-    in is how the attended tokens differ from the mean token: most of a view is the same from step to step, and a
-    policy would first learn from that sameness, which tells it nothing.
+    What is taken in is how the attended tokens differ from the mean token: most of a view is the same from step to
+    step, and a policy would first learn from that sameness, which tells it nothing. Written plainly, with the key
+    matrices K (h e d), the value matrices V (h d e) and the gates' v (h e):
+
+        weights  b h l n   softmax over n of  einsum("blhe,hed,bnd->bhln", query, K, tokens) / sqrt(e)
+        pooled   b h l d   einsum("bhln,bnd->bhld", weights, tokens) - mean
+        value    b l h e   einsum("bhld,hde->blhe", pooled, V)
+        gates    b l h     sigmoid(gate_query(latents) + einsum("blhe,he->blh", value, v)), 0 where absent
+        result   b l h e   gates * value
+
+    Latents are few and tokens many. So `forward` applies K to the queries and V to the pooled tokens, not to every
+    token: the same attention at a fraction of the multiplications. It folds heads and latents into one axis, so that
+    each product is one batched matrix product (`bmm`), to which the mask or the mean is added at once (`baddbmm`).
     """
 
     def __init__(self, width: int, heads: int) -> None:
@@ -86,14 +95,14 @@ class CrossAttentionHeads(nn.Module):
         b, l, h, e = query.shape
         tokens, available = group.tokens, group.available
         by_head = query.permute(2, 0, 1, 3).reshape(h, b * l, e)
-        folded = torch.bmm(by_head, self.key / math.sqrt(e)).view(h, b, l, -1)
-        folded = folded.transpose(0, 1).reshape(b, h * l, -1)
+        folded = torch.bmm(by_head, self.key / math.sqrt(e)).view(h, b, l, -1)  # K applied to the queries
+        folded = folded.transpose(0, 1).reshape(b, h * l, -1)  # b (h l) d
         scores = torch.baddbmm(mask_bias(group.mask, folded.dtype), folded, tokens.transpose(1, 2))
         weights = scores.softmax(dim=-1)  # b (h l) n
-        pooled = torch.baddbmm(mean[:, None], weights.to(tokens.dtype), tokens, beta=-1.0)
+        pooled = torch.baddbmm(mean[:, None], weights.to(tokens.dtype), tokens, beta=-1.0)  # b (h l) d
         pooled = pooled.view(b, h, l, -1).transpose(0, 1).reshape(h, b * l, -1)
         value = torch.bmm(pooled, self.value)  # h (b l) e
-        felt = torch.bmm(value, self.gate_value[..., None]).view(h, b * l).t()
+        felt = torch.bmm(value, self.gate_value[..., None]).view(h, b * l).t()  # (b l) h
         gates = torch.sigmoid(self.gate_query(latents) + felt.view(b, l, h))
         gates = torch.where(available[:, None, None], gates, 0.0)
         contribution = (gates.view(b * l, h).t()[..., None] * value).view(h, b, l, e)  # exactly 0 where the gate is

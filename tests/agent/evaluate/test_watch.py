@@ -62,9 +62,9 @@ def test_an_environment_without_an_expert_is_played_by_chance_or_says_so(tmp_pat
 
 def test_a_long_episode_is_cut_and_that_is_told(tmp_path, capsys, monkeypatch):
     env = make(LEVEL)
-    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", largest_frames=3)
+    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", max_frames=3)
     assert [(episode.is_whole, episode.steps) for episode in filmed] == [(False, 3)]
-    monkeypatch.setattr("senseweave.agent.evaluate.watch.LARGEST_FRAMES", 3)
+    monkeypatch.setattr("senseweave.agent.evaluate.watch.MAX_FRAMES", 3)
     result = watch(WatchConfig(LEVEL, player="random", episodes=2, out=str(tmp_path / "film.mp4")))
     assert "The video ends after 6 pictures" in capsys.readouterr().err
     assert "cut short" in as_text(result)
@@ -73,7 +73,9 @@ def test_a_long_episode_is_cut_and_that_is_told(tmp_path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"out": "film.gif"}, "`out` must end in .mp4, .mkv or .mov; got 'film.gif'."),
+        ({"out": "film.gif"}, "`out` must end in .mp4, .mkv, .mov or .webp; got 'film.gif'."),
+        ({"unplug": ("camera",)}, "`unplug` must be SENSE@STEP, a step from 1 up, as in \"camera@3\"; got 'camera'."),
+        ({"unplug": ("camera@0",)}, "got 'camera@0'."),
         ({"episodes": 0}, "`episodes` must be a whole number in 1..1000; got 0."),
         ({"player": "exprt"}, 'The player "exprt" is not known; did you mean "expert"?'),
         ({"player": "expert", "policy": "x"}, "`policy` plays itself"),
@@ -106,5 +108,5 @@ def test_the_command_prints_one_json_object_or_a_few_lines(tmp_path, capsys):
     assert cli.main([*words, "--expert", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["video"] == str(tmp_path / "film.mp4") and result["player"] == "expert"
-    assert cli.main([*words, "--random", "--without", "instruction"]) == 0
+    assert cli.main([*words, "--random", "--without", "instruction", "--unplug", "grid@2"]) == 0
     assert "played by: random" in capsys.readouterr().out

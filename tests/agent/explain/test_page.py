@@ -2,13 +2,14 @@
 
 import dataclasses
 import html.parser
+import math
 
 import numpy as np
 import pytest
 import torch
 
 from senseweave.agent.explain.page import page
-from senseweave.agent.explain.pictures import _patch_px, draw_tokens, relative, weighed_words
+from senseweave.agent.explain.pictures import draw_tokens, relative, weighed_words
 from senseweave.agent.explain.scenes import Scene, SenseView, ShownEpisode
 from senseweave.agent.explain.shapley import Estimate
 from senseweave.agent.explain.verdict import headline, judge_senses
@@ -143,7 +144,7 @@ def test_the_page_does_without_pictures_and_without_success():
 
 
 def test_small_and_wide_charts_have_names_for_who_cannot_see_them():
-    assert written().count('role="img" aria-label=') == 3
+    assert written().count('role="img" aria-label=') == 4
 
 
 def test_weights_glow_where_their_patch_is(perception):
@@ -171,11 +172,11 @@ def test_a_frame_that_patches_do_not_divide_evenly_is_covered_from_its_corner():
     assert abs(found.min() - 16 * 1.6) < 2 and abs(found.max() - 32 * 1.6) < 2, "a patch is 16 pixels"
 
 
-@pytest.mark.parametrize(("height", "width", "tall", "wide"), [(84, 84, 16, 16), (120, 160, 32, 32), (64, 64, 8, 8)])
-def test_a_patch_is_as_large_as_the_encoder_sees_it(height, width, tall, wide):
-    camera = Camera(height, width)
-    rows, columns = Perception(Spec(camera=camera)).encoders["camera"].grid_shape
-    assert (_patch_px(camera, height, rows), _patch_px(camera, width, columns)) == (tall, wide)
+@pytest.mark.parametrize(("height", "width", "side"), [(84, 84, 16), (120, 160, 32), (64, 64, 8), (36, 36, 8)])
+def test_a_patch_is_as_large_as_the_encoder_sees_it(height, width, side):
+    encoder = Perception(Spec(camera=Camera(height, width))).encoders["camera"]
+    assert encoder.patch_px == side
+    assert encoder.grid_shape == (math.ceil(height / side), math.ceil(width / side))
 
 
 def test_a_grid_a_sound_and_numbers_have_pictures_and_a_text_has_none(perception):
@@ -187,8 +188,11 @@ def test_a_grid_a_sound_and_numbers_have_pictures_and_a_text_has_none(perception
     heard = draw_tokens(perception, "ears", sound, weights)
     assert heard.shape == (160, 160, 3)
     assert heard[-5, 5, 0] > 150 and heard[-5, -5].max() == 0, "the first token lies at the left"
-    assert draw_tokens(perception, "touch", np.zeros(3, np.float32)) is None
-    assert draw_tokens(perception, "touch", np.zeros(3, np.float32), np.ones(1)).shape == (14, 160, 3)
+    numbers = np.array([0.5, -1.0, 2.0], np.float32)
+    plain = draw_tokens(perception, "touch", numbers)
+    weighed = draw_tokens(perception, "touch", numbers, np.ones(1))
+    assert plain.shape == (160, 160, 3) and weighed.shape == (174, 160, 3)
+    assert np.array_equal(weighed[:160], plain) and (weighed[160:, :, 0] > 150).all()
     assert draw_tokens(perception, "instruction", np.zeros(48, np.int32), np.ones(48)) is None
 
 

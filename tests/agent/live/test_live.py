@@ -11,7 +11,7 @@ from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live
-from senseweave.agent.live.page import Reporter
+from senseweave.agent.live.report import Reporter
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.live import LiveConfig
 from senseweave.agent.settings.train import TrainConfig

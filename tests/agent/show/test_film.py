@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from senseweave.agent.play.players import RandomPlayer
-from senseweave.agent.show.film import Shot, write_video
-from senseweave.agent.show.video import END_HOLD_S, record
+from senseweave.agent.show.film import Shot, write_film
+from senseweave.agent.show.video import record
 from senseweave.perception import Microphone, Spec
 
 
@@ -50,7 +50,7 @@ def test_sound_stays_in_step_with_the_picture_and_is_what_was_fed(tmp_path, rate
         sound = np.stack([tone(hz, step, rate_hz, number * step) for hz in (400, 1000)])
         is_silent = count // 3 <= number < 2 * count // 3
         shots.append(Shot(np.full((64, 64, 3), number % 250, np.uint8), None if is_silent else sound))
-    write_video(tmp_path / "film.mp4", iter(shots), fps, Microphone(2, step, rate_hz))
+    write_film(tmp_path / "film.mp4", iter(shots), fps, Microphone(2, step, rate_hz))
     picture_s, sound_s, sound, rate = read_back(tmp_path / "film.mp4")
     assert rate == track_hz and len(sound) == 2
     assert picture_s == pytest.approx(count / fps, abs=1e-3)
@@ -67,7 +67,7 @@ def test_what_is_heard_correlates_with_what_was_fed(tmp_path):
     generator = np.random.default_rng(0)
     smooth = np.convolve(generator.normal(size=16_000), np.ones(16) / 16, "same").astype(np.float32)
     shots = [Shot(np.zeros((32, 32, 3), np.uint8), smooth[None, i : i + 1600]) for i in range(0, 16_000, 1600)]
-    write_video(tmp_path / "film.mp4", iter(shots), Fraction(10), Microphone(1, 1600, 16_000))
+    write_film(tmp_path / "film.mp4", iter(shots), Fraction(10), Microphone(1, 1600, 16_000))
     _, _, sound, _ = read_back(tmp_path / "film.mp4")
     heard = sound[0, :16_000]
     assert np.corrcoef(heard, smooth[: len(heard)])[0, 1] > 0.95
@@ -78,7 +78,7 @@ def test_any_number_of_channels_and_samples_can_be_filmed(tmp_path):
         path = tmp_path / f"{number}.mp4"
         sound = np.full((channels, samples), np.nan, np.float32)
         shots = [Shot(np.zeros((32, 32, 3), np.uint8), sound)] * 20
-        write_video(path, iter(shots), Fraction(10), Microphone(channels, samples, 16_000))
+        write_film(path, iter(shots), Fraction(10), Microphone(channels, samples, 16_000))
         picture_s, sound_s, heard, _ = read_back(path)
         assert abs(picture_s - sound_s) <= 0.1 and np.isfinite(heard).all()
 
@@ -109,7 +109,7 @@ def test_an_absent_ear_hears_silence_and_so_does_a_picture_that_is_held(tmp_path
     filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", episodes=1)
     assert (filmed[0].steps, filmed[0].is_success, filmed[0].instruction) == (19, True, "listen")
     picture_s, sound_s, sound, rate = read_back(tmp_path / "film.mp4")
-    assert picture_s == pytest.approx(2 + END_HOLD_S - 0.1, abs=0.01) and abs(picture_s - sound_s) <= 0.1
+    assert picture_s == pytest.approx(2 + 1.0 - 0.1, abs=0.01) and abs(picture_s - sound_s) <= 0.1
     assert loudness(sound[0, : int(0.9 * rate)], 800, rate) > 0.25
     assert np.abs(sound[:, int(1.1 * rate) :]).max() < 0.01
     silent = record(RandomPlayer(env), env, tmp_path / "silent.mp4", episodes=1, without=["ear"])

@@ -1,20 +1,24 @@
 import dataclasses
 
 import av
+import cv2
 import gymnasium
 import numpy as np
 import pytest
 import torch
 
-from senseweave.agent.play.players import PolicyPlayer
+from senseweave.agent.play.players import PolicyPlayer, RandomPlayer
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.show import moment as picture
 from senseweave.agent.show import video
-from senseweave.agent.show.moment import Moment, draw
+from senseweave.agent.show.moment import Ending, Moment, draw
+from senseweave.agent.show.numbers import draw_numbers
+from senseweave.agent.show.palette import SENSES
 from senseweave.envs import make
+from senseweave.envs.rooms.render import canvas
 from senseweave.perception import Camera, Grid, Instruction, Microphone, Spec, Vector
-from senseweave.perception.errors import MissingExtraError
+from senseweave.perception.errors import MissingExtraError, SenseweaveError
 from senseweave.policies.extractor import watch_states
 
 LEVEL = "BabyAI-GoToRedBallGrey-v0"
@@ -37,6 +41,10 @@ def frames_of(path):
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
+def count(drawn, colour):
+    return int((drawn == np.array(colour)).all(axis=-1).sum())
+
+
 def moment(senses: Spec, **changes) -> Moment:
     gates = dict.fromkeys(senses, 0.5)
     observation = {name: space.sample() for name, space in senses.space().items()}
@@ -55,7 +63,7 @@ def test_a_video_shows_whole_episodes_in_frames_of_one_even_size(policy, tmp_pat
     assert frames[0].shape[0] % 2 == frames[0].shape[1] % 2 == 0
     assert [entry.name for entry in path.parent.iterdir()] == ["film.mp4"]
     assert not np.array_equal(frames[0], frames[-1])
-    held = round(video.END_HOLD_S * 10)
+    held = 10  # a second
     assert [episode.is_whole for episode in filmed] == [True, True]
     assert len(frames) == sum(episode.steps + held for episode in filmed)
 
@@ -66,7 +74,7 @@ def test_the_picture_shows_what_the_policy_saw(policy):
     observation, info = env.reset(seed=1_000_000_000)
     drawn = draw(env.get_wrapper_attr("senses"), Moment(observation, info["instruction"], None, None, []))
     expected = env.unwrapped.get_frame(tile_size=32, agent_pov=True)
-    top = picture.MARGIN_PX + 3 * picture.LINE_PX
+    top = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX
     panel = drawn[top : top + picture.PANEL_PX, picture.MARGIN_PX : picture.MARGIN_PX + picture.PANEL_PX]
     centres = (np.arange(7) * picture.PANEL_PX / 7 + picture.PANEL_PX / 14).astype(int)
     cells = (np.arange(7) * 32 + 16).astype(int)
@@ -82,7 +90,7 @@ def test_any_instruction_can_be_drawn_and_stays_inside_its_two_lines(instruction
     with_text = draw(EVERYTHING, plain := moment(EVERYTHING, instruction=instruction))
     without = draw(EVERYTHING, dataclasses.replace(plain, instruction=None))
     assert with_text.shape == without.shape and with_text.dtype == np.uint8
-    below = picture.MARGIN_PX + 2 * picture.LINE_PX + 2
+    below = picture.MARGIN_PX + picture.CAPTION_PX
     np.testing.assert_array_equal(with_text[below:], without[below:])
     margin = picture.MARGIN_PX - 2
     assert (with_text[:, :margin] == without[:, :margin]).all() and (with_text[:, -4:] == without[:, -4:]).all()
@@ -90,10 +98,11 @@ def test_any_instruction_can_be_drawn_and_stays_inside_its_two_lines(instruction
 
 def test_a_longer_bar_means_a_larger_gate():
     senses = Spec(camera=Camera(32, 32))
+    below = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX + picture.PANEL_PX
     blue = []
     for gate in (0.0, 0.25, 1.0, 7.0):
         drawn = draw(senses, moment(senses, gates={"camera": gate}, room=None))
-        blue.append(int((drawn[-3 * picture.LINE_PX :] == picture.ACCENTS[0]).all(axis=-1).sum()))
+        blue.append(count(drawn[below:], SENSES["camera"]))
     assert blue[0] == 0 and blue[1] == pytest.approx(blue[2] / 4, rel=0.05) and blue[3] == blue[2]
 
 
@@ -102,21 +111,91 @@ def test_without_a_policy_there_are_no_gates_to_draw():
     assert len(draw(EVERYTHING, dataclasses.replace(plain, gates=None))) < len(draw(EVERYTHING, plain))
 
 
-def test_an_absent_sense_is_drawn_pale():
+def test_an_absent_sense_is_an_empty_panel_that_says_why():
     senses = Spec(camera=Camera(32, 32))
     black = {"camera": np.zeros((32, 32, 3), np.uint8)}
-    here = draw(senses, moment(senses, observation=black | {"present": np.array([1])}, room=None))
-    gone = draw(senses, moment(senses, observation=black | {"present": np.array([0])}, room=None))
-    middle = picture.MARGIN_PX + 3 * picture.LINE_PX + picture.PANEL_PX // 2
-    assert (here[middle, middle] == 0).all() and (gone[middle, middle] >= 200).all()
+    top, left = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX, picture.MARGIN_PX
+    drawn = []
+    for present, absence in ((1, {}), (0, {}), (0, {"camera": "unplugged"})):
+        whole = moment(senses, observation=black | {"present": np.array([present])}, room=None, absence=absence)
+        drawn.append(draw(senses, whole)[top : top + picture.PANEL_PX, left : left + picture.PANEL_PX])
+    assert (drawn[0] == 0).all()
+    assert all((panel[:80] > 200).all() and count(panel, SENSES["camera"]) > 100 for panel in drawn[1:])
+    assert not np.array_equal(drawn[1], drawn[2]), "the word is another"
+
+
+@pytest.mark.parametrize(
+    ("is_success", "is_out_of_time", "ending"),
+    [
+        (True, False, Ending.SUCCESS),
+        (True, True, Ending.SUCCESS),
+        (False, False, Ending.WRONG),
+        (False, True, Ending.OUT_OF_TIME),
+        (None, True, Ending.OVER),
+    ],
+)
+def test_the_last_line_has_the_colour_of_the_ending(is_success, is_out_of_time, ending):
+    assert Ending.of(is_success, is_out_of_time=is_out_of_time) is ending and ending.is_success is is_success
+    drawn = draw(EVERYTHING, moment(EVERYTHING, ending=ending))
+    assert (drawn[-1] == ending.value[1]).all()
+    assert count(draw(EVERYTHING, moment(EVERYTHING))[-40:], ending.value[1]) < count(drawn[-40:], ending.value[1])
+
+
+def test_numbers_are_bars_to_the_left_and_to_the_right_with_their_values():
+    drawn = draw_numbers(np.array([1.0, -2.0, 0.0, np.nan, np.inf], np.float32), 320, SENSES["audio"])
+    rows = [(drawn[48 * row : 48 * row + 48] == SENSES["audio"]).all(axis=-1).sum(axis=0) for row in range(5)]
+    columns = [np.nonzero(row)[0] for row in rows]
+    middle = columns[2][0]
+    assert columns[0].min() == middle == columns[1].max()
+    assert np.ptp(columns[1]) == pytest.approx(2 * np.ptp(columns[0]), abs=1)
+    assert all(len(columns[row]) == 1 for row in (2, 3, 4)), "nothing, and what is not finite, has no length"
+
+
+@pytest.mark.parametrize("size", [1, 12, 13, 500])
+def test_any_number_of_numbers_fits_a_panel(size):
+    assert draw_numbers(np.linspace(-1e30, 1e30, size), 320, SENSES["audio"]).shape == (320, 320, 3)
+
+
+def test_what_a_foreign_environment_draws_is_not_called_a_room(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(video, "draw", lambda senses, moment: titles.append(moment.room_title) or draw(senses, moment))
+    for env_id in ("CartPole-v1", "senseweave/GoToRedBallGrey-v0"):
+        env = video.make_with_pictures(env_id, {})
+        video.record(RandomPlayer(env), env, tmp_path / "film.mp4", episodes=1, max_frames=2)
+    assert titles == ["the environment's own picture"] * 2 + ["the room, which it does not see"] * 2
+
+
+def test_a_sense_is_unplugged_in_the_middle_of_every_episode(policy, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(video, "draw", lambda senses, moment: seen.append(moment) or draw(senses, moment))
+    how = {"episodes": 2, "unplug": {"grid": 2}, "without": ["instruction"]}
+    filmed = video.record(PolicyPlayer(policy), make(LEVEL), tmp_path / "film.mp4", **how)
+    first, second = (episode.steps + 1 for episode in filmed)
+    assert len(seen) == first + second
+    for part in (seen[:first], seen[first:]):
+        assert [moment.observation["present"].tolist() for moment in part[:3]] == [[1, 0], [1, 0], [0, 0]]
+        assert all(moment.gates["grid"] == 0.0 for moment in part[2:]) and part[1].gates["grid"] > 0
+        assert part[2].absence == {"grid": "unplugged"}
+    with pytest.raises(SenseweaveError, match='no sense "camera"'):
+        video.record(PolicyPlayer(policy), make(LEVEL), tmp_path / "film.mp4", unplug={"camera": 2})
+
+
+def test_a_loop_is_slow_stands_at_its_ends_and_has_no_end(policy, tmp_path):
+    path = tmp_path / "film.webp"
+    filmed = video.record(PolicyPlayer(policy), make(LEVEL), path, episodes=1, unplug={"grid": 2})
+    done, loop = cv2.imreadanimation(str(path))
+    assert done and loop.loop_count == 0
+    durations = np.array(loop.durations)
+    assert filmed[0].steps > 3 and durations.sum() == pytest.approx(1000 * (filmed[0].steps + 1 - 3) / 3 + 4000, abs=20)
+    assert durations[0] >= 1000 and durations[-1] >= 2000
 
 
 def test_a_video_without_opencv_or_with_a_broken_renderer_is_told_and_not_raised(policy, tmp_path, monkeypatch, capsys):
-    def no_cv2():
+    def no_cv2(purpose):
         raise MissingExtraError("Drawing needs OpenCV, which could not be imported (libGL.so.1).")
 
     with monkeypatch.context() as patch:
-        patch.setattr(picture, "import_cv2", no_cv2)
+        patch.setattr(canvas, "import_cv2", no_cv2)
         assert video.try_to_record(policy, LEVEL, {}, tmp_path / "film.mp4") is None
     assert capsys.readouterr().err == (
         "There is no video: Drawing needs OpenCV, which could not be imported (libGL.so.1).\n"

@@ -13,7 +13,6 @@ import torch
 from senseweave.perception import Microphone, Perception, PerceptionConfig, Spec
 from senseweave.perception.encoders.microphone import MAX_TOKENS, AudioEncoder
 from senseweave.perception.encoders.sound_features import SoundFeatures
-from senseweave.perception.spec import LENGTH_SUFFIX
 
 RATE_HZ, SAMPLES = 16000, 1600
 
@@ -118,7 +117,7 @@ def test_what_lies_beyond_the_length_does_not_matter():
         perception = Perception(Spec(audio=kind), PerceptionConfig(width=16, heads=2))
     wave = torch.rand(3, 2, SAMPLES) - 0.5
     length = torch.tensor([200, 801, 1600])
-    obs = {"audio": wave, "audio" + LENGTH_SUFFIX: length}
+    obs = {"audio": wave, "audio_length": length}
     other = wave.clone()
     other[0, :, 200:] = 0.9
     other[1, :, 801:] = -1.0

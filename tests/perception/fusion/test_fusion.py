@@ -96,5 +96,5 @@ def test_a_concatenation_of_present_flags_tells_absent_from_zero():
 
 
 def test_an_unknown_fusion_says_did_you_mean():
-    with pytest.raises(UnknownNameError, match='Fusion "gated_atention" is not known; did you mean "gated_'):
+    with pytest.raises(UnknownNameError, match='The fusion "gated_atention" is not known; did you mean "gated_'):
         PerceptionConfig(fusion="gated_atention")

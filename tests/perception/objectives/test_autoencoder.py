@@ -13,7 +13,7 @@ from senseweave.perception import Camera, Grid, Instruction, Kind, Microphone, P
 from senseweave.perception.objectives import Seen
 from senseweave.perception.objectives.autoencoder import Autoencoder
 from senseweave.perception.objectives.targets import build_target
-from senseweave.perception.spec import FEATURES_SUFFIX, LENGTH_SUFFIX, PRESENT
+from senseweave.perception.spec import PRESENT
 
 
 def test_a_picture_is_reconstructed_as_16_x_16_mean_colours():
@@ -34,11 +34,11 @@ def test_sound_is_reconstructed_as_features_whether_digested_or_not():
     digested = perception.digest({"ear": wave})
     guess = torch.randn(3, target.size)
     torch.testing.assert_close(target(guess, {"ear": wave}), target(guess, digested))
-    features = digested["ear" + FEATURES_SUFFIX]  # b f k
+    features = digested["ear_features"]  # b f k
     assert target.frames == 8 and target.size == 8 * features.shape[2]
     goal = torch.nn.functional.adaptive_avg_pool1d(features.transpose(1, 2), 8).flatten(1)
     assert target(goal, digested).abs().max() < 1e-10
-    short = target(guess, {"ear": wave, "ear" + LENGTH_SUFFIX: torch.tensor([800, 1600, 1600])})
+    short = target(guess, {"ear": wave, "ear_length": torch.tensor([800, 1600, 1600])})
     assert short[0] != target(guess, {"ear": wave})[0] and short[1] == target(guess, {"ear": wave})[1]
 
 

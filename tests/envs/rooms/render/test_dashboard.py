@@ -12,6 +12,7 @@ from senseweave.envs.rooms.render.top_view import (
     FLOOR_COLOUR,
     SEEN_COLOUR,
     TARGET_COLOUR,
+    TRAIL_COLOUR,
     WALL_COLOUR,
     TopView,
 )
@@ -78,6 +79,19 @@ def test_the_targets_are_marked_if_wanted(state):
     view = TopView(7, 9, TILE)
     assert count(view.draw(state), TARGET_COLOUR) == count(cell_of(view.draw(state), 5, 3), TARGET_COLOUR) > 5
     assert count(view.draw(state, shows_target=False), TARGET_COLOUR) == 0
+
+
+def test_without_eyes_nothing_is_lit(state):
+    view = TopView(7, 9, TILE)
+    assert count(view.draw(state), SEEN_COLOUR) > 100 and count(view.draw(state, shows_view=False), SEEN_COLOUR) == 0
+
+
+def test_the_trail_joins_the_cells_where_the_agent_was(state):
+    view = TopView(7, 9, TILE)
+    picture = view.draw(state, trail=[5 * 9 + 2, 4 * 9 + 2, 4 * 9 + 2, 4 * 9 + 3, 3 * 9 + 3])
+    assert all(middle_of(picture, *cell) == TRAIL_COLOUR for cell in ((2, 5), (2, 4), (3, 4)))
+    assert middle_of(picture, 3, 3) == AGENT_COLOUR and count(picture, TRAIL_COLOUR) < 4 * TILE * TILE
+    assert count(view.draw(state), TRAIL_COLOUR) == 0
 
 
 def test_what_it_holds_is_drawn_beside_it(state):

@@ -86,6 +86,33 @@ def test_heads_equal_a_loop_over_latents_heads_and_tokens():
     assert (got[1][3] == 0).all() and (got[2][3] == 0).all() and (got[0][3] == 0).all()
 
 
+def heads_by_einsum(heads, query, latents, group, mean):
+    """The equations in the class's docstring, as they stand there; only for groups of which some token counts."""
+    scores = torch.einsum("blhe,hed,bnd->bhln", query, heads.key, group.tokens) / math.sqrt(E)
+    weights = scores.masked_fill(~group.mask[:, None, None], -math.inf).softmax(dim=-1)
+    pooled = torch.einsum("bhln,bnd->bhld", weights, group.tokens) - mean[:, None, None]
+    value = torch.einsum("bhld,hde->blhe", pooled, heads.value)
+    gates = torch.sigmoid(heads.gate_query(latents) + torch.einsum("blhe,he->blh", value, heads.gate_value))
+    return gates[..., None] * value, gates, weights
+
+
+def test_heads_equal_the_einsum_form_and_so_do_their_gradients():
+    heads = randomised(CrossAttentionHeads(D, H))
+    inputs = [numbers(B, L, H, E, seed=1), numbers(B, L, D, seed=2), numbers(B, N, D, seed=3)]
+    mask = masks()[masks().any(dim=1)]
+    query, latents, tokens = (part[: len(mask)].requires_grad_() for part in inputs)
+    group = TokenGroup(tokens, mask)
+    goal = numbers(len(mask), L, H, E, seed=4)
+    results = []
+    for function in (heads, lambda *given: heads_by_einsum(heads, *given)):
+        contribution, gates, weights = function(query, latents, group, masked_mean(group))
+        gradients = torch.autograd.grad((contribution * goal).sum(), [query, latents, tokens, *heads.parameters()])
+        results.append((contribution, gates, weights.detach(), *gradients))
+    for own, expected in zip(*results, strict=True):
+        torch.testing.assert_close(own, expected, rtol=1e-10, atol=1e-12)
+        assert own.abs().sum() > 0
+
+
 def test_the_mean_of_tokens_leaves_out_those_that_do_not_count():
     tokens = numbers(B, N, D)
     got = masked_mean(TokenGroup(tokens, masks())).numpy()
