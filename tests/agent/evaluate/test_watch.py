@@ -3,7 +3,7 @@ import json
 import av
 import pytest
 
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.evaluate.watch import as_text, watch
 from senseweave.agent.play.experts import expert_for, has_expert
 from senseweave.agent.play.players import RandomPlayer

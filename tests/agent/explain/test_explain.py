@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kit.sense_world import WORLD, cut, learner, saved
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.explain.explain import as_text, explain
 from senseweave.agent.explain.shapley import subsets
 from senseweave.agent.settings.train import EvaluateConfig

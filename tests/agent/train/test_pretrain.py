@@ -15,7 +15,7 @@ import torch
 
 from kit import live_sessions
 from kit.planted_senses import SMALL, TWO, perception_for, related
-from senseweave.agent.cli import main as cli
+from senseweave.agent import cli
 from senseweave.agent.cli.options import build_parser
 from senseweave.agent.settings.pretrain import IMPUTATION_NAMES, OBJECTIVE_NAMES, PretrainConfig
 from senseweave.agent.train.observations import Played, Recorded
