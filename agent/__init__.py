@@ -7,7 +7,7 @@ moved_modules(
     {
         "build": (".runs.policies", ".runs.machine", ".play.environments", ".train.start"),
         "choice_values": (".explain.choice_values",),
-        "config": (".settings.train",),
+        "config": (".settings.train", ".settings.evaluate", ".settings.watch"),
         "decisions": (".explain.decisions",),
         "episodes": (".play.episodes",),
         "live_config": (".settings.live",),

@@ -121,7 +121,8 @@ def run_cloning(fusion: str, seed: int, options: argparse.Namespace) -> Row:
 def run_reinforcement(fusion: str, seed: int, options: argparse.Namespace) -> Row:
     """One fusion, one seed, by `senseweave train`."""
     from senseweave.agent.runs.policies import open_run
-    from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
+    from senseweave.agent.settings.evaluate import EvaluateConfig
+    from senseweave.agent.settings.train import TrainConfig
     from senseweave.agent.train.train import resume, train
 
     env, level = f"senseweave/{options.level}-v0", level_options(options.level)

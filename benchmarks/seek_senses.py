@@ -66,7 +66,7 @@ def play_policy(run: Path, level: str, without: tuple[str, ...], options: argpar
     from senseweave.agent.play.environments import close_envs, make_envs
     from senseweave.agent.play.episodes import run_episodes
     from senseweave.agent.runs.policies import open_run
-    from senseweave.agent.settings.train import EvaluateConfig
+    from senseweave.agent.settings.evaluate import EvaluateConfig
 
     env_options: dict[str, Any] = {"size": options.size} | ({} if split is None else {"split": split})
     config = EvaluateConfig(str(run), f"senseweave/{level}-v0", env_options, episodes=options.episodes, without=without)

@@ -28,7 +28,7 @@ from senseweave.agent.explain.policy_head import PolicyHead, divergence
 from senseweave.agent.play.environments import close_envs, make_envs
 from senseweave.agent.play.episodes import run_episodes
 from senseweave.agent.runs.policies import open_run
-from senseweave.agent.settings.train import EvaluateConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.perception.tokens import TokenGroup
 
 SHARES = (1 / 16, 1 / 8, 1 / 4)

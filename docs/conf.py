@@ -48,7 +48,11 @@ python_maximum_signature_line_length = 100
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
-napoleon_custom_sections = [("Source", "params_style_off")]
+napoleon_custom_sections = [
+    "Source",
+    ("Set these in ALL subclasses", "params_style"),
+    ("Set these in SOME subclasses", "params_style"),
+]
 
 html_theme = "furo"
 html_static_path = ["site"]

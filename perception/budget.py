@@ -9,6 +9,7 @@ import dataclasses
 import torch
 from torch import nn
 
+from .checks import require_number, require_whole
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders.registry import token_counts_of
 from .errors import ConfigError
@@ -38,7 +39,8 @@ def config_within(spec: Spec, config: PerceptionConfig, parameters: int, toleran
     Raises:
         ConfigError: no width comes so near.
     """
-    _check(parameters, tolerance)
+    require_whole("parameters", parameters, 1)
+    require_number("tolerance", tolerance, at_least=0, at_most=1)
     nearest, count = _nearest(spec, config, parameters)
     if abs(count - parameters) > tolerance * parameters:
         raise ConfigError(
@@ -85,11 +87,3 @@ def _nearest(spec: Spec, config: PerceptionConfig, parameters: int) -> tuple[Per
     counts = {width: count_at(width) for width in {max(1, least - 1), least}}
     width = min(counts, key=lambda width: abs(counts[width] - parameters))
     return dataclasses.replace(config, fusion_width=width), counts[width]
-
-
-def _check(parameters: int, tolerance: float) -> None:
-    """Both must be numbers in their ranges."""
-    if isinstance(parameters, bool) or not isinstance(parameters, int) or parameters < 1:
-        raise ConfigError(f"`parameters` must be a whole number of at least 1; got {parameters!r}.")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int | float) or not 0 <= tolerance <= 1:
-        raise ConfigError(f"`tolerance` must be a fraction from 0 to 1; got {tolerance!r}.")

@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Self
 
+from .checks import require_whole
 from .errors import ConfigError, did_you_mean, unknown_name
 from .fusion import FUSIONS
 from .registry import Registry
@@ -57,8 +58,7 @@ class PerceptionConfig:
             value = getattr(self, field)
             if field == "fusion_width" and value is None:
                 continue
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ConfigError(f"`{field}` must be a whole number of at least 1; got {value!r}.")
+            object.__setattr__(self, field, require_whole(field, value, 1))
         if self.width % (2 * self.heads):
             raise ConfigError(
                 f"`width` must be a multiple of 2 * heads = {2 * self.heads}; got {self.width}. "

@@ -94,7 +94,7 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         del self._targets[name]
 
     def __contains__(self, name: object) -> bool:
-        if not isinstance(name, str):
+        if not isinstance(name, str):  # a value out of JSON may be anything, lists included
             return False
         if name not in self._targets:
             self._read_entry_points()

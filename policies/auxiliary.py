@@ -15,6 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..perception.checks import require_number
 from ..perception.config import PerceptionConfig
 from ..perception.errors import ConfigError, SpecError
 from ..perception.objectives import OBJECTIVES, Seen
@@ -164,8 +165,7 @@ def make_auxiliary(
     losses: dict[str, AuxiliaryLoss] = {}
     for name, weight in weights.items():
         kind = ObjectiveLoss if name in OBJECTIVES else AUXILIARIES[name]  # also an objective of the user's own
-        if not weight >= 0:
-            raise ConfigError(f'The weight of "{name}" must be at least 0; got {weight!r}.')
+        require_number("weight", weight, at_least=0, of=f'"{name}"')
         if spec is None:
             raise ConfigError("Auxiliary losses need a policy with a PerceptionExtractor; leave `auxiliary` out.")
         about = {"name": name, "extractor": extractor} if name in OBJECTIVES else {}

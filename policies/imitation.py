@@ -24,6 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..perception.checks import require_whole
 from ..perception.errors import ConfigError
 from .policy import Observation, SensePolicy
 from .ppo.learner import Act, Acted, Learner, Losses, Underway
@@ -82,8 +83,7 @@ class Imitator:
         auxiliary: Mapping[str, nn.Module] | None = None,
         auxiliary_weights: Mapping[str, float] | None = None,
     ) -> None:
-        if steps < 1:
-            raise ConfigError(f"`steps` of imitation must be at least 1; got {steps!r}.")
+        require_whole("steps", steps, 1, of="imitation")
         if not isinstance(policy, SensePolicy):
             raise ConfigError(
                 f"Imitation needs a SensePolicy; got {type(policy).__name__}. Make it with PPO(SensePolicy, ...)."

@@ -10,8 +10,8 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Any, Self
 
+from ..perception.checks import require_number, require_whole
 from ..perception.config import PerceptionConfig
-from ..perception.errors import ConfigError
 
 if TYPE_CHECKING:
     from ..perception.spec import Spec
@@ -108,16 +108,12 @@ class ImitationSettings:
 
     def __post_init__(self) -> None:
         for name in ("rollout_size", "batch_size", "epochs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"`{name}` must be at least 1; got {getattr(self, name)!r}.")
+            require_whole(name, getattr(self, name), 1)
         for name in ("expert_share", "last_expert_share", "expert_noise", "gamma"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"`{name}` must be in 0..1; got {getattr(self, name)!r}.")
+            require_number(name, getattr(self, name), at_least=0, at_most=1)
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"`{name}` must be above 0; got {getattr(self, name)!r}.")
-        if not 0 <= self.value_weight < math.inf:
-            raise ConfigError(f"`value_weight` must be at least 0; got {self.value_weight!r}.")
+            require_number(name, getattr(self, name), above=0)
+        require_number("value_weight", self.value_weight, at_least=0)
 
 
 EXPERT_ALONE = ImitationSettings(rollout_size=16_384, epochs=3, last_expert_share=1.0, expert_noise=0.3)

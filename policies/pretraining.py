@@ -7,7 +7,6 @@ n samples
 """
 
 import dataclasses
-import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from ..perception.checks import require_number
 from ..perception.dropout import ModalityDropout
 from ..perception.errors import ConfigError
 from ..perception.objectives import Objective, Seen, make_objectives
@@ -45,10 +45,8 @@ class PretrainingSettings:
 
     def __post_init__(self) -> None:
         for name in ("learning_rate", "max_grad_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ConfigError(f"`{name}` must be above 0; got {getattr(self, name)!r}.")
-        if not 0 <= self.modality_dropout < 1:
-            raise ConfigError(f"`modality_dropout` must be in 0..1, 1 excluded; got {self.modality_dropout!r}.")
+            require_number(name, getattr(self, name), above=0)
+        require_number("modality_dropout", self.modality_dropout, at_least=0, below=1)
 
 
 class Pretrainer:

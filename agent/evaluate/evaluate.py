@@ -11,8 +11,7 @@ from stable_baselines3.common.policies import BasePolicy
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..runs.policies import open_run
-from ..settings.checks import finite_or_none
-from ..settings.train import EvaluateConfig
+from ..settings.evaluate import EvaluateConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress
 
@@ -131,3 +130,8 @@ def as_text(result: dict[str, Any]) -> str:
         told = "not finite" if mean_return is None else f"{mean_return:.3f}"
         lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}")
     return "\n".join(lines)
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number for JSON, which has neither NaN nor infinity."""
+    return value if math.isfinite(value) else None

@@ -14,7 +14,9 @@ from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
 from ..runs.directory import RunDirectory
 from ..runs.machine import choose_device
 from ..runs.policies import choose_env, load_policy
-from ..settings.train import EvaluateConfig, TrainConfig, WatchConfig
+from ..settings.evaluate import EvaluateConfig
+from ..settings.train import TrainConfig
+from ..settings.watch import WatchConfig
 from ..show.video import MAX_FRAMES, make_with_pictures, record
 from ..terminal.progress import tell
 

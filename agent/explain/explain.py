@@ -24,7 +24,7 @@ from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
 from ..runs.policies import open_run
-from ..settings.train import EvaluateConfig
+from ..settings.evaluate import EvaluateConfig
 from ..show.palette import hexadecimal, sense_colours
 from ..show.plots import plot
 from ..terminal.progress import Progress, tell

@@ -6,28 +6,21 @@ import sys
 
 import torch
 
+from ...perception import checks
 from ...perception.config import PerceptionConfig
 from ...perception.errors import ConfigError
 from ...policies.processes import local_rank, world_size
 
 
 def choose_device(name: str) -> torch.device:
-    """Turns "auto" into CUDA where it is there, and the CPU elsewhere.
+    """The device of a name; for "auto", each process of torchrun takes a CUDA device of its own.
 
     Raises:
         ConfigError: a CUDA device is asked for that is not there.
     """
     if name == "auto" and world_size() > 1 and torch.cuda.is_available():
         return torch.device("cuda", local_rank())
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f'`device` "{name}" is not here: torch sees {torch.cuda.device_count()} CUDA devices. '
-            'Take "auto", and run `senseweave doctor`.'
-        )
-    return device
+    return checks.choose_device(name)
 
 
 def limit_threads(perception: PerceptionConfig) -> None:

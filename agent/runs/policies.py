@@ -10,7 +10,7 @@ from ...envs import make
 from ...perception.errors import ConfigError
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
-from ..settings.train import EvaluateConfig
+from ..settings.evaluate import EvaluateConfig
 from .directory import RunDirectory, require_named_env
 from .machine import choose_device, limit_threads
 

@@ -1,93 +1,120 @@
-"""What a person asks of `senseweave live`: a frozen dataclass, checked when it is made. Nothing heavy is imported here.
+"""What a person asks of `senseweave live`. Nothing heavy is imported here.
 
 Whether a device is there, a file readable and a sense known to the policy is seen when they are used.
 """
 
 import dataclasses
-import math
-from typing import Any
+from typing import Annotated, Any
 
 from ...perception.errors import ConfigError
-from .checks import JsonSettings, require_device, require_text
+from .base import Section, Settings
+from .several import Names, Numbers, Pairs
+from .values import Device, FileName, Number, OneOf, Text, Whole, Word
 
-MOST_HZ = 1000.0
+MAX_HZ = 1000.0
 """The highest rate of a loop; the system's timers are no finer."""
+
+SOURCES = ("camera", "microphone", "instruction", "body", "replay")
+"""What gives senses."""
+
+AGES = Numbers(
+    word="max-age",
+    number=Number(above=0, hint="0.5 is a good start."),
+    noun="max_age_s",
+    metavar="SENSE=SECONDS",
+    example="camera=0.5",
+    unset="as trained",
+)
 
 
 @dataclasses.dataclass(frozen=True)
-class LiveConfig(JsonSettings):
+class LiveConfig(Settings):
     """One session with live sensors.
 
     Args:
-        policy: the run directory of the policy that acts; None only senses.
-        camera: a device's index, a file, an image sequence (frame_%03d.png) or an address (http, udp, tcp, rtsp).
-        microphone: a device's name or index, "default", or a file with sound.
-        instruction: a text, "-" for lines of standard input, or "speech" for what is said into the microphone, or into
-            the default one where none is named.
-        replay: a recorded session, or the folder of one, that is sensed again instead of sensors.
-        full_speed: whether it passes as fast as it can, with the very observations that were recorded, instead of in
-            the time that it took.
-        body: a Gymnasium environment that the actions drive, and whose senses count where no sensor is named.
-        body_options: options of that environment.
-        rate_hz: ticks in a second, up to `MOST_HZ`; None takes the policy's own.
-        seconds: how long; None goes on until Ctrl-C.
-        required: senses without which the safe action is sent.
-        max_age_s: by sense, how old a reading may be; others as the policy's run says.
-        safe_action: the action's name.
-        actions: a file for the actions, one JSON object in each line.
-        record: a folder for a recording of everything.
-        report: an HTML file about the session.
+        camera: a number (0 is the first camera), a video file, pictures (frame_%03d.png), an address (http, udp, tcp
+            or rtsp), or NAME:ADDRESS of a registered source.
+        microphone: default, a device's name or number, a file with sound (wav, mp4), or NAME:ADDRESS of a registered
+            source.
+        instruction: what the agent is told. "-" reads it from standard input, line by line; "speech" takes it from
+            what is said into --microphone, or into the default one.
+        max_age_s: how old a reading may be before its sense counts as absent.
+        replay: sense a session again that --record made, instead of all of these.
+        full_speed: replay as fast as possible, with the very observations that were recorded.
+        policy: run directory of the agent that acts.
         greedy: whether the policy takes the most probable action instead of a sampled one.
-        seed: of the sampled actions and of the body.
-        device: as in `TrainConfig`.
+        actions: write the actions to this file, one JSON object a line; udp:PORT sends them, and so does NAME:ADDRESS
+            of a registered body.
+        body: drive this environment, or NAME:ADDRESS of a registered body, which also gives the senses that are not
+            named.
+        body_options: an option of the body.
+        required: senses without which the safe action is sent.
+        safe_action: action that is sent while a required sense is absent.
+        seed: seed of sampled actions and of the body.
+        device: auto (CUDA where it is there), cpu, cuda or cuda:N.
+        rate_hz: ticks in a second.
+        seconds: how long the session lasts.
+        record: record everything losslessly into this folder.
+        report: write a page with pictures and curves at the end.
 
     Raises:
         ConfigError: there is no sensor, a value is out of its range, or two of them contradict each other.
     """
 
-    policy: str | None = None
-    camera: str | None = None
-    microphone: str | None = None
-    instruction: str | None = None
-    replay: str | None = None
+    camera: Annotated[
+        str | None,
+        Text(metavar="SOURCE"),
+        Section(
+            "sensing",
+            "Any sense may fail and come back: the agent knows what is absent, and the loop goes on. A file plays at "
+            "its own speed, again and again.",
+        ),
+    ] = None
+    microphone: Annotated[str | None, Text(metavar="SOURCE")] = None
+    instruction: Annotated[str | None, Text()] = None
+    max_age_s: Annotated[dict[str, float], AGES] = dataclasses.field(default_factory=dict)
+    replay: Annotated[str | None, Text(metavar="DIR")] = None
     full_speed: bool = False
-    body: str | None = None
-    body_options: dict[str, Any] = dataclasses.field(default_factory=dict)
-    rate_hz: float | None = None
-    seconds: float | None = None
-    required: tuple[str, ...] = ()
-    max_age_s: dict[str, float] = dataclasses.field(default_factory=dict)
-    safe_action: str | None = None
-    actions: str | None = None
-    record: str | None = None
-    report: str | None = None
-    greedy: bool = False
-    seed: int = 0
-    device: str = "auto"
+    policy: Annotated[
+        str | None,
+        Text(metavar="DIR"),
+        Section("acting", "Without --policy, the senses are only shown and recorded."),
+    ] = None
+    greedy: Annotated[
+        bool,
+        OneOf(
+            options=(
+                Word(text="sample", value=False, help="take sampled actions"),
+                Word(text="greedy", value=True, help="take the most probable actions"),
+            )
+        ),
+    ] = False
+    actions: Annotated[str | None, Text(metavar="PATH")] = None
+    body: Annotated[str | None, Text(metavar="ENV")] = None
+    body_options: Annotated[dict[str, Any], Pairs(word="body-option")] = dataclasses.field(default_factory=dict)
+    required: Annotated[tuple[str, ...], Names(metavar="SENSE")] = ()
+    safe_action: Annotated[str | None, Text(metavar="NAME")] = None
+    seed: Annotated[int, Whole()] = 0
+    device: Annotated[str, Device()] = "auto"
+    rate_hz: Annotated[
+        float | None,
+        Number(word="rate", above=0, at_most=MAX_HZ, metavar="HZ", unset="as the policy was trained"),
+        Section("timing"),
+    ] = None
+    seconds: Annotated[
+        float | None,
+        Number(above=0, metavar="T", unset="until Ctrl-C", hint="Leave it out to go on until Ctrl-C."),
+    ] = None
+    record: Annotated[str | None, Text(metavar="DIR"), Section("output")] = None
+    report: Annotated[str | None, FileName(suffixes=(".html", ".htm"))] = None
 
     def __post_init__(self) -> None:
-        sources = ("camera", "microphone", "instruction", "body", "replay")
-        for field in (*sources, "policy", "safe_action", "actions", "record", "report"):
-            if getattr(self, field) is not None:
-                require_text(field, getattr(self, field))
-        if all(getattr(self, field) is None for field in sources):
+        super().__post_init__()
+        if all(getattr(self, field) is None for field in SOURCES):
             raise ConfigError(
                 "There is nothing to sense; give --camera, --microphone or --instruction "
                 "(`senseweave doctor` lists this machine's devices)."
             )
-        if self.rate_hz is not None and not 0 < self.rate_hz <= MOST_HZ:
-            raise ConfigError(f"`rate` must be above 0 and at most {MOST_HZ:g} Hz; got {self.rate_hz!r}.")
-        if self.seconds is not None and not 0 < self.seconds < math.inf:
-            raise ConfigError(f"`seconds` must be above 0; got {self.seconds!r}. Leave it out to go on until Ctrl-C.")
-        for sense, age_s in self.max_age_s.items():
-            if not age_s > 0:
-                raise ConfigError(
-                    f'`max_age` of "{sense}" must be above 0 seconds; got {age_s!r}. 0.5 is a good start.'
-                )
-        if self.report is not None and not self.report.lower().endswith((".html", ".htm")):
-            raise ConfigError(f"`report` must end in .html; got {self.report!r}.")
-        require_device(self.device)
-        object.__setattr__(self, "required", tuple(self.required))
         self._require_agreement()
 
     def _require_agreement(self) -> None:

@@ -23,11 +23,10 @@ from ...policies.processes import is_first, joined, wait_for_all, wait_for_folde
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.trainer import TRAINERS
 from ...policies.training import Training
-from ..evaluate.evaluate import evaluate_policy
+from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
 from ..runs.directory import RunDirectory, require_free, require_named_env
 from ..runs.machine import choose_device
-from ..settings.checks import finite_or_none
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell

@@ -14,6 +14,7 @@ import numpy as np
 from gymnasium.utils import RecordConstructorArgs
 from numpy.typing import NDArray
 
+from ...perception.checks import require_whole
 from ...perception.errors import ConfigError, MissingExtraError, unknown_name
 from ...perception.spec import Camera, Grid, Kind, Spec, Vector
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
@@ -123,8 +124,7 @@ class BabyAISenses(gym.Wrapper[Any, int, Any, int], RecordConstructorArgs):
             raise ConfigError(f'`view` must be "grid" or "camera"; got {view!r}.')
         if not isinstance(compass, bool):
             raise ConfigError(f"`compass` must be true or false; got {compass!r}.")
-        if isinstance(tile_size, bool) or not isinstance(tile_size, (int, np.integer)) or not 3 <= tile_size <= 128:
-            raise ConfigError(f"`tile_size` must be a whole number of pixels in 3..128; got {tile_size!r}.")
+        require_whole("tile_size", tile_size, 3, 128)
         image = getattr(env.observation_space, "spaces", {}).get("image")
         if not is_minigrid(env) or image is None or len(image.shape) != 3:
             raise ConfigError(

@@ -14,6 +14,7 @@ from typing import Any
 
 import gymnasium
 
+from ...perception.checks import require_whole
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .align import Aligner, Moment, Observation
@@ -106,8 +107,8 @@ class LiveRig(gymnasium.Env[Any, Any]):
                 raise ConfigError(f"`{name}` must be finite and at least {least:g} seconds; got {seconds!r}.")
         if rate_hz is not None and not 0.01 <= rate_hz <= 10_000:
             raise ConfigError(f"`rate_hz` must be in 0.01..10000 ticks per second; got {rate_hz!r}.")
-        if max_steps is not None and not (type(max_steps) is int and max_steps >= 1):
-            raise ConfigError(f"`max_steps` must be a whole number of at least 1, or None; got {max_steps!r}.")
+        if max_steps is not None:
+            require_whole("max_steps", max_steps, 1)
         self.senses = senses
         self.sensors = dict(sensors)
         self._watched = tuple(watched)

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...perception.checks import choose_device, require_whole
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from ..contract import Observation
 from .codes import ACTIONS
 from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import MAX_SEED, choose_device, require_whole_number
+from .settings import MAX_INT64, MAX_SEED
 from .simulation import Simulation
 from .vector_env import refuse_reset_options, require_render_mode
 
@@ -85,7 +86,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         """
         refuse_reset_options(options)
         if seed is not None:
-            seed = require_whole_number("seed", seed, least=0)
+            seed = require_whole("seed", seed, 0, MAX_INT64)
         super().reset(seed=seed)
         if seed is None and self.simulation.has_begun:
             self.simulation.begin_next_everywhere()
@@ -106,9 +107,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         """
         if isinstance(action, np.ndarray) and action.size == 1:
             action = action.item()
-        number = require_whole_number("action", action, least=0)
-        if number >= len(ACTIONS):
-            raise ConfigError(f"`action` must be in 0..{len(ACTIONS) - 1}; got {number}.")
+        number = require_whole("action", action, 0, len(ACTIONS) - 1)
         if self._is_over:
             raise ConfigError("The episode is over or has not begun; call reset() before the next step.")
         outcome = self.simulation.act(self._actions[number])

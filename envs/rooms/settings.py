@@ -4,14 +4,13 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Self
 
-import numpy as np
-import torch
-
 from ...perception.errors import ConfigError, did_you_mean
 
 SENSES = ("audio", "camera", "compass", "grid", "instruction")
 """What an environment of ours can sense; the tensors of each stand in `senses.py`."""
 DEFAULT_SENSES: tuple[str, ...] = ("audio", "camera", "instruction")
+MAX_INT64 = 2**63 - 1
+"""The greatest seed: random numbers are hashed in int64."""
 MAX_SEED = 2**31 - 1
 """Where nobody gives a seed, lives are of a random one below this."""
 
@@ -107,35 +106,3 @@ def _names(asked: object) -> list[str]:
         if name not in SENSES:
             raise ConfigError(f'Rooms have no sense "{name}"; {did_you_mean(str(name), SENSES)}')
     return names
-
-
-def choose_device(name: str | torch.device) -> torch.device:
-    """Turns "auto" into CUDA where it is there, and the CPU elsewhere.
-
-    Raises:
-        ConfigError: no device has that name, or it is not here.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except (RuntimeError, TypeError):
-        raise ConfigError(f'`device` must be "auto", "cpu" or "cuda"; got {name!r}.') from None
-    if device.type not in ("cpu", "cuda"):
-        raise ConfigError(f'`device` must be "auto", "cpu" or "cuda"; got {name!r}.')
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(
-            f'`device` "{device}" is not here: torch sees {torch.cuda.device_count()} CUDA devices; take "auto".'
-        )
-    return device
-
-
-def require_whole_number(name: str, value: object, least: int) -> int:
-    """A setting as an int.
-
-    Raises:
-        ConfigError: it is none, or below `least`.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not least <= value < 2**63:
-        raise ConfigError(f"`{name}` must be a whole number of at least {least}; got {value!r}.")
-    return int(value)

@@ -19,13 +19,14 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float32, Int
 from torch import Tensor
 
+from ...perception.checks import choose_device, require_whole
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .codes import ACTIONS
 from .registration import rooms_id
 from .render.renderer import RoomRenderer
 from .senses import STEP_S
-from .settings import MAX_SEED, choose_device, require_whole_number
+from .settings import MAX_INT64, MAX_SEED
 from .simulation import Simulation
 from .state import RoomsState
 
@@ -111,7 +112,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         render_mode: str | None = None,
         **options: Any,
     ) -> None:
-        self.num_envs = require_whole_number("num_envs", num_envs, least=1)
+        self.num_envs = require_whole("num_envs", num_envs, 1)
         self.device = choose_device(device)
         self.render_mode = require_render_mode(render_mode)
         self.simulation = Simulation(level, options, self.device)
@@ -240,9 +241,9 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         if isinstance(seed, (Sequence, np.ndarray)) and getattr(seed, "ndim", 1) and not isinstance(seed, str):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
-            seeds = [require_whole_number("seed", number, least=0) for number in seed]
+            seeds = [require_whole("seed", number, 0, MAX_INT64) for number in seed]
             return torch.tensor(seeds, device=self.device), zeros, zeros.clone()
-        return zeros + require_whole_number("seed", seed, least=0), numbers, zeros
+        return zeros + require_whole("seed", seed, 0, MAX_INT64), numbers, zeros
 
     def _checked(self, actions: object) -> tuple[Int[Tensor, " b"], Bool[Tensor, ""] | None]:
         """The actions on the device, and whether one was out of range where only the device knows it."""

@@ -11,6 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from ..checks import require_whole
 from ..errors import SpecError
 from .drawing import rows_of_values, share_of_limits
 
@@ -91,6 +92,4 @@ def require_positive(kind: Kind, *fields: str) -> None:
         SpecError: one is not.
     """
     for field in fields:
-        value = getattr(kind, field)
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise SpecError(f"`{field}` of {type(kind).__name__} must be a whole number of at least 1; got {value!r}.")
+        require_whole(field, getattr(kind, field), 1, of=type(kind).__name__, error=SpecError)

@@ -1,9 +1,9 @@
 """Objectives by name: what a perception can learn without rewards. A new one is a file beside these and a line here."""
 
-import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from ..checks import require_number
 from ..errors import ConfigError
 from ..registry import Registry, lazy_names
 
@@ -68,8 +68,7 @@ def make_objectives(weights: Mapping[str, float], perception: "Perception") -> "
     made = {}
     for name, weight in weights.items():
         OBJECTIVES.require(name)
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 < weight < math.inf:
-            raise ConfigError(f'The weight of the objective "{name}" must be above 0; got {weight!r}.')
+        require_number("weight", weight, above=0, of=f'the objective "{name}"')
         made[name] = OBJECTIVES[name](perception.spec, perception.config)
         made[name].attach(perception)
         made[name].to(perception.device)

@@ -11,7 +11,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..errors import ConfigError, ObservationError
+from ..checks import require_number, require_whole
+from ..errors import ObservationError
 
 
 class CanonicalCorrelations(NamedTuple):
@@ -46,10 +47,8 @@ def linear_cca(
     Source: Hotelling 1936; computed as in Bjorck and Golub 1973, equation 3, with the shrinkage target of Ledoit and
         Wolf 2004.
     """
-    if isinstance(dims, bool) or not isinstance(dims, int) or dims < 1:
-        raise ConfigError(f"`dims` must be a whole number of at least 1; got {dims!r}.")
-    if not 0.0 <= shrinkage <= 1.0:
-        raise ConfigError(f"`shrinkage` must be in 0..1; got {shrinkage!r}.")
+    require_whole("dims", dims, 1)
+    require_number("shrinkage", shrinkage, at_least=0, at_most=1)
     if len(x) != len(y) or len(x) < 2:
         raise ObservationError(f"Both views must have the same samples, two at least; got {len(x)} and {len(y)}.")
     if not (torch.isfinite(x).all() and torch.isfinite(y).all()):

@@ -21,6 +21,7 @@ from stable_baselines3.common.utils import FloatSchedule, configure_logger
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
+from ...perception.checks import require_whole
 from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
@@ -97,8 +98,8 @@ class PPO(SavedAsFolder):
         for name in ("use_sde", "rollout_buffer_class", "rollout_buffer_kwargs"):
             if settings.get(name):
                 raise ConfigError(f"The on-device PPO knows no `{name}`; got {settings[name]!r}. Leave it out.")
-        if workers is not None and workers < 1:
-            raise ConfigError(f"`workers` must be at least 1; got {workers!r}.")
+        if workers is not None:
+            require_whole("workers", workers, 1)
         limit = settings.get("clip_range_vf")
         if isinstance(limit, (int, float)) and not limit > 0:
             raise ConfigError(f"`clip_range_vf` must be above 0; got {limit!r}. Take None to limit nothing.")

@@ -7,6 +7,8 @@ import gymnasium
 import pytest
 
 from kit.registries import unchanged
+from senseweave.agent.cli import COMMANDS
+from senseweave.agent.cli.main import main
 from senseweave.envs.live import SOURCES
 from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.perception import FUSIONS
@@ -23,20 +25,27 @@ NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)
 @pytest.fixture
 def registries():
     """Takes back what an example registers, so that no other test meets it."""
-    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES, TRAINERS):
+    with unchanged(KINDS, ENCODERS, FUSIONS, LEVELS, SOURCES, TRAINERS, COMMANDS):
         yield
     gymnasium.registry.pop("senseweave/GoToKey-v0", None)
 
 
-def test_the_examples_run_and_give_a_state(registries):
-    examples = FENCED.findall(TEXT)
-    assert len(examples) == 6
+def test_the_examples_run_and_do_what_they_say(registries, capsys):
     names = {"__name__": "contributing"}
-    for example in examples:
+    states = 0
+    for example in FENCED.findall(TEXT):
         exec(compile(example, "CONTRIBUTING.md", "exec"), names)
-        assert names["state"].embedding.shape == (1, names["perception"].config.state_dim)
+        if "state" in names:
+            states += 1
+            assert names.pop("state").embedding.shape == (1, names["perception"].config.state_dim)
+    assert states == 3
     assert names["info"]["ages_s"]["heat"] < 5.0, "the last example is a live source"
     assert gymnasium.make("senseweave/GoToKey-v0").unwrapped.instructions[0] == "go to the red key"
+    capsys.readouterr()
+    assert main(["count", "one", "three", "--min-letters", "4", "--json"]) == 0
+    assert capsys.readouterr().out == '{"count": 1}\n'
+    assert main(["count", "--min-letters", "41"]) == 2
+    assert capsys.readouterr().err == "`min_letters` must be a whole number in 1..40; got 41.\n"
 
 
 def test_it_says_which_five_files_to_read_first():

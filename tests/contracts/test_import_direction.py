@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("perception", "envs", "policies", "agent")
 ALLOWED = {
     "perception": ("perception",),
-    "envs": ("envs", "perception.spec", "perception.errors", "perception.registry", "perception.tokenizer"),
+    "envs": (
+        "envs",
+        *("perception.spec", "perception.errors", "perception.checks", "perception.registry", "perception.tokenizer"),
+    ),
     "policies": ("policies", "perception"),
     "agent": ("agent", "policies", "envs", "perception"),
 }

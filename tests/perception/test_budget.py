@@ -112,8 +112,8 @@ def test_a_fusion_without_an_inner_width_stays_as_it_is_if_it_is_near_enough():
         (10, 0.1, 'No `fusion_width` of "sum" gives 10 parameters within 10 %; 1 gives'),
         (0, 0.1, "`parameters` must be a whole number of at least 1; got 0"),
         (1e6, 0.1, "`parameters` must be a whole number"),
-        (200_000, -0.1, "`tolerance` must be a fraction from 0 to 1; got -0.1"),
-        (200_000, "10 %", "`tolerance` must be a fraction"),
+        (200_000, -0.1, "`tolerance` must be in 0..1; got -0.1"),
+        (200_000, "10 %", "`tolerance` must be in 0..1"),
     ],
 )
 def test_a_budget_that_cannot_be_kept_is_told_in_one_sentence(parameters, tolerance, told):

@@ -263,8 +263,8 @@ def stop(done):
     ("changes", "message"),
     [
         ({"learning_rate": 0.0}, "`learning_rate` must be above 0; got 0.0."),
-        ({"batch_size": 0}, "`batch_size` must be at least 1; got 0."),
-        ({"epochs": -1}, "`epochs` must be at least 1; got -1."),
+        ({"batch_size": 0}, "`batch_size` must be a whole number of at least 1; got 0."),
+        ({"epochs": -1}, "`epochs` must be a whole number of at least 1; got -1."),
         ({"expert_share": 1.5}, "`expert_share` must be in 0..1; got 1.5."),
         ({"expert_noise": 2}, "`expert_noise` must be in 0..1; got 2."),
         ({"last_expert_share": -0.1}, "`last_expert_share` must be in 0..1; got -0.1."),
@@ -279,7 +279,7 @@ def test_a_setting_out_of_its_range_is_one_sentence(changes, message):
 
 def test_other_policies_no_expert_and_no_steps_are_refused():
     vector, expert = corridors()
-    with pytest.raises(ConfigError, match="`steps` of imitation must be at least 1"):
+    with pytest.raises(ConfigError, match="`steps` of imitation must be a whole number of at least 1"):
         imitate(model_for(vector).policy, vector, expert, 0)
     with pytest.raises(ConfigError, match="has no expert of its own; give one"):
         imitate(model_for(vector).policy, vector, None, 100)

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from ....perception.checks import require_whole
 from ....perception.errors import ConfigError
 from ....perception.spec import Spec
 from ..clock import Clock
@@ -202,8 +203,7 @@ class UdpActuator(Actuator):
         return cls(int(address) if address.isdecimal() else -1, **options)
 
     def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        if type(port) is not int or not 1 <= port <= 65535:
-            raise ConfigError(f"`port` must be a whole number in 1..65535; got {port!r}.")
+        require_whole("port", port, 1, 65535)
         if host not in ("127.0.0.1", "::1", "localhost"):
             raise ConfigError(
                 f"Actions are sent to this machine alone, 127.0.0.1 or ::1; got {host!r}. "

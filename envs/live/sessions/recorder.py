@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ....perception.errors import ConfigError
+from ....perception.checks import require_whole
 from ....perception.spec import Camera, Spec
 from ..clock import Clock, SystemClock
 from ..reading import Event, Reading
@@ -89,8 +89,7 @@ class Recorder:
         tell: Callable[[str], object] = lambda sentence: None,
         max_bytes: int = MAX_BYTES,
     ) -> None:
-        if not (type(max_bytes) is int and max_bytes > 0):
-            raise ConfigError(f"`max_bytes` must be a whole number above 0; got {max_bytes!r}.")
+        require_whole("max_bytes", max_bytes, 1)
         self.path = _file(Path(path))
         self.failure = ""
         self._clock = clock or SystemClock()

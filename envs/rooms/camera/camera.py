@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from ....perception.errors import ConfigError, ObservationError
+from ....perception.checks import require_whole
+from ....perception.errors import ObservationError
 from .. import codes
 from ..state import RoomsState
 from .bake import Strips, seen_cells, strips
@@ -58,8 +59,7 @@ class RoomsCamera:
             ("image_width", image_width, 16, 512),
             ("objects", objects, 0, 65536),
         ):
-            if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-                raise ConfigError(f"The camera's {name} must be a whole number from {least} to {most}, got {value!r}.")
+            require_whole(name, value, least, most, of="the camera")
         self.height, self.width = height, width
         self.image_height, self.image_width = image_height, image_width
         self.device = torch.device(device)

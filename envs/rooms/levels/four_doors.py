@@ -11,12 +11,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ..codes import CLOSED, COLOURS, DOOR
 from ..missions import ARTICLES, PLACES, go_to, open_up, thing
 from ..random import draw_bits
 from ..state import GO_TO, OPEN_DOOR
 from .floor_plan import FloorPlan
-from .level import Draft, Level, among, time_limit, whole
+from .level import Draft, Level, among, time_limit
 from .placing import free_pose, sides
 
 _POSE, _CHOICE, _PLACE, _SELECT, _DOORS = range(5)  # numbers of draws; the doors' follow
@@ -34,7 +35,7 @@ class FourDoors(Level):
     has_doors = True
 
     def __init__(self, room_size: int, max_steps: int | None, device: torch.device | str) -> None:
-        whole("room_size", room_size, 4, 12)
+        require_whole("room_size", room_size, 4, 12)
         plan = FloorPlan(3, room_size, device)
         super().__init__(plan, objects=4, max_steps=time_limit(max_steps, (3 * room_size) ** 2), device=device)
         by_heading = sorted(plan.beside(4), key=lambda wall: wall[1])

@@ -14,6 +14,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ....perception.errors import ConfigError
 from ..codes import BALL, BOX, DOOR, KEY, SILENT, SIZES, SOUNDS, WALL_CODE
 from ..missions import VOICES
@@ -207,24 +208,13 @@ class Level:
         return draft.rows(rows), valid.any(dim=1), tried + together
 
 
-def whole(name: str, value: object, low: int, high: int, why: str = "") -> int:
-    """An option that is a whole number in low..high.
-
-    Raises:
-        ConfigError: it is not.
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"`{name}` must be a whole number in {low}..{high}{why}; got {value!r}.")
-    return value
-
-
 def time_limit(max_steps: object, usual: int) -> int:
     """The option `max_steps`: `usual` where nobody gave it.
 
     Raises:
         ConfigError: it is no whole number in 1..1,000,000.
     """
-    return usual if max_steps is None else whole("max_steps", max_steps, 1, 1_000_000)
+    return usual if max_steps is None else require_whole("max_steps", max_steps, 1, 1_000_000)
 
 
 def among(name: str, value: object, choices: tuple[object, ...]) -> None:

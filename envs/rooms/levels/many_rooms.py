@@ -16,12 +16,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ..codes import CLOSED, COLOURS, DOOR, KEY, OPEN
 from ..missions import ARTICLES, go_to, open_up, pick_up, thing
 from ..random import draw_bits
 from ..state import GO_TO, GONE, OPEN_DOOR, PICK_UP
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, Draft, Level, time_limit, whole
+from .level import FREE_BITS, Draft, Level, time_limit
 from .one_room import LOOK_TEXTS, LOOKS, articles
 from .reach import Reach
 
@@ -58,10 +59,10 @@ class ManyRooms(Level):
         max_steps: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        whole("rooms", rooms, 2, 3)
-        whole("room_size", room_size, 4, 12)
+        require_whole("rooms", rooms, 2, 3)
+        require_whole("room_size", room_size, 4, 12)
         most = (rooms * (room_size - 2)) ** 2 // 6
-        whole("objects", objects, 1, most, f" for {rooms} x {rooms} rooms of size {room_size}")
+        require_whole("objects", objects, 1, most, why=f"for {rooms} x {rooms} rooms of size {room_size}")
         plan = FloorPlan(rooms, room_size, device)
         self._things, self._doors = objects, len(plan.pairs)
         limit = time_limit(max_steps, (rooms * room_size) ** 2)

@@ -15,12 +15,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ..codes import BALL, COLOURS, GREY, KEY
 from ..missions import ARTICLES, PLACES, go_to, pick_up, put_next, thing
 from ..random import draw_bits
 from ..state import GO_TO, PICK_UP, PUT_NEXT
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, time_limit, whole
+from .level import FREE_BITS, THINGS, Draft, Level, time_limit
 from .placing import free_pose, kth, sides
 from .reach import Reach
 
@@ -68,11 +69,11 @@ class OneRoom(Level):
         max_steps: int | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        whole("room_size", room_size, 3 + self.walks, 22)
+        require_whole("room_size", room_size, 3 + self.walks, 22)
         most = (room_size - 2) ** 2 // 3
         if self.looks_differ:
             most = min(most, LOOKS)
-        whole("objects", objects, min(self.walks, most), most, f" for `room_size` {room_size}")
+        require_whole("objects", objects, min(self.walks, most), most, why=f"for `room_size` {room_size}")
         plan = FloorPlan(1, room_size, device)
         limit = time_limit(max_steps, self.walks * room_size**2)
         super().__init__(plan, objects=objects, max_steps=limit, device=device)

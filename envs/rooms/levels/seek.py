@@ -18,13 +18,14 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ....perception.errors import ConfigError
 from ..codes import KEY
 from ..missions import go_to, sounding, thing
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import FREE_BITS, THINGS, Draft, Level, among, time_limit, whole
+from .level import FREE_BITS, THINGS, Draft, Level, among, time_limit
 from .placing import Scatter
 
 SIZES = {"small": (6, 3, 3, 4), "medium": (8, 5, 6, 6), "large": (12, 8, 6, 8)}
@@ -100,7 +101,7 @@ class Seek(Level):
         most = min(
             self.sounds if _SOUND in self.deciding else looks, (inner**2 - 1) // 9
         )  # the agent and each object take up to nine cells
-        objects = usual if objects is None else whole("objects", objects, 2, most, f' for size "{size}"')
+        objects = usual if objects is None else require_whole("objects", objects, 2, most, why=f'for size "{size}"')
         plan = FloorPlan(1, inner + 2, device)
         limit = time_limit(max_steps, plan.width**2 + (SPEECH_STEPS if self.spoken else 0))
         super().__init__(plan, objects=objects, max_steps=limit, device=device)

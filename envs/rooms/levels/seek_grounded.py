@@ -23,12 +23,13 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from ....perception.checks import require_whole
 from ..codes import COLOURS, KINDS, SHORT, TALL
 from ..missions import described, go_to
 from ..random import draw_bits, mix
 from ..state import GO_TO
 from .floor_plan import FloorPlan
-from .level import THINGS, Draft, Level, among, time_limit, whole
+from .level import THINGS, Draft, Level, among, time_limit
 from .placing import Scatter, kth
 
 INNER = 8
@@ -129,7 +130,7 @@ class SeekGrounded(Level):
         max_steps: int = MAX_STEPS,
         device: torch.device | str = "cpu",
     ) -> None:
-        whole("objects", objects, 2, MAX_OBJECTS)
+        require_whole("objects", objects, 2, MAX_OBJECTS)
         among("split", split, (None, "train", "test"))
         plan = FloorPlan(1, INNER + 2, device)
         super().__init__(plan, objects=objects, max_steps=time_limit(max_steps, MAX_STEPS), device=device)

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from ....perception.checks import require_whole
 from ....perception.errors import ConfigError
 from ..random import mix
 from ..state import CARRIED, GONE, RoomsState
@@ -55,8 +56,7 @@ class RoomsEars:
         device: torch.device | str = "cpu",
     ) -> None:
         for name, value, least in (("height", height, 3), ("width", width, 3), ("objects", objects, 1)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ConfigError(f"`{name}` of RoomsEars must be a whole number of at least {least}; got {value!r}.")
+            require_whole(name, value, least, of="RoomsEars")
         self.cells, self.objects = height * width, objects
         self.one_room = one_room
         self.noise = noise

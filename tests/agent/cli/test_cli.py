@@ -8,11 +8,7 @@ import time
 import pytest
 
 from senseweave.agent import cli
-from senseweave.agent.cli import listing
-from senseweave.agent.cli.options import COMMANDS, FUSION_NAMES, PRESET_NAMES, build_parser
-from senseweave.perception import FUSIONS
-from senseweave.perception.config import PRESETS
-from senseweave.perception.errors import ConfigError
+from senseweave.agent.cli.commands import envs
 
 
 def run_cli(capsys, *words):
@@ -23,8 +19,8 @@ def run_cli(capsys, *words):
 
 
 MISTAKES = [
-    ("trian", 'There is no command "trian"; did you mean "train"?'),
-    ("--steps 3", 'There is no command "3"; choose one of'),
+    ("trian", 'The command "trian" is not known; did you mean "train"?'),
+    ("--steps 3", 'The command "--steps" is not known; choose one of'),
     ("train --stpes 3", '`train` has no option "--stpes"; did you mean "--steps"?'),
     ("train --steps", "`--steps` expected one argument"),
     ("train --steps many", "`--steps` must be a whole number; got 'many'"),
@@ -40,7 +36,7 @@ MISTAKES = [
     ("train --memory grue", 'The memory "grue" is not known; did you mean "gru"?'),
     ("train --trainer sb4", 'The trainer "sb4" is not known; did you mean "sb3"?'),
     ("train --env-option view", "`--env-option` must be key=value; got 'view'"),
-    ("train --env-option view=grid --env-option view=camera", "must give each key once"),
+    ("train --env-option view=grid --env-option view=camera", "`--env-option` must give each name once"),
     ("train --auxiliary mission=1 --auxiliary mission=2", "`--auxiliary` must give each name once"),
     ("train --auxiliary contrastive=much", "`--auxiliary` must be NAME=WEIGHT, contrastive=0.5, say"),
     ("train --compile --trainer sb3", "`compile` needs the trainer senseweave or imitation; got sb3."),
@@ -51,7 +47,7 @@ MISTAKES = [
     ("train --resume /nowhere/run --steps 0", "`steps` must be"),
     ("train --env BabyAI-GoToRedBal-v0", 'did you mean "BabyAI-GoToRedBall-v0"?'),
     ("train --fusion conkat", 'The fusion "conkat" is not known; did you mean "concat"?'),
-    ("train --preset bass", 'Preset "bass" is not known; did you mean "base"?'),
+    ("train --preset bass", 'The preset "bass" is not known; did you mean "base"?'),
     ("train --env BabyAI-GoToRedBall-v0 --env-option vieww=grid", "vieww"),
     ("train --env BabyAI-GoToRedBall-v0 --env-option view=grit", "`view`"),
     ("train --env-option sences=grid", 'did you mean "senses"?'),
@@ -67,7 +63,7 @@ MISTAKES = [
     ("watch NoSuchLevel-v0", 'The environment "NoSuchLevel-v0" is not known'),
     ("watch Acrobot-v1 --expert", '"Acrobot-v1" has no expert'),
     ("watch --policy /nowhere", 'The run directory "/nowhere" does not exist'),
-    ("train --perception /nowhere", "/nowhere/config.json cannot be read"),
+    ("train --perception /nowhere", '`perception` must be a folder; "/nowhere" is none.'),
     ("train --out {file}", "is a file. Choose another --out."),
     ("train --out {file}/below", "is a file. Choose another --out."),
     ("train --out {full}", "is not. Choose another --out."),
@@ -107,7 +103,7 @@ def test_a_fault_is_one_sentence_with_status_1_and_a_way_to_see_more(capsys, mon
     def break_down(words):
         raise ZeroDivisionError("a\nfault")
 
-    monkeypatch.setattr(listing, "list_envs", break_down)
+    monkeypatch.setattr(envs, "list_envs", break_down)
     status, out, err = run_cli(capsys, "envs", "--json")
     assert (status, out) == (1, "") and len(err.splitlines()) == 1
     assert "ZeroDivisionError: a fault (add --traceback to see where" in err
@@ -119,7 +115,7 @@ def test_ctrl_c_outside_training_is_a_word_and_status_130(capsys, monkeypatch):
     def interrupt(words):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(listing, "list_envs", interrupt)
+    monkeypatch.setattr(envs, "list_envs", interrupt)
     assert run_cli(capsys, "envs") == (130, "", "Interrupted.\n")
 
 
@@ -172,48 +168,16 @@ def test_results_for_people_are_tables_on_standard_output(capsys, trained):
 def test_what_libraries_print_never_reaches_standard_output():
     """In a process of its own, where C code writes to file descriptor 1 as well."""
     code = (
-        "import os, sys; from senseweave.agent import cli; from senseweave.agent.cli import listing\n"
+        "import os, sys; from senseweave.agent.cli.commands import envs; from senseweave.agent.cli.main import main\n"
         "def noisy(words):\n"
         "    print('from python'); os.write(1, b'from C'); os.system('echo from a child')\n"
         "    return {'environments': [], 'number': float('nan')}\n"
-        "listing.list_envs, listing.as_text = noisy, str\n"
-        "sys.exit(cli.main(['envs', '--json']))"
+        "envs.list_envs, envs.as_text = noisy, str\n"
+        "sys.exit(main(['envs', '--json']))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == '{"environments": [], "number": null}\n'
     assert {"from python", "from C", "from a child"} <= set(done.stderr.replace("from C", "from C\n").split("\n"))
-
-
-def test_help_imports_nothing_heavy_and_shows_an_example_for_every_command():
-    code = (
-        "import sys; from senseweave.agent.cli.main import main\n"
-        "main(sys.argv[1:]); heavy = {'torch', 'numpy', 'gymnasium', 'cv2', 'stable_baselines3', 'av', 'minigrid'}\n"
-        "print(sorted(heavy & set(sys.modules)))"
-    )
-    for words in ([], ["--help"], *([name, "--help"] for name in COMMANDS)):
-        done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-        assert done.stdout.endswith("[]\n"), words
-        assert "senseweave train" in done.stdout or COMMANDS[words[0]][2] in done.stdout
-
-
-def test_every_example_of_the_help_can_be_parsed():
-    for name, (_, _, example) in COMMANDS.items():
-        assert build_parser().parse(example.split()[1:]).command == name
-
-
-def test_the_help_names_every_fusion_and_preset():
-    assert set(FUSION_NAMES) == set(FUSIONS) and set(PRESET_NAMES) == set(PRESETS)
-
-
-def test_numbers_may_be_written_as_people_write_them():
-    parser = build_parser()
-    assert [parser.parse(["train", "--steps", text]).steps for text in ("3e5", "300_000", "300000")] == [300_000] * 3
-    options = parser.parse(
-        ["train", "--env-option", "a=1", "--env-option", "b=x=y", "--env-option", "c=true", "--env-option", "d="]
-    )
-    assert options.env_option == [("a", 1), ("b", "x=y"), ("c", True), ("d", "")]
-    with pytest.raises(ConfigError):
-        parser.parse(["train", "--steps", "1e400"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
@@ -239,3 +203,31 @@ def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
     done = subprocess.run([*command, "train", *more], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert last_object(done.stdout)["steps"] > result["steps"]
+
+
+def test_of_several_processes_the_first_one_speaks_for_all():
+    command = [sys.executable, "-P", "-m", "senseweave.agent.cli", "envs", "Seek-v0", "--json"]
+    for rank, spoken in (("0", 1), ("1", 0)):
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | {"RANK": rank})
+        assert done.stdout.count("\n") == spoken
+
+
+def test_a_wrong_name_is_refused_before_anything_heavy_is_imported():
+    wrong = (
+        "train --fusion conkat",
+        "train --preset bass",
+        "train --memory grue",
+        "train --trainer sb4",
+        "train --perception /nowhere",
+        "train --auxiliary mision=1",
+        "train --recipe seke",
+        "pretrain --objective contrastiv",
+        "pretrain --imputation translatio",
+        "watch --greedy",
+    )
+    code = (
+        "import sys; from senseweave.agent.cli.main import main\n"
+        f"assert [main(line.split()) for line in {wrong!r}] == [2] * {len(wrong)}\n"
+        "assert not {'torch', 'numpy', 'gymnasium'} & set(sys.modules), sorted(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=True)

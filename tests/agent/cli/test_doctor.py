@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from senseweave.agent.cli import doctor
+from senseweave.agent.cli.commands import doctor
 from senseweave.envs.live.sensors import camera
 
 

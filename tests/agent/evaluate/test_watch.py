@@ -7,7 +7,7 @@ from senseweave.agent import cli
 from senseweave.agent.evaluate.watch import as_text, watch
 from senseweave.agent.play.experts import expert_for, has_expert
 from senseweave.agent.play.players import RandomPlayer
-from senseweave.agent.settings.train import WatchConfig
+from senseweave.agent.settings.watch import WatchConfig
 from senseweave.agent.show.video import record
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, ConfigError, SenseweaveError
@@ -77,7 +77,7 @@ def test_a_long_episode_is_cut_and_that_is_told(tmp_path, capsys, monkeypatch):
         ({"unplug": ("camera",)}, "`unplug` must be SENSE@STEP, a step from 1 up, as in \"camera@3\"; got 'camera'."),
         ({"unplug": ("camera@0",)}, "got 'camera@0'."),
         ({"episodes": 0}, "`episodes` must be a whole number in 1..1000; got 0."),
-        ({"player": "exprt"}, 'Player "exprt" is not known; did you mean "expert"?'),
+        ({"player": "exprt"}, 'The player "exprt" is not known; did you mean "expert"?'),
         ({"player": "expert", "policy": "x"}, "`policy` plays itself"),
         ({"greedy": True}, "`greedy` is how a policy acts"),
         ({"env": ""}, "`env` must be a name"),

@@ -9,7 +9,7 @@ from kit.sense_world import WORLD, cut, learner, saved
 from senseweave.agent import cli
 from senseweave.agent.explain.explain import as_text, explain
 from senseweave.agent.explain.shapley import subsets
-from senseweave.agent.settings.train import EvaluateConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.perception import FUSIONS
 from senseweave.perception.errors import ConfigError
 

@@ -97,12 +97,15 @@ MISTAKES = [
     ("live --camera gopher://x/", "A camera's address must begin with one of http"),
     ("live --microphone nowhere.wav", "nowhere.wav"),
     ("live --microphone {text}", "cannot be played"),
-    ("live --camera {clip} --rate 0", "`rate` must be above 0"),
+    ("live --camera {clip} --rate 0", "`rate_hz` must be in 0..1000, 0 excluded"),
     ("live --camera {clip} --max-age camera", "`--max-age` must be SENSE=SECONDS, camera=0.5, say; got 'camera'"),
     ("live --camera {clip} --max-age camera=1 --max-age camera=2", "`--max-age` must give each name once"),
     ("live --camera {clip} --max-age camra=1", '`max-age` names "camra", which has no sensor; did you mean "camera"?'),
     ("live --policy /nowhere --camera {clip}", 'The run directory "/nowhere" does not exist'),
-    ("live --policy {run} --camera {clip} --safe-action fly", '`safe_action` "fly" is no action'),
+    (
+        "live --policy {run} --camera {clip} --safe-action halt",  # "left" looks like it, and is no way to halt
+        '`safe_action` "halt" is no action; the actions are: left, right, forward, pickup, drop, toggle, done.',
+    ),
     ("live --policy {run} --camera {clip} --required adio --safe-action done", '"adio", which has no sensor'),
     ("live --policy {run} --camera {clip} --required audio --safe-action done", '"audio", which has no sensor'),
     ("live --policy {run} --camera {clip} --actions /nowhere/a.jsonl", "Actions cannot be written to /nowhere/a.jsonl"),

@@ -10,7 +10,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.environments import EnvFacts, make_batch, make_envs, make_vector_env
 from senseweave.agent.play.episodes import run_episodes
-from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.callback import MAX_TRAINING_SEED
 from senseweave.agent.train.train import train
 from senseweave.envs import make

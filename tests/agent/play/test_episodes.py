@@ -11,7 +11,7 @@ from senseweave.agent.evaluate.evaluate import evaluate, summary
 from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED, held_out_seed, run_episodes, wilson_interval
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
-from senseweave.agent.settings.train import EvaluateConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.train.train import resume
 from senseweave.envs import make
 from senseweave.perception import Spec, Vector

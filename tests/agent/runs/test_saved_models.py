@@ -6,7 +6,9 @@ import torch
 
 from kit.saved_models import new_model
 from senseweave.agent.runs.policies import load_policy
-from senseweave.agent.settings.train import EvaluateConfig, TrainConfig, WatchConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import TrainConfig
+from senseweave.agent.settings.watch import WatchConfig
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.explain.explain import explain
 from senseweave.agent.runs.directory import RunDirectory

@@ -24,9 +24,11 @@ RENAMED = {
 
 
 @pytest.fixture
-def started(monkeypatch):
+def started(monkeypatch, tmp_path):
     """The configurations that `senseweave train` would start with."""
     configs = []
+    (tmp_path / "runs" / "senses").mkdir(parents=True)  # that some lines start from
+    monkeypatch.chdir(tmp_path)
 
     def refuse(config, out):
         configs.append(config)

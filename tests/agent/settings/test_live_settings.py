@@ -2,20 +2,21 @@ import json
 
 import pytest
 
-from senseweave.agent.cli.options import build_parser
+from senseweave.agent.cli.commands import COMMANDS
+from senseweave.agent.cli.parse import parse
 from senseweave.agent.settings.live import LiveConfig
 from senseweave.perception.errors import ConfigError
 
 MISTAKES = [
     ({}, "There is nothing to sense; give --camera, --microphone or --instruction"),
     ({"camera": ""}, "`camera` must be a name; got ''."),
-    ({"camera": "0", "rate_hz": 0.0}, "`rate` must be above 0 and at most 1000 Hz; got 0.0."),
-    ({"camera": "0", "rate_hz": float("nan")}, "`rate` must be above 0 and at most 1000 Hz; got nan."),
-    ({"camera": "0", "rate_hz": 1e4}, "at most 1000 Hz; got 10000.0."),
+    ({"camera": "0", "rate_hz": 0.0}, "`rate_hz` must be in 0..1000, 0 excluded; got 0.0."),
+    ({"camera": "0", "rate_hz": float("nan")}, "`rate_hz` must be in 0..1000, 0 excluded; got nan."),
+    ({"camera": "0", "rate_hz": 1e4}, "in 0..1000, 0 excluded; got 10000.0."),
     ({"camera": "0", "seconds": -1.0}, "`seconds` must be above 0; got -1.0. Leave it out to go on until Ctrl-C."),
     ({"camera": "0", "seconds": float("inf")}, "`seconds` must be above 0; got inf."),
-    ({"camera": "0", "max_age_s": {"camera": 0.0}}, '`max_age` of "camera" must be above 0 seconds; got 0.0.'),
-    ({"camera": "0", "report": "page.txt"}, "`report` must end in .html; got 'page.txt'."),
+    ({"camera": "0", "max_age_s": {"camera": 0.0}}, '`max_age_s` of "camera" must be above 0; got 0.0.'),
+    ({"camera": "0", "report": "page.txt"}, "`report` must end in .html or .htm; got 'page.txt'."),
     ({"camera": "0", "device": "gpu"}, "`device` must be"),
     ({"camera": "0", "actions": "a.jsonl"}, "`actions` is about acting, but nobody acts; add --policy DIR"),
     ({"camera": "0", "greedy": True}, "`greedy` is about acting, but nobody acts"),
@@ -47,7 +48,9 @@ def test_live_settings_survive_json():
 def test_the_words_of_a_session_become_its_settings():
     words = "live --policy run --camera 0 --microphone default --instruction - --rate 30 --seconds 2.5 --greedy"
     words += " --required camera audio --max-age camera=0.5 --max-age audio=1e0 --safe-action done --actions udp:9000"
-    options = build_parser().parse([*words.split(), "--record", "session", "--report", "page.html", "--json"])
-    assert (options.rate_hz, options.seconds, options.greedy) == (30.0, 2.5, True)
-    assert options.max_age_s == [("camera", 0.5), ("audio", 1.0)] and options.required == ["camera", "audio"]
-    assert (options.instruction, options.actions, options.safe_action) == ("-", "udp:9000", "done")
+    name, *words = [*words.split(), "--record", "session", "--report", "page.html", "--json"]
+    settings, common = parse(name, COMMANDS[name], words)
+    assert isinstance(settings, LiveConfig) and common.json
+    assert (settings.rate_hz, settings.seconds, settings.greedy) == (30.0, 2.5, True)
+    assert settings.max_age_s == {"camera": 0.5, "audio": 1.0} and settings.required == ("camera", "audio")
+    assert (settings.instruction, settings.actions, settings.safe_action) == ("-", "udp:9000", "done")

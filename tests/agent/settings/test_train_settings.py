@@ -1,6 +1,7 @@
 import pytest
 
-from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import TrainConfig
 from senseweave.perception.errors import ConfigError, SenseweaveError, UnknownNameError
 
 MISTAKES = [

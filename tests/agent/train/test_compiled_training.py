@@ -11,8 +11,8 @@ import sys
 PROGRAM = """
 import functools, sys
 import torch
-from senseweave.agent import train as training
-from senseweave.agent.config import TrainConfig
+from senseweave.agent.settings.train import TrainConfig
+from senseweave.agent.train import train as training
 from senseweave.perception import Perception
 from senseweave.policies.saving.checkpoint import folders, load
 

@@ -9,7 +9,8 @@ import torch
 
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.runs.directory import RunDirectory
-from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.callback import TrainingCallback
 from senseweave.agent.train.train import resume, train
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv

@@ -12,7 +12,8 @@ from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.environments import make_batch, make_envs, make_vector_env
 from senseweave.agent.play.experts import vector_expert_for
 from senseweave.agent.runs.directory import RunDirectory
-from senseweave.agent.settings.train import EvaluateConfig, TrainConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.terminal.stop import StopRequest
 from senseweave.agent.train.callback import TrainingCallback
 from senseweave.agent.train.start import build_training, resolve_perception

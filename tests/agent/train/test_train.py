@@ -12,7 +12,7 @@ from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.machine import limit_threads
 from senseweave.agent.runs.policies import load_policy
-from senseweave.agent.settings.train import EvaluateConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.train.callback import MAX_TRAINING_SEED, TrainingCallback
 from senseweave.agent.train.train import resume, train
 from senseweave.envs import make

@@ -37,7 +37,7 @@ def refused(call: Callable[[], object], error: type[SenseweaveError], words: str
         ({"level": "Seak"}, UnknownNameError, 'level "Seak" is not known; did you mean "Seek'),
         ({"num_envs": 0}, ConfigError, "`num_envs` must be a whole number of at least 1; got 0"),
         ({"num_envs": 2.5}, ConfigError, "got 2.5"),
-        ({"device": "gpu"}, ConfigError, '`device` must be "auto", "cpu" or "cuda"; got \'gpu\''),
+        ({"device": "gpu"}, ConfigError, '`device` must be "auto", "cpu", "cuda" or "cuda:N"; got \'gpu\''),
         ({"device": "meta"}, ConfigError, "got 'meta'"),
         ({"device": "cuda:99"}, ConfigError, '"cuda:99" is not here: torch sees'),
         ({"render_mode": "human"}, ConfigError, "`render_mode` must be"),
@@ -96,7 +96,7 @@ def test_wrong_actions_are_refused_and_nothing_is_done(actions: Any, words: str)
 @pytest.mark.parametrize(
     ("seed", "words"),
     [
-        (-1, "`seed` must be a whole number of at least 0; got -1"),
+        (-1, "`seed` must be a whole number in 0..9223372036854775807; got -1"),
         (1.5, "got 1.5"),
         (2**63, "`seed`"),
         ("7", "got '7'"),

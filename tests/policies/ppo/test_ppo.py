@@ -367,7 +367,7 @@ def test_time_limits_are_followed_by_what_the_value_head_expects():
 def test_what_is_not_known_is_refused_in_one_sentence():
     for settings, message in (
         ({"use_sde": True}, "knows no `use_sde`"),
-        ({"workers": 0}, "`workers` must be at least 1; got 0"),
+        ({"workers": 0}, "`workers` must be a whole number of at least 1; got 0"),
         ({"clip_range_vf": -0.1}, "`clip_range_vf` must be above 0; got -0.1"),
         ({"auxiliary": {"instruction_words": 1.0}}, "need a policy with a PerceptionExtractor"),
     ):

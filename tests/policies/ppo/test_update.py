@@ -103,7 +103,7 @@ def test_the_mission_can_be_told_from_the_features():
 def test_auxiliary_losses_that_do_not_fit_are_refused():
     with pytest.raises(UnknownNameError, match="instruction_words"):
         learner(auxiliary={"instruction_word": 1.0})
-    with pytest.raises(ConfigError, match='The weight of "mission" must be at least 0; got -1'):
+    with pytest.raises(ConfigError, match='`weight` of "mission" must be at least 0; got -1'):
         learner(auxiliary={"mission": -1})
     with pytest.raises(SpecError, match="needs an instruction among the senses; got touch"):
         make_auxiliary({"instruction_words": 1.0}, Spec(touch=Vector(2)), 16, 0)

@@ -2,10 +2,23 @@
 
 import dataclasses
 import importlib.metadata
-from typing import Any
+from typing import Annotated, Any
 
-from ...envs import known
-from ...perception.errors import UnknownNameError, did_you_mean
+from ....perception.errors import UnknownNameError, did_you_mean
+from ...settings.base import Settings
+from ...settings.several import Names
+from ..command import Command, Result
+
+
+@dataclasses.dataclass(frozen=True)
+class EnvsConfig(Settings):
+    """Which environments are listed.
+
+    Args:
+        words: list only ids that contain each of these, in upper or lower case.
+    """
+
+    words: Annotated[tuple[str, ...], Names(metavar="WORD", is_positional=True)] = ()
 
 
 def list_envs(words: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -17,6 +30,8 @@ def list_envs(words: tuple[str, ...] = ()) -> dict[str, Any]:
     Raises:
         UnknownNameError: there is none.
     """
+    from ....envs import known
+
     entries = known()
     chosen = [entry for entry in entries if all(word.lower() in entry.id.lower() for word in words)]
     if not chosen:
@@ -47,3 +62,16 @@ def _install(extra: str | None) -> str:
     """The command that installs an extra of ours, or a package."""
     ours = importlib.metadata.metadata("senseweave").get_all("Provides-Extra") or []
     return f'pip install "{f"senseweave[{extra}]" if extra in ours else extra}"'
+
+
+def _run(settings: EnvsConfig) -> Result:
+    result = list_envs(settings.words)
+    return result, as_text(result)
+
+
+COMMAND = Command(
+    settings=EnvsConfig,
+    run=_run,
+    summary="List environments, their senses, and what has to be installed.",
+    example="senseweave envs BabyAI GoTo",
+)

@@ -17,6 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ...settings.base import Settings
+from ..command import Command, Result
+
 OK, MISSING, BROKEN = "ok", "missing", "broken"
 """What a finding can be: MISSING is optional, BROKEN is needed for training."""
 
@@ -117,8 +120,8 @@ def _video() -> list[Finding]:
 
 
 def _microphones() -> list[Finding]:
-    from ...envs.live.sensors.portaudio import load_sounddevice, microphone_names
-    from ...perception.errors import MissingExtraError
+    from ....envs.live.sensors.portaudio import load_sounddevice, microphone_names
+    from ....perception.errors import MissingExtraError
 
     try:
         sounddevice = load_sounddevice()
@@ -148,7 +151,7 @@ def _speech() -> list[Finding]:
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    from ...envs.live.sensors.camera import camera_devices
+    from ....envs.live.sensors.camera import camera_devices
 
     devices = camera_devices()
     if not devices:
@@ -201,7 +204,7 @@ def _folder() -> list[Finding]:
 
 
 def _environments() -> list[Finding]:
-    from ...envs import known
+    from ....envs import known
 
     entries = known()
     usable = sum(entry.is_installed for entry in entries)
@@ -238,3 +241,21 @@ def as_text(result: dict[str, Any]) -> str:
             lines.append(f"{'':8} {'':{width}}  -> {finding['mend']}")
     end = "Training works here." if result["can_train"] else "Training needs what is marked as broken."
     return "\n".join([*lines, "", f"{end} What is missing is optional."])
+
+
+@dataclasses.dataclass(frozen=True)
+class DoctorConfig(Settings):
+    """It can be told nothing."""
+
+
+def _run(settings: DoctorConfig) -> Result:
+    result = examine()
+    return result, as_text(result)
+
+
+COMMAND = Command(
+    settings=DoctorConfig,
+    run=_run,
+    summary="Look at this machine: what works, and how to fix the rest.",
+    example="senseweave doctor",
+)

@@ -1,0 +1,19 @@
+"""`senseweave evaluate`."""
+
+from ...settings.evaluate import EvaluateConfig
+from ..command import Command, Result
+
+
+def _run(settings: EvaluateConfig) -> Result:
+    from ...evaluate.evaluate import as_text, evaluate
+
+    result = evaluate(settings)
+    return result, as_text(result)
+
+
+COMMAND = Command(
+    settings=EvaluateConfig,
+    run=_run,
+    summary="Measure a trained agent on episodes that it never saw, sampled and greedy.",
+    example="senseweave evaluate runs/local --episodes 1000 --without instruction",
+)

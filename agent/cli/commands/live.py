@@ -1,0 +1,19 @@
+"""`senseweave live`."""
+
+from ...settings.live import LiveConfig
+from ..command import Command, Result
+
+
+def _run(settings: LiveConfig) -> Result:
+    from ...live.live import as_text, live
+
+    result = live(settings)
+    return result, as_text(result)
+
+
+COMMAND = Command(
+    settings=LiveConfig,
+    run=_run,
+    summary="Run a trained agent on real sensors, or only show and record what they give. Ctrl-C ends it.",
+    example="senseweave live --policy runs/local --camera 0 --instruction speech",
+)

@@ -1,0 +1,92 @@
+"""`senseweave train`: a new run, or the same run resumed."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from ....perception.errors import ConfigError
+from ....policies.choices import AUXILIARIES
+from ....policies.recipes import resolved
+from ...settings.base import kinds_of
+from ...settings.train import TrainConfig
+from ...settings.values import Hidden, Text
+from ..command import Command, Result, new_folder
+
+CHANGES_WHEN_RESUMING = (
+    "env",
+    "steps",
+    "device",
+    "evaluation_episodes",
+    "video",
+    "checkpoint_every",
+    "keep_checkpoints",
+)
+"""What may be given with --resume."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions(TrainConfig):
+    """A training run and where it goes.
+
+    Args:
+        out: run directory to make.
+        resume: go on from this run's newest checkpoint, with its settings.
+    """
+
+    out: Annotated[str | None, Text(metavar="DIR", unset="runs/ENV-TIME")] = None
+    resume: Annotated[str | None, Text(metavar="DIR")] = None
+    changes: Annotated[Mapping[str, Any], Hidden()] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_options(cls, given: Mapping[str, Any]) -> Self:
+        if "resume" not in given:
+            settings = cls.of_recipe(given)
+            for name in given.get("auxiliary", ()):
+                AUXILIARIES.require(name)
+            if settings.perception is not None and not Path(settings.perception).is_dir():
+                raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
+            return settings
+        changes = {name: value for name, value in given.items() if name != "resume"}
+        for name in changes:
+            if name == "out":
+                raise ConfigError("`--resume` cannot be given together with --out; a run goes on where it is.")
+            if name not in CHANGES_WHEN_RESUMING:
+                word = kinds_of(cls)[name].words(name, None)[0].text
+                raise ConfigError(f"`--{word}` cannot change when a run resumes; leave it out, or take a new --out.")
+        return cls(**changes, resume=given["resume"], changes=changes)
+
+    @classmethod
+    def defaults(cls) -> Mapping[str, Any]:
+        return resolved(None, {})
+
+
+def _run(settings: TrainOptions) -> Result:
+    from ...train.train import resume, train
+
+    if settings.resume is not None:
+        result = resume(settings.resume, **settings.changes)
+    else:
+        result = train(settings.part(TrainConfig), settings.out or new_folder(settings.env))
+    return result, _text(result)
+
+
+def _text(result: dict[str, Any]) -> str:
+    from ...evaluate.evaluate import as_text
+
+    lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
+    lines.append(f"run directory   {result['run']}")
+    if result["video"]:
+        lines.append(f"video           {result['video']}")
+    if not result["was_interrupted"]:
+        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}")
+    return "\n".join(lines)
+
+
+COMMAND = Command(
+    settings=TrainOptions,
+    run=_run,
+    summary="Train an agent, and leave a run directory with the policy, its curves and a video.",
+    example="senseweave train --out runs/seek",
+)

@@ -1,0 +1,103 @@
+"""Kinds of values that are given in several words: names one after another, and pairs in an option that is repeated.
+
+They are used as those of `values.py` are, where the base is.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from ...perception.errors import ConfigError
+from .values import Arity, Choice, Number, Value, number_in
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Names(Value):
+    """Any number of names, as a tuple."""
+
+    metavar: str = "NAME"
+    arity: ClassVar[Arity] = "several"
+
+    def read(self, texts: Sequence[str]) -> tuple[str, ...]:
+        return tuple(texts)
+
+    def check(self, field: str, value: Any) -> tuple[str, ...]:
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ConfigError(f"`{field}` must be several names; got {value!r}.")
+        return tuple(value)
+
+    def show(self, value: Any) -> str:
+        return " ".join(value or ()) or self.unset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pairs(Value):
+    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text."""
+
+    metavar: str = "KEY=VALUE"
+    arity: ClassVar[Arity] = "repeated"
+
+    def read(self, texts: Sequence[str]) -> dict[str, Any]:
+        pairs = dict(map(self.pair, texts))
+        if len(pairs) < len(texts):
+            raise ValueError("must give each name once; one was given twice")
+        return pairs
+
+    def pair(self, text: str) -> tuple[str, Any]:
+        """Reads one of them; raises as `read` does."""
+        key, equals, value = text.partition("=")
+        if not equals or not key.isidentifier():
+            raise ValueError(f"must be key=value; got {text!r}")
+        try:
+            return key, json.loads(value)
+        except ValueError:
+            return key, value
+
+    def check(self, field: str, value: Any) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"`{field}` must map names to values; got {value!r}.")
+        return dict(value)
+
+    def show(self, value: Any) -> str:
+        return ", ".join(f"{key}={part}" for key, part in (value or {}).items()) or self.unset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Numbers(Pairs):
+    """name=number pairs as a dict.
+
+    Args:
+        number: the bounds of each.
+        noun: what each is: "weight".
+        example: one pair, for the message.
+        alone: the number of a name that is given without one; None where it must have one.
+        names: the names that there are; None for any.
+    """
+
+    number: Number
+    noun: str
+    example: str
+    alone: float | None = None
+    names: Choice | None = None
+
+    def pair(self, text: str) -> tuple[str, float]:
+        name, equals, text_of_number = text.partition("=")
+        number = number_in(text_of_number) if equals else self.alone
+        if not name or number is None:
+            raise ValueError(f"must be {self.metavar}, {self.example}, say; got {text!r}")
+        return name, number
+
+    def check(self, field: str, value: Any) -> dict[str, float]:
+        pairs = super().check(field, value)
+        for name, number in pairs.items():
+            if self.names is not None:
+                self.names.check(field, name)
+            self.number.check(self.noun, number, of=f'"{name}"')
+        return pairs
+
+    def show(self, value: Any) -> str:
+        return super().show({name: f"{number:g}" for name, number in (value or {}).items()})
+
+    def choices(self) -> tuple[str, ...]:
+        return () if self.names is None else self.names.choices()
