@@ -1,4 +1,4 @@
-"""The pages of docs/: their Python runs as it stands, in order, where a trained run, a clip and a recording are."""
+"""README and docs/: their Python runs as it stands, in order, where a trained run, a clip and a recording are."""
 
 import re
 
@@ -12,7 +12,7 @@ from senseweave.perception import spec as spec_module
 from senseweave.perception.encoders import registry as encoders
 
 __all__ = ["clip", "seeker"]
-DOCS = [page for page in pages() if page.is_relative_to(ROOT / "docs")]
+DOCS = [ROOT / "README.md", *(page for page in pages() if page.is_relative_to(ROOT / "docs"))]
 WITH_CODE = [page for page in DOCS if blocks(page.read_text(encoding="utf-8"), "python")]
 
 

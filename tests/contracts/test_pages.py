@@ -9,7 +9,7 @@ from kit.markdown import ROOT, anchors, links, pages, references
 ELSEWHERE = re.compile(r"[a-z]+:")
 MAX_LINE, MAX_TABLE_ROW = 120, 250
 READ_IN_DIFFS = [page for page in pages() if page.parent == ROOT / "benchmarks" or page.is_relative_to(ROOT / "docs")]
-READ_IN_DIFFS += [ROOT / "CHANGELOG.md", ROOT / "SECURITY.md"]
+READ_IN_DIFFS += [ROOT / name for name in ("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "SECURITY.md")]
 
 
 def dead_links(page, text: str) -> list[str]:
