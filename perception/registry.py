@@ -7,15 +7,20 @@ group `senseweave.<plural>`; files (runs, recordings, configurations) name no co
 
 import importlib
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from typing import Any, Generic, TypeVar
 
-from .errors import ConfigError, MissingExtraError, unknown_name
+from .errors import ConfigError, MissingExtraError, SenseweaveError, unknown_name
 
 Target = TypeVar("Target")
+
+_READING = threading.RLock()
+"""Held while a table reads entry points: a second thread waits until the names are there."""
 
 
 class Registry(MutableMapping[str, Target], Generic[Target]):
@@ -121,21 +126,32 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
             raise MissingExtraError(f'The {self.kind} "{name}" needs {error.name}, which is not installed.') from error
         except AttributeError as error:
             raise ConfigError(f'The {self.kind} "{name}" is to be found at {target}, but is not there.') from error
+        except Exception as error:
+            if module.startswith(".") or isinstance(error, SenseweaveError):
+                raise  # ours, and so a fault
+            raise ConfigError(
+                f'The {self.kind} "{name}" cannot be imported from {target} ({type(error).__name__}: {error}); '
+                "fix or uninstall that package."
+            ) from error
 
     def _read_entry_points(self) -> None:
         """Adds what installed packages declare; ours go before theirs, and the first of two with one name is taken."""
-        if self._has_read_entry_points:
-            return
-        self._has_read_entry_points = True
-        for point in metadata.entry_points(group=self.group):
-            if point.name in self._targets:
-                warnings.warn(
-                    f'"{point.name}" of {self.group} is declared by {point.value}, but the name is taken; that one '
-                    "is left out.",
-                    stacklevel=4,
-                )
-            else:
-                self._targets[point.name] = point.value
+        with _READING:
+            if self._has_read_entry_points:
+                return
+            taken = []
+            for point in metadata.entry_points(group=self.group):
+                if point.name in self._targets:
+                    taken.append(point)
+                else:
+                    self._targets[point.name] = point.value
+            self._has_read_entry_points = True
+        for point in taken:  # at the end, as a warning may be an error
+            warnings.warn(
+                f'"{point.name}" of {self.group} is declared by {point.value}, but the name is taken; that one '
+                "is left out.",
+                stacklevel=4,
+            )
 
 
 def _plural(word: str) -> str:
@@ -169,6 +185,7 @@ class _MovedModule(types.ModuleType):
 
     def __init__(self, name: str, package: str, homes: tuple[str, ...]) -> None:
         super().__init__(name, f"Moved to {', '.join(homes)}.")
+        self.__spec__ = ModuleSpec(name, None)  # `importlib.util.find_spec` refuses a module without one
         self._package, self._homes = package, homes
 
     def __getattr__(self, name: str) -> Any:
@@ -190,4 +207,6 @@ def moved_modules(package: str, homes: Mapping[str, tuple[str, ...]]) -> None:
     """
     for old, new in homes.items():
         name = f"{package}.{old}"
-        sys.modules.setdefault(name, _MovedModule(name, package, new))
+        if name not in sys.modules:
+            sys.modules[name] = _MovedModule(name, package, new)
+            setattr(importlib.import_module(package), old, sys.modules[name])  # as importing it would have done
