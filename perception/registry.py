@@ -72,7 +72,7 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         """
         if not isinstance(name, str) or not name:
             raise ConfigError(f"The name of a {self.kind} must be a text; got {name!r}.")
-        if name in self._targets and self._targets[name] is not target:
+        if name in self._targets and not self._stands_for(name, target):
             raise ConfigError(f'There is a {self.kind} "{name}" already; register yours under another name.')
         self._targets[name] = target
 
@@ -114,6 +114,11 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
     def __repr__(self) -> str:
         return f"Registry({self.kind!r}, {', '.join(self._targets)})"
 
+    def _stands_for(self, name: str, target: Any) -> bool:
+        """Whether a name has this very target already, so that a module may be run twice."""
+        known = self._targets[name]
+        return known is target or (isinstance(known, str) and known == target)
+
     def _load(self, name: str, target: str) -> Any:
         module, _, attribute = target.partition(":")
         if module.startswith(".") and self._package is None:
@@ -121,11 +126,9 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
                 f'The {self.kind} "{name}" is at {target}, but its table has no `package`; name the module whole.'
             )
         try:
-            return getattr(importlib.import_module(module, self._package), attribute)
+            found = importlib.import_module(module, self._package)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f'The {self.kind} "{name}" needs {error.name}, which is not installed.') from error
-        except AttributeError as error:
-            raise ConfigError(f'The {self.kind} "{name}" is to be found at {target}, but is not there.') from error
         except Exception as error:
             if module.startswith(".") or isinstance(error, SenseweaveError):
                 raise  # ours, and so a fault
@@ -133,6 +136,10 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
                 f'The {self.kind} "{name}" cannot be imported from {target} ({type(error).__name__}: {error}); '
                 "fix or uninstall that package."
             ) from error
+        try:
+            return getattr(found, attribute)
+        except AttributeError as error:
+            raise ConfigError(f'The {self.kind} "{name}" is to be found at {target}, but is not there.') from error
 
     def _read_entry_points(self) -> None:
         """Adds what installed packages declare; ours go before theirs, and the first of two with one name is taken."""

@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `senseweave`; those of this process by default.
 
     Returns:
-        The exit status: 0 success, 2 a mistake that the person can mend, 1 a fault, 130 interrupted.
+        The exit status: 0 success, 2 a mistake that the person can fix, 1 a fault, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     shows_traceback = "--traceback" in words

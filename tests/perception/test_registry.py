@@ -152,6 +152,17 @@ def test_a_package_that_fails_when_it_is_imported_is_named_in_one_sentence(colou
         _ = colours["ochre"]
 
 
+def test_an_attribute_that_is_missing_while_a_module_is_run_is_not_taken_for_a_missing_name(colours, tmp_path):
+    install(tmp_path, "paints", {"dry": "import os\nos.no_such_part"}, "[senseweave.colours]\nochre = paints.dry:Dry\n")
+    with pytest.raises(ConfigError, match=r"cannot be imported from paints.dry:Dry \(AttributeError: .*no_such_part"):
+        _ = colours["ochre"]
+
+
+def test_the_same_target_may_be_registered_twice_before_it_is_loaded(colours, package):
+    for _ in range(2):
+        colours.register("green", ":".join([f"{package}.learnt", "Learnt"]))
+
+
 def test_a_thread_that_asks_while_another_reads_the_entry_points_waits_for_them(colours, tmp_path, monkeypatch):
     install(tmp_path, "paints", {}, "[senseweave.colours]\nochre = shelf.learnt:Learnt\n")
     is_read, found, real = threading.Event(), [], metadata.entry_points
