@@ -19,7 +19,7 @@ from ...perception.encoders.microphone import AudioEncoder
 from ...perception.perception import Perception
 from ...perception.spec import Kind
 from ...perception.tokenizer import default_tokenizer
-from ..show.moment import Picture
+from ..show.frame import Picture
 from ..show.palette import NEUTRAL
 from ..show.pixels import heat
 from ..show.readings import draw_reading, is_minigrid

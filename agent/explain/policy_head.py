@@ -13,7 +13,6 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.distributions import Distribution, kl_divergence
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.preprocessing import preprocess_obs
@@ -22,7 +21,7 @@ from torch import Tensor
 from ...perception.fusion import Fused
 from ...perception.tokens import TokenGroup
 from ...policies.extractor import PerceptionExtractor, perception_of
-from ...policies.policy import SensePolicy
+from ...policies.heads import action_logits, memory_shapes
 from ...policies.second_look import Percept
 from .decisions import Decision
 
@@ -69,13 +68,8 @@ class PolicyHead:
         return Perceived(groups, self._memory(decisions), starts, actions)
 
     def _memory(self, decisions: Sequence[Decision]) -> tuple[Tensor, ...] | None:
-        count = len(decisions)
-        if isinstance(self.policy, RecurrentActorCriticPolicy):
-            lstm = self.policy.lstm_actor
-            shapes = [(lstm.num_layers, count, lstm.hidden_size)] * 2
-        elif isinstance(self.policy, SensePolicy) and self.policy.memory is not None:
-            shapes = [(1, count, self.policy.state_width)]
-        else:
+        shapes = memory_shapes(self.policy, len(decisions))
+        if shapes is None:
             return None
         parts = [np.zeros(shape, np.float32) for shape in shapes]
         for row, decision in enumerate(decisions):
@@ -96,17 +90,7 @@ class PolicyHead:
     def distribution(self, perceived: Perceived, groups: Groups) -> Distribution:
         """What the policy would do, had it perceived `groups` instead."""
         policy, (fused, tokens) = self.policy, self._fuse(groups)
-        embedding = fused.embedding
-        if isinstance(policy, SensePolicy):
-            memory = None if perceived.memory is None else perceived.memory[0][0]
-            logits = policy.judge(Percept(embedding, tokens), memory, perceived.starts[None])[0].logits
-        elif isinstance(policy, RecurrentActorCriticPolicy):
-            starts = perceived.starts.to(embedding.dtype)
-            with torch.backends.cudnn.flags(enabled=False):  # its recurrent networks have gradients in training alone
-                latent, _ = policy._process_sequence(embedding, cast(Any, perceived.memory), starts, policy.lstm_actor)
-            logits = policy.action_net(policy.mlp_extractor.forward_actor(latent))
-        else:
-            logits = policy.action_net(policy.mlp_extractor.forward_actor(embedding))
+        logits = action_logits(policy, Percept(fused.embedding, tokens), perceived.memory, perceived.starts)
         own: Any = copy.copy(policy.action_dist)
         if hasattr(policy, "log_std"):
             return own.proba_distribution(logits, policy.log_std)

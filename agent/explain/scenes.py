@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 from jaxtyping import Float
 
-from ..show.moment import Picture
+from ..show.frame import Picture
 from ..show.video import name_action
 from .choice_values import attribute
 from .decisions import Decision

@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ...perception.spec import Microphone, Picture
 from ..show.charts import ROW, Chart, histogram, key
-from ..show.moment import PANEL_PX
+from ..show.frame import PANEL_PX
 from ..show.pages import render
 from ..show.palette import SENSES, hexadecimal, sense_colours
 from ..show.pixels import heat, png

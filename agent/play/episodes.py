@@ -14,11 +14,11 @@ import gymnasium
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
+from ...policies.heads import samples_each_row_alone
 from ...policies.saving.random_state import cuda_devices
 
 if TYPE_CHECKING:
@@ -148,13 +148,7 @@ class ActionChooser:
     ) -> None:
         self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
         self._on_choice = on_choice
-        self._draws_itself = (
-            not greedy
-            and isinstance(policy, ActorCriticPolicy)
-            and not isinstance(policy, RecurrentActorCriticPolicy)
-            and getattr(policy, "memory", None) is None
-            and isinstance(policy.action_space, gymnasium.spaces.Discrete)
-        )
+        self._draws_itself = not greedy and samples_each_row_alone(policy)
         self._generators: dict[int, np.random.Generator] = {}
         self._memory: Any = None
 

@@ -1,4 +1,4 @@
-"""Films of episodes, as a person would want to see and hear them (moment.py draws, film.py encodes).
+"""Films of episodes, as a person would want to see and hear them (frame.py draws, film.py encodes).
 
 A video is never worth a failed run: `try_to_record` says in one sentence why there is none, and goes on.
 """
@@ -24,7 +24,7 @@ from ..play.episodes import held_out_seed
 from ..play.players import Player, PolicyPlayer
 from ..terminal.progress import tell
 from .film import Shot, is_loop, write_film
-from .moment import PANEL_PX, Ending, Moment, draw
+from .frame import PANEL_PX, Ending, Frame, draw
 from .room_view import view_of
 
 EPISODES = 4
@@ -185,7 +185,7 @@ class _Filming:
         while steps < max_frames:
             observation[PRESENT] = observation[PRESENT] * self._kept(steps)
             move = None if ending and not self._player.has_gates else self._player.act(observation)
-            moment = Moment(
+            moment = Frame(
                 observation,
                 info.get("instruction", instruction),
                 gates=None if move is None else move.gates,

@@ -13,7 +13,7 @@ from kit.live_sessions import play
 from kit.registries import unchanged
 from senseweave.agent.explain.pictures import draw_tokens
 from senseweave.agent.live import report
-from senseweave.agent.show.moment import CAPTION_PX, LINE_PX, MARGIN_PX, PANEL_PX, Moment, draw
+from senseweave.agent.show.frame import CAPTION_PX, LINE_PX, MARGIN_PX, PANEL_PX, Frame, draw
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.rig import LiveRig
@@ -83,7 +83,7 @@ def kind(request) -> Odour:
 def panel_of(senses: Spec, reading: np.ndarray) -> np.ndarray:
     """What a video shows of the first sense."""
     observation = {"nose": reading, "touch": np.zeros(2, np.float32), "present": senses.present()}
-    picture = draw(senses, Moment(observation, None, None, None, []))
+    picture = draw(senses, Frame(observation, None, None, None, []))
     top = MARGIN_PX + CAPTION_PX + LINE_PX
     return picture[top : top + PANEL_PX, MARGIN_PX : MARGIN_PX + PANEL_PX]
 

@@ -12,7 +12,7 @@ from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.show import moment as picture
 from senseweave.agent.show import video
-from senseweave.agent.show.moment import Ending, Moment, draw
+from senseweave.agent.show.frame import Ending, Frame, draw
 from senseweave.agent.show.numbers import draw_numbers
 from senseweave.agent.show.palette import SENSES
 from senseweave.envs import make
@@ -45,11 +45,11 @@ def count(drawn, colour):
     return int((drawn == np.array(colour)).all(axis=-1).sum())
 
 
-def moment(senses: Spec, **changes) -> Moment:
+def moment(senses: Spec, **changes) -> Frame:
     gates = dict.fromkeys(senses, 0.5)
     observation = {name: space.sample() for name, space in senses.space().items()}
     observation["present"] = senses.present()
-    plain = Moment(
+    plain = Frame(
         observation, "go to the red ball", gates, np.full((30, 50, 3), 90, np.uint8), ["step 1", "return 0.00"]
     )
     return dataclasses.replace(plain, **changes)
@@ -72,7 +72,7 @@ def test_the_picture_shows_what_the_policy_saw(policy):
     """minigrid's own drawing of the agent's view is the oracle."""
     env = make(LEVEL)
     observation, info = env.reset(seed=1_000_000_000)
-    drawn = draw(env.get_wrapper_attr("senses"), Moment(observation, info["instruction"], None, None, []))
+    drawn = draw(env.get_wrapper_attr("senses"), Frame(observation, info["instruction"], None, None, []))
     expected = env.unwrapped.get_frame(tile_size=32, agent_pov=True)
     top = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX
     panel = drawn[top : top + picture.PANEL_PX, picture.MARGIN_PX : picture.MARGIN_PX + picture.PANEL_PX]

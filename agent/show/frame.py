@@ -1,4 +1,4 @@
-"""Draws one moment of an episode: the instruction, what each sense gave, the room, the gates, and how it goes or ended.
+"""Draws one frame of an episode: the instruction, what each sense gave, the room, the gates, and how it goes or ended.
 
 Pictures are uint8 (height, width, 3), RGB, large enough to be read when a web page shows them at two thirds of their
 size. cv2 is imported when the first one is drawn. Files and time are video.py's.
@@ -62,7 +62,7 @@ class Ending(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Moment:
+class Frame:
     """What is drawn.
 
     Args:
@@ -92,59 +92,59 @@ class Moment:
         return PRESENT not in self.observation or bool(self.observation[PRESENT][senses.names.index(name)])
 
 
-def draw(senses: Spec, moment: Moment) -> Picture:
+def draw(senses: Spec, frame: Frame) -> Picture:
     """One picture; its size depends on the senses, on whether there are a room and gates, and on nothing else.
 
     Raises:
         MissingExtraError: cv2 cannot be imported.
     """
     colours = sense_colours(senses)
-    panels = _panels(senses, moment, colours)
+    panels = _panels(senses, frame, colours)
     width = max(2, len(panels)) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
     top = MARGIN_PX + CAPTION_PX
     bars_top = top + (LINE_PX + PANEL_PX if panels else 0) + MARGIN_PX
-    status_top = bars_top + (0 if moment.gates is None else LINE_PX * (len(senses) + 1) + MARGIN_PX // 2)
+    status_top = bars_top + (0 if frame.gates is None else LINE_PX * (len(senses) + 1) + MARGIN_PX // 2)
     height = status_top + _STATUS_PX
     canvas = np.full((height + height % 2, width + width % 2, 3), PAPER, np.uint8)
-    _draw_caption(canvas, *_instruction_title(senses, moment, colours), moment.instruction)
+    _draw_caption(canvas, *_instruction_title(senses, frame, colours), frame.instruction)
     for number, (title, colour, picture) in enumerate(panels):
         left = MARGIN_PX + number * (PANEL_PX + MARGIN_PX)
         write(canvas, title, left, top + 24, colour, _TITLE_PX, weight=BOLD)
         canvas[top + LINE_PX : top + LINE_PX + PANEL_PX, left : left + PANEL_PX] = picture
-    if moment.gates is not None:
-        _draw_gates(canvas, senses, moment, moment.gates, colours, bars_top)
-    _draw_status(canvas, moment, status_top)
+    if frame.gates is not None:
+        _draw_gates(canvas, senses, frame, frame.gates, colours, bars_top)
+    _draw_status(canvas, frame, status_top)
     return canvas
 
 
-def _panels(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> list[tuple[str, Colour, Picture]]:
+def _panels(senses: Spec, frame: Frame, colours: Mapping[str, Colour]) -> list[tuple[str, Colour, Picture]]:
     """Title, colour and picture of each panel: the senses that can be drawn, then the room."""
     panels = []
     for name, kind in senses.items():
-        picture = draw_reading(kind, moment.observation[name], PANEL_PX, colours[name])
+        picture = draw_reading(kind, frame.observation[name], PANEL_PX, colours[name])
         if picture is not None:
-            is_here = moment.is_here(senses, name)
-            panel = fit(picture, PANEL_PX) if is_here else _draw_absence(name, moment, colours[name])
+            is_here = frame.is_here(senses, name)
+            panel = fit(picture, PANEL_PX) if is_here else _draw_absence(name, frame, colours[name])
             panels.append((name, colours[name], panel))
-    if moment.room is not None:
-        room = moment.room_title, FAINT, fit(moment.room, PANEL_PX)
+    if frame.room is not None:
+        room = frame.room_title, FAINT, fit(frame.room, PANEL_PX)
         return [*panels[: MAX_PANELS - 1], room]
     return panels[:MAX_PANELS]
 
 
-def _instruction_title(senses: Spec, moment: Moment, colours: Mapping[str, Colour]) -> tuple[str, Colour]:
+def _instruction_title(senses: Spec, frame: Frame, colours: Mapping[str, Colour]) -> tuple[str, Colour]:
     """What stands above the instruction: the sense by which it comes, if there is one, and whether that is there."""
     name = next(iter(senses.texts()), None)
     if name is None:
         return "instruction", FAINT
-    reason = "" if moment.is_here(senses, name) else f", {moment.absence.get(name, 'absent')}"
+    reason = "" if frame.is_here(senses, name) else f", {frame.absence.get(name, 'absent')}"
     return name + reason, colours[name]
 
 
-def _draw_absence(name: str, moment: Moment, colour: Colour) -> Picture:
+def _draw_absence(name: str, frame: Frame, colour: Colour) -> Picture:
     """An empty panel that says why."""
     panel = np.full((PANEL_PX, PANEL_PX, 3), (206, 208, 211), np.uint8)
-    for line, (text, ink) in enumerate(((name, colour), (moment.absence.get(name, "absent"), INK))):
+    for line, (text, ink) in enumerate(((name, colour), (frame.absence.get(name, "absent"), INK))):
         size = next((size for size in (34, 26, 20) if measure(text, size, weight=BOLD) < PANEL_PX - 20), 16)
         left = (PANEL_PX - measure(text, size, weight=BOLD)) // 2
         write(panel, text, left, PANEL_PX // 2 - 6 + 40 * line, ink, size, weight=BOLD)
@@ -187,7 +187,7 @@ def _wrap(text: str, width: int, size: int) -> list[str]:
 def _draw_gates(
     canvas: Picture,
     senses: Spec,
-    moment: Moment,
+    frame: Frame,
     gates: Mapping[str, float],
     colours: Mapping[str, Colour],
     top: int,
@@ -195,7 +195,7 @@ def _draw_gates(
     write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 18, FAINT, _TEXT_PX)
     for number, name in enumerate(senses):
         gate = gates.get(name, 0.0)
-        ink = INK if moment.is_here(senses, name) else FAINT
+        ink = INK if frame.is_here(senses, name) else FAINT
         _draw_gate(canvas, name, gate, ink, colours[name], top + (number + 1) * LINE_PX)
 
 
@@ -209,14 +209,14 @@ def _draw_gate(canvas: Picture, name: str, gate: float, ink: Colour, colour: Col
     write(canvas, f"{gate:.2f}", right + 14, top + 18, INK, _TITLE_PX, weight=BOLD)
 
 
-def _draw_status(canvas: Picture, moment: Moment, top: int) -> None:
+def _draw_status(canvas: Picture, frame: Frame, top: int) -> None:
     """The last line: small texts at the left, the state or the ending at the right, on its colour where it is over."""
-    text, ink, state = INK, INK, moment.state
-    if moment.ending is not None:
-        state, ground = moment.ending.value
+    text, ink, state = INK, INK, frame.state
+    if frame.ending is not None:
+        state, ground = frame.ending.value
         canvas[top:] = ground
         text = ink = _WHITE
     baseline = top + 42
-    write(canvas, "    ".join(moment.status), MARGIN_PX, baseline - 3, text, _TITLE_PX)
+    write(canvas, "    ".join(frame.status), MARGIN_PX, baseline - 3, text, _TITLE_PX)
     left = canvas.shape[1] - MARGIN_PX - measure(state, _STATE_PX, weight=BOLD)
     write(canvas, state, left, baseline, ink, _STATE_PX, weight=BOLD)

@@ -1,0 +1,62 @@
+"""What is asked of any policy that a run can hold: ours, stable-baselines3's, and sb3-contrib's with an LSTM.
+
+Who explains or plays a policy asks here, and need not know which of them it is.
+
+b batch, e width of the embedding, a actions
+"""
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from gymnasium import spaces
+from jaxtyping import Bool, Float
+from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from torch import Tensor
+
+from .policy import SensePolicy
+from .second_look import Percept
+
+
+def samples_each_row_alone(policy: BasePolicy) -> bool:
+    """Whether its sampled action can be drawn for each row by itself: it chooses one of several and has no memory."""
+    return (
+        isinstance(policy, ActorCriticPolicy)
+        and isinstance(policy.action_space, spaces.Discrete)
+        and memory_shapes(policy, 1) is None
+    )
+
+
+def memory_shapes(policy: BasePolicy, rows: int) -> Sequence[tuple[int, ...]] | None:
+    """The shapes of the arrays that `predict` carries from step to step; None where it remembers nothing."""
+    if isinstance(policy, RecurrentActorCriticPolicy):
+        lstm = policy.lstm_actor
+        return [(lstm.num_layers, rows, lstm.hidden_size)] * 2
+    if isinstance(policy, SensePolicy) and policy.memory is not None:
+        return [(1, rows, policy.state_width)]
+    return None
+
+
+def action_logits(
+    policy: ActorCriticPolicy,
+    percept: Percept,
+    memory: tuple[Tensor, ...] | None,
+    starts: Bool[Tensor, " b"],
+) -> Float[Tensor, "b a"]:
+    """What its distribution of actions is made of: logits, or means where actions are continuous.
+
+    Args:
+        policy: whose.
+        percept: the state embedding (b, e), and the tokens for a second look.
+        memory: what it carried here, shaped as `memory_shapes` says.
+        starts: whose episode begins with this step.
+    """
+    if isinstance(policy, SensePolicy):
+        return policy.judge(percept, None if memory is None else memory[0][0], starts[None])[0].logits
+    latent = percept.embedding
+    if isinstance(policy, RecurrentActorCriticPolicy):
+        with torch.backends.cudnn.flags(enabled=False):  # its recurrent networks have gradients in training alone
+            own: Any = cast(Any, memory)
+            latent, _ = policy._process_sequence(latent, own, starts.to(latent.dtype), policy.lstm_actor)
+    return policy.action_net(policy.mlp_extractor.forward_actor(latent))
