@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from jaxtyping import Float, TypeCheckError, jaxtyped
+from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from kit import shape_checks
@@ -35,7 +35,7 @@ def test_a_tensor_of_the_right_shape_passes():
 
 
 def test_two_parameters_must_agree_on_a_named_length():
-    @jaxtyped(typechecker=shape_checks.arrays_only)
+    @shape_checks.checked
     def add(left: Float[Tensor, " n"], right: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         return left + right
 
