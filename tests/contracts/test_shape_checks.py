@@ -10,6 +10,7 @@ from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from kit import shape_checks
+from kit.limits import HANG_S
 from senseweave.perception.errors import SpecError
 from senseweave.perception.spec import Spec
 from senseweave.perception.tokens import TokenGroup
@@ -56,4 +57,4 @@ def test_the_switch_turns_the_checks_off(environment, wanted):
 
 def test_the_package_as_users_get_it_checks_no_shapes():
     code = "import torch; from senseweave.perception.tokens import TokenGroup; TokenGroup.of(torch.zeros(2, 3))"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)

@@ -1,9 +1,9 @@
 """Executes the shapes in senseweave's signatures while the tests run; never part of the package.
 
-jaxtyping's import hook decorates every function of the package with `jaxtyping.jaxtyped`, which `install` replaces with
-`checked`: the same checks at half their cost. A function whose signature names no array stays as it is, and of any
-other beartype is handed just the parameters that are arrays, once a call: what else a caller can get wrong is refused by
-the package itself, in a sentence that tests read, and a type checker that spoke first would hide it.
+jaxtyping's import hook decorates the package's functions and dataclasses with `jaxtyping.jaxtyped`, which `install`
+replaces with `checked`: the same checks at a third of their cost. A function whose signature names no array stays as it
+is. Of any other beartype is handed just the parameters that are arrays, once a call: what else a caller can get wrong
+is refused by the package itself, in a sentence that tests read, and a type checker that spoke first would hide it.
 """
 
 import dataclasses

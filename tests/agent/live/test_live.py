@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
@@ -149,7 +150,7 @@ def test_ctrl_c_ends_a_session_in_order(seeker, clip, tmp_path, number):
         try:
             wait_for_lines(actions, 5, process)
             process.send_signal(number)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert process.returncode == 0, err
