@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from kept_rows import write_row
-from plain_extractor import PlainExtractor
+from contenders.plain_extractor import PlainExtractor
+from parts.kept_rows import write_row
+from parts.tables import tell
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.torch_layers import CombinedExtractor
-from tables import tell
 from torch import nn
 
 from senseweave.agent.play.environments import make_vector_env

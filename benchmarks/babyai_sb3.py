@@ -20,8 +20,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from tables import each, machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import each, machine, print_json, print_table, tell
 
 from senseweave.perception.errors import MissingExtraError
 

@@ -18,8 +18,8 @@ from collections import deque
 from pathlib import Path
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from tables import machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import machine, print_json, print_table, tell
 
 PAPERS = {
     "GoToRedBallGrey": "16-21",

@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shared_play
-from fusion_speed import relative_times
-from kept_rows import kept_row
-from result_rows import Result, add_option, write_results
-from tables import each, machine, print_json, print_markdown, print_table, tell
+from parts.fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shared_play
+from parts.fusion_speed import relative_times
+from parts.kept_rows import kept_row
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import each, machine, print_json, print_markdown, print_table, tell
 
 from senseweave.perception import FUSIONS, Perception, PerceptionConfig
 from senseweave.perception.budget import config_within, count_parameters

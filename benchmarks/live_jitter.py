@@ -19,8 +19,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from tables import machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import machine, print_json, print_table, tell
 
 Row = dict[str, Any]
 

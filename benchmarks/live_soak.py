@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from live_jitter import make_clip
-from result_rows import Result, add_option, write_results
-from soak_watch import WINDOW_S, Outsider, Watch
-from tables import machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.soak_watch import WINDOW_S, Outsider, Watch
+from parts.tables import machine, print_json, print_table, tell
 
 from senseweave.agent.live.live import live
 from senseweave.agent.runs.directory import RunDirectory

@@ -16,10 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
-from kept_rows import Row, kept_row
-from result_rows import Result, add_option, write_results
-from tables import each, machine, print_json, print_markdown, print_table, tell
+from parts.fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
+from parts.kept_rows import Row, kept_row
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import each, machine, print_json, print_markdown, print_table, tell
 
 RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
 VARIANTS: dict[str, dict[str, Any]] = {

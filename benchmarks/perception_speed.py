@@ -16,10 +16,10 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 import torch
-from other_fusions import OTHER_FUSIONS, installed, sizes_of
-from result_rows import Result, add_option, write_results
-from stopwatch import Job, Timing, take_turns
-from tables import machine, print_json, print_table, tell
+from contenders.other_fusions import OTHER_FUSIONS, installed, sizes_of
+from parts.result_rows import Result, add_option, write_results
+from parts.stopwatch import Job, Timing, take_turns
+from parts.tables import machine, print_json, print_table, tell
 from torch import Tensor, nn
 
 from senseweave.perception import (

@@ -15,14 +15,15 @@ from pathlib import Path
 
 import gymnasium
 import torch
-from tables import tell
+from parts.tables import tell
 
 from senseweave.agent.evaluate.watch import watch
 from senseweave.agent.play.episodes import held_out_seed
 from senseweave.agent.play.players import PolicyPlayer
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import choose_env, load_policy
-from senseweave.agent.settings.train import EvaluateConfig, WatchConfig
+from senseweave.agent.settings.evaluate import EvaluateConfig
+from senseweave.agent.settings.watch import WatchConfig
 from senseweave.envs import make
 from senseweave.perception.spec import PRESENT
 

@@ -11,8 +11,8 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from result_rows import RESULTS, Result, read_results
-from tables import tell
+from parts.result_rows import RESULTS, Result, read_results
+from parts.tables import tell
 
 from senseweave.agent.show.palette import SENSES, hexadecimal
 from senseweave.agent.show.plots import CHANCE, SERIES, plot

@@ -12,9 +12,9 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from questions import SECTIONS, Question
-from result_rows import RESULTS, Result, read_results
-from tables import tell
+from parts.questions import SECTIONS, Question
+from parts.result_rows import RESULTS, Result, read_results
+from parts.tables import tell
 
 PAGE = RESULTS.parents[1] / "docs" / "results.md"
 WIDTH = 120

@@ -19,10 +19,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from tables import machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import machine, print_json, print_table, tell
 
-CONTENDER = str(Path(__file__).resolve().with_name("rooms_contender.py"))
+CONTENDER = str(Path(__file__).resolve().parent / "contenders" / "rooms_contender.py")
 OURS = ("rooms-grid", "rooms-all")
 LABELS = {
     "minigrid": "minigrid in a SyncVectorEnv",

@@ -14,8 +14,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from tables import each, machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import each, machine, print_json, print_table, tell
 
 LEVELS = ("Seek", "SeekSeen", "SeekHeard")
 REMOVED = ((), ("audio",), ("camera",), ("instruction",), ("audio", "camera"))

@@ -23,9 +23,9 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from result_rows import Result, add_option, write_results
-from speech_samples import CALIBRATION, CONDITIONS, JUDGED, Half, babble, heard_as, say, seed_of
-from tables import machine, print_json, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.speech_samples import CALIBRATION, CONDITIONS, JUDGED, Half, babble, heard_as, say, seed_of
+from parts.tables import machine, print_json, print_table, tell
 
 from senseweave.envs.live.sensors.instruction import STOP_WORDS
 from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from result_rows import Result, add_option, write_results
-from tables import machine, print_json, print_markdown, print_table, tell
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import machine, print_json, print_markdown, print_table, tell
 from torch import Tensor
 
 from senseweave.agent.explain.choice_values import attribute

@@ -21,11 +21,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from kept_rows import read_row, write_row
-from tables import each, print_table, tell
-from trainer_plan import CONTENDERS, SECTIONS
-from trainer_process import Command, ContenderError, run_task
-from trainer_task import Task
+from contenders.trainer_plan import CONTENDERS, SECTIONS
+from contenders.trainer_process import Command, ContenderError, run_task
+from contenders.trainer_task import Task
+from parts.kept_rows import read_row, write_row
+from parts.tables import each, print_table, tell
 
 GOAL = 0.97
 Facts = dict[str, Any]

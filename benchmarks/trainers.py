@@ -16,12 +16,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from kept_rows import read_row, write_row
-from result_rows import Result, add_option, write_results
-from tables import each, machine, print_json, print_markdown, print_table, tell
-from trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
-from trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
-from trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
+from contenders.trainer_plan import CONTENDERS, LABELS, OURS, SECTIONS, Section, task_of, trial_of
+from contenders.trainer_process import EPISODES_OF_GOAL, GOALS, Command, ContenderError, run_task
+from contenders.trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
+from parts.kept_rows import read_row, write_row
+from parts.result_rows import Result, add_option, write_results
+from parts.tables import each, machine, print_json, print_markdown, print_table, tell
 
 RESULT_TABLES = {"tuned": "race", "level": "training-speed", "seek": "training-speed"}
 """Section -> the table of docs/results.md that it belongs to."""

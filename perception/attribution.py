@@ -18,9 +18,9 @@ from .errors import ConfigError
 from .tokens import TokenGroup
 
 POINTS = 32
-MOST_POINTS = 512
+MAX_POINTS = 512
 """Places on the way from the baseline to the tokens: Gauss-Legendre weights need few where the function is smooth, and
-there are twice as many again, up to `MOST_POINTS`, until completeness holds."""
+there are twice as many again, up to `MAX_POINTS`, until completeness holds."""
 
 TOLERANCE = 0.01
 """By how much completeness may be missed before more places are taken, in the function's unit."""
@@ -74,7 +74,7 @@ def integrated_gradients(
     baselines: Mapping[str, Float[Tensor, "n d"]] | None = None,
     *,
     points: int = POINTS,
-    most_points: int = MOST_POINTS,
+    most_points: int = MAX_POINTS,
     tolerance: float = TOLERANCE,
 ) -> Attribution:
     """Attributes the value of a function of tokens to each of them.

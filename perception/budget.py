@@ -17,7 +17,7 @@ from .fusion import FUSIONS
 from .perception import Perception
 from .spec import Spec
 
-WIDEST = 2**20
+MAX_WIDTH = 2**20
 """No fusion is tried any wider."""
 
 
@@ -81,7 +81,7 @@ def _nearest(spec: Spec, config: PerceptionConfig, parameters: int) -> tuple[Per
             return others + _size(build(spec.names, **config.fusion_sizes | {"fusion_width": width}))
 
     most = 1
-    while count_at(most) < parameters and most < WIDEST:
+    while count_at(most) < parameters and most < MAX_WIDTH:
         most *= 2
     least = bisect.bisect_left(range(most), parameters, lo=1, key=count_at)  # the first that has enough, or `most`
     counts = {width: count_at(width) for width in {max(1, least - 1), least}}

@@ -111,9 +111,9 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
     own = module.state_dict()
     missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or extra:
-        told = f"lacks {missing[0]}" if missing else f"has the unknown {extra[0]}"
+        fault = f"lacks {missing[0]}" if missing else f"has the unknown {extra[0]}"
         raise CheckpointError(
-            f"{source} does not fit this model: it {told} ({len(missing)} missing, {len(extra)} unknown)."
+            f"{source} does not fit this model: it {fault} ({len(missing)} missing, {len(extra)} unknown)."
         )
     for name, tensor in tensors.items():
         if tensor.shape != own[name].shape:

@@ -173,7 +173,7 @@ class Perception(nn.Module):
     def condense(self, obs: Mapping[str, Tensor], samples: int) -> dict[str, Tensor]:
         """The observation with `<grid>_numbers` (b, cells) and `<grid>_distinct` in the place of each grid.
 
-        A view's cells are mostly alike; here each distinct one is told, and later encoded, once. `forward` takes what
+        A view's cells are mostly alike; here each distinct one is listed, and later encoded, once. `forward` takes what
         comes out, or some rows of it beside the whole of what `layout.shared` names, and gives the same state but for
         rounding. Waits for the device, to learn how many distinct cells there are.
 

@@ -27,7 +27,7 @@ from .kinds.vector import Vector as Vector
 PRESENT = "present"
 """The observation's key for the availability mask: `present[i]` belongs to `sorted(names)[i]`, 1 = here now."""
 
-LARGEST_TOKEN = 2**30
+MAX_TOKEN = 2**30
 """Whole numbers beyond are taken for no tokens where a space is all that tells."""
 
 OfKind = TypeVar("OfKind", bound=Kind)
@@ -190,7 +190,7 @@ def _kind_from_box(name: str, box: spaces.Space[Any], sample_rate_hz: int | None
     if dtype == np.uint8 and rank == 3:
         return _kind_from_picture(name, box, tell)
     if np.issubdtype(dtype, np.integer) and rank == 1:
-        if box.low.min() < 0 or box.high.max() > LARGEST_TOKEN:
+        if box.low.min() < 0 or box.high.max() > MAX_TOKEN:
             raise SpecError(f'"{name}" holds whole numbers in {box.low.min()}..{box.high.max()}, no tokens{tell}')
         return Instruction(box.shape[0], int(box.high.max()) + 1)
     if np.issubdtype(dtype, np.floating) and rank == 1:

@@ -25,7 +25,7 @@ DEFAULT_MAX_TOKENS = 48
 """Tokens of an instruction unless told otherwise; all but the very rarest BabyAI missions fit."""
 
 _CACHED_TEXTS = 4096
-_LONGEST_CACHED_CHARACTERS = 1024
+_MAX_CACHED_CHARACTERS = 1024
 _DEFAULT_FILE = pathlib.Path(__file__).with_name("data") / "tokenizer.json"
 
 
@@ -87,7 +87,7 @@ class Tokenizer:
             raise ObservationError(f"An instruction must be a string; got {type(text).__name__}: {text!r:.80}.")
         if max_tokens < 1:
             raise ConfigError(f"`max_tokens` must be at least 1; got {max_tokens}.")
-        cached = self._cached_encode if len(text) <= _LONGEST_CACHED_CHARACTERS else self._encode
+        cached = self._cached_encode if len(text) <= _MAX_CACHED_CHARACTERS else self._encode
         ids, was_truncated = cached(text, max_tokens)
         return ids.copy(), was_truncated
 

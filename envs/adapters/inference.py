@@ -13,7 +13,7 @@ import numpy as np
 from gymnasium import spaces
 
 from ...perception.errors import SpecError, did_you_mean
-from ...perception.spec import LARGEST_TOKEN, PRESENT, Camera, Grid, Instruction, Kind, Microphone, Vector
+from ...perception.spec import MAX_TOKEN, PRESENT, Camera, Grid, Instruction, Kind, Microphone, Vector
 from ...perception.tokenizer import Tokenizer
 from .converters import (
     CategoriesConverter,
@@ -236,7 +236,7 @@ def _tokens(source: str, box: spaces.Box) -> TokenConverter:
         not np.issubdtype(box.dtype, np.integer)
         or len(box.shape) != 1
         or box.low.min() < 0
-        or box.high.max() > LARGEST_TOKEN
+        or box.high.max() > MAX_TOKEN
     ):
         raise SpecError(
             f'"{source}" must be text, or integers (max_tokens,) from 0 up, to be an instruction; got {box}. Convert '

@@ -62,7 +62,7 @@ class Encoder(nn.Module):
     def condense(
         self, readings: Shaped[Tensor, "b ..."], here: Bool[Tensor, " b"] | None, samples: int
     ) -> dict[str, Tensor] | None:
-        """What many samples have in common, told once. May wait for the device.
+        """What many samples have in common, worked out once. May wait for the device.
 
         Args:
             readings: of all samples.

@@ -17,13 +17,13 @@ from ..layout import READING, Form, StandIn
 from ..tokens import TokenGroup
 from .base import Encoder
 
-FEWEST = 256
+MIN_DISTINCT = 256
 """Distinct cells are filled up to this number at least."""
 
 WORTH = 4
 """Cells that are perceived at a time for each distinct one, at least; with fewer the picking costs what it saves."""
 
-LARGEST_CODE = 2**31 - 1
+MAX_CODE = 2**31 - 1
 """More combinations of categories and place than this are not told apart."""
 
 
@@ -89,18 +89,18 @@ class GridEncoder(Encoder):
 
         Returns:
             For each cell its number, int32, and for each number its categories and, last, its place; filled up with
-            cells that nobody has to a power of two, at least `FEWEST`, so that compiled graphs see few shapes. None
-            where there are too many combinations to count them.
+            cells that nobody has to a power of two, at least `MIN_DISTINCT`, so that compiled graphs see few shapes.
+            None where there are too many combinations to count them.
         """
         cells = self._within_sizes(cells.flatten(1, 2)).int()
         places, combinations = cells.shape[1], math.prod(self.sizes)
-        if places * combinations > LARGEST_CODE:
+        if places * combinations > MAX_CODE:
             return None
         code = torch.arange(places, dtype=torch.int32, device=cells.device)
         for channel, size in enumerate(self.sizes):
             code = code * size + cells[..., channel]
         codes, numbers = torch.unique(code, return_inverse=True)
-        filled = max(FEWEST, 1 << (len(codes) - 1).bit_length())
+        filled = max(MIN_DISTINCT, 1 << (len(codes) - 1).bit_length())
         codes = functional.pad(codes, (0, filled - len(codes)))
         columns = []
         for size in reversed(self.sizes):

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 WINDOW_S = 0.025
 HOP_S = 0.010
-LARGEST_DELAY_S = 0.0008
+MAX_DELAY_S = 0.0008
 """A little more than sound needs from ear to ear around a head."""
 
 
@@ -49,7 +49,7 @@ class SoundFeatures(nn.Module):
     """Waveforms to frames of features, `hop` samples apart, each centred on its frame's time.
 
     A frame holds the log-mel bands of every channel and, for each pair of channels, the level difference, the cosine
-    and sine of the phase difference in each band, and the correlation at each delay up to `LARGEST_DELAY_S`.
+    and sine of the phase difference in each band, and the correlation at each delay up to `MAX_DELAY_S`.
     Everything is bounded: bands by their floor, the rest by construction.
     """
 
@@ -63,7 +63,7 @@ class SoundFeatures(nn.Module):
         self.window_size = 2 * max(8, round(WINDOW_S * sample_rate_hz / 2))
         self.hop = max(1, round(HOP_S * sample_rate_hz))
         self.pairs = list(itertools.combinations(range(channels), 2))
-        largest = math.ceil(LARGEST_DELAY_S * sample_rate_hz)
+        largest = math.ceil(MAX_DELAY_S * sample_rate_hz)
         lags = torch.arange(-largest, largest + 1)
         bins = torch.arange(self.window_size // 2 + 1)
         angle = 2.0 * math.pi / self.window_size * bins[:, None] * lags

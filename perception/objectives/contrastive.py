@@ -18,7 +18,7 @@ from ..spec import Spec
 from .base import Objective, Seen, require_two_senses
 
 FIRST_TEMPERATURE = 0.07
-LARGEST_SCALE = 100.0
+MAX_SCALE = 100.0
 
 
 class Contrastive(Objective):
@@ -42,7 +42,7 @@ class Contrastive(Objective):
     @property
     def scale(self) -> Float[Tensor, ""]:
         """1 / temperature, in 1..100; beyond these limits the gradient passes, so that it can come back."""
-        clamped = self.log_scale.clamp(0.0, math.log(LARGEST_SCALE))
+        clamped = self.log_scale.clamp(0.0, math.log(MAX_SCALE))
         return (self.log_scale + (clamped - self.log_scale).detach()).exp()
 
     def forward(self, seen: Seen) -> Float[Tensor, " b"]:

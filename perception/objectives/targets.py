@@ -19,7 +19,7 @@ from ..spec import Grid, Instruction, Kind, Microphone, key_of
 
 PICTURE_SIDE = 16
 SOUND_FRAMES = 8
-MOST_NUMBERS = 1024
+MAX_NUMBERS = 1024
 
 
 class Target(nn.Module):
@@ -121,7 +121,7 @@ class NumbersTarget(Target):
 
     def __init__(self, name: str, kind: Kind, config: PerceptionConfig) -> None:
         super().__init__(name, kind, config)
-        self.size = max(1, min(MOST_NUMBERS, kind.placeholder().size))
+        self.size = max(1, min(MAX_NUMBERS, kind.placeholder().size))
 
     def forward(self, guess: Float[Tensor, "b k"], observations: Mapping[str, Tensor]) -> Float[Tensor, " b"]:
         numbers = torch.asinh(observations[self.name].flatten(1).to(guess.dtype))

@@ -21,8 +21,8 @@ MIN_SOUNDS = 16
 """A thread that gets fewer recordings than this costs more than it helps."""
 
 
-LARGEST_SHORT = 2**15 - 1
-"""Of the whole numbers that 16 bits hold."""
+MAX_INT16 = 2**15 - 1
+"""The largest whole number that 16 bits hold."""
 
 
 class Condensed(NamedTuple):
@@ -75,9 +75,7 @@ class Rollout:
             shared, digest = self._workers, perception.digest
             self._digest = lambda observation: shared.over_rows(digest, observation, MIN_SOUNDS)
         spec = {} if perception is None else perception.spec
-        self._texts = tuple(
-            name for name, kind in spec.items() if kind.is_text and kind.space().high.max() < LARGEST_SHORT
-        )
+        self._texts = tuple(name for name, kind in spec.items() if kind.is_text and kind.space().high.max() < MAX_INT16)
         self._observations: dict[str, Tensor] = {}
         self.log_probs, self.values, self.rewards = (torch.zeros(steps, num_envs, device=device) for _ in range(3))
         self.starts: Bool[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.bool, device=device)

@@ -19,7 +19,7 @@ def results_page(monkeypatch):
 
 @pytest.fixture
 def result_rows(monkeypatch):
-    return script(monkeypatch, "result_rows")
+    return script(monkeypatch, "parts.result_rows")
 
 
 def test_the_page_is_made_of_the_rows_that_are_here(results_page):
@@ -48,7 +48,9 @@ def test_the_scripts_of_the_commands_are_there_and_have_their_options(results_pa
             for path in re.findall(r"python (\S+\.py)", command):
                 source = (ROOT / path).read_text(encoding="utf-8")
                 options = re.findall(r" (--[a-z-]+)", command)
-                sections = re.findall(r'^ +"(\w+)",$', (BENCHMARKS / "trainer_plan.py").read_text(), re.MULTILINE)
+                sections = re.findall(
+                    r'^ +"(\w+)",$', (BENCHMARKS / "contenders" / "trainer_plan.py").read_text(), re.MULTILINE
+                )
                 missing = [name for name in options if f'"{name}"' not in source and name[2:] not in sections]
                 assert missing == [], command
 

@@ -17,7 +17,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 @pytest.fixture
 def process(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    return importlib.import_module("trainer_process")
+    return importlib.import_module("contenders.trainer_process")
 
 
 def _episodes(successes, steps=10, began=100.0):
@@ -138,7 +138,7 @@ def test_the_search_refuses_fields_that_a_task_does_not_have(tmp_path):
 
 def test_a_median_counts_what_was_not_reached_as_the_worst(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    each = importlib.import_module("tables").each
+    each = importlib.import_module("parts.tables").each
     assert each([None, 1.0, 2.0], ".0f") == "2 (- 1 2)"
     assert each([None, None, 2.0], ".0f") == "- (- - 2)"
     assert each([None, 3.0, 4.0], ".1f", 0.0) == "3.0 (- 3.0 4.0)"
@@ -147,5 +147,7 @@ def test_a_median_counts_what_was_not_reached_as_the_worst(monkeypatch):
 
 def test_schedules_come_to_their_end_before_the_frames_do_where_the_task_says_so(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
-    task = importlib.import_module("trainer_task").Task("sb3", "Seek", frames=100, seed=0, log="", schedule=50)
+    task = importlib.import_module("contenders.trainer_task").Task(
+        "sb3", "Seek", frames=100, seed=0, log="", schedule=50
+    )
     assert [task.falling(1.0, 0.5, frames) for frames in (0, 25, 50, 100, 110)] == [1.0, 0.75, 0.5, 0.5, 0.5]

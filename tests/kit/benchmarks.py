@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 def script(monkeypatch: pytest.MonkeyPatch, name: str) -> ModuleType:
-    """A script of benchmarks/ as a module; they import each other by their bare names."""
+    """A script of benchmarks/ as a module; they import each other as from that folder."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     return importlib.import_module(name)
 
@@ -25,6 +25,6 @@ def written_columns(folder: Path, table: str) -> set[str]:
 
 def shown_columns(monkeypatch: pytest.MonkeyPatch, table: str) -> set[str]:
     """The columns that docs/results.md shows of a table."""
-    sections = script(monkeypatch, "questions").SECTIONS
+    sections = script(monkeypatch, "parts.questions").SECTIONS
     (question,) = [one for questions in sections.values() for one in questions if one.table == table]
     return set(question.columns)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from senseweave.perception import Grid, Perception, PerceptionConfig, Spec, Vector
-from senseweave.perception.encoders.grid import FEWEST, GridEncoder
+from senseweave.perception.encoders.grid import MIN_DISTINCT, GridEncoder
 from senseweave.perception.encoders.registry import ENCODERS
 from senseweave.perception.errors import ObservationError
 
@@ -70,7 +70,7 @@ def test_each_distinct_cell_is_told_once_with_its_place(perception):
     assert (told[..., 3] == torch.arange(15)).all()
     used = distinct[: int(numbers.max()) + 1]
     assert len(used.unique(dim=0)) == len(used) <= 15 * 4 * 3 * 2
-    assert FEWEST <= len(distinct) < 2 * len(used) and len(distinct).bit_count() == 1
+    assert MIN_DISTINCT <= len(distinct) < 2 * len(used) and len(distinct).bit_count() == 1
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,11 @@ import time
 from collections.abc import Mapping
 
 import torch
-from fusion_lessons import Lesson, new_policy, play
 from torch.nn import functional
 
 from senseweave.perception import PerceptionConfig
+
+from .fusion_lessons import Lesson, new_policy, play
 
 ROUNDS = 15
 

@@ -14,9 +14,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tables import tell
+from parts.tables import tell
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONSTRAINTS = ROOT / "constraints.txt"
 DEFAULT_FOLDER = Path.home() / ".cache" / "senseweave-trainers"
 LONGEST_INSTALL_S = 1800.0

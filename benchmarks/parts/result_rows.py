@@ -15,11 +15,11 @@ from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
-from tables import tell
-
 from senseweave.perception.files import write_atomically
 
-RESULTS = Path(__file__).resolve().with_name("results")
+from .tables import tell
+
+RESULTS = Path(__file__).resolve().parents[1] / "results"
 PLACES = 4
 """Figures below 1000 are rounded to so many decimal places."""
 

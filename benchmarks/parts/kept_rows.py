@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tables import tell
-
 from senseweave.perception.files import write_atomically
+
+from .tables import tell
 
 Row = dict[str, Any]
 
