@@ -1,4 +1,4 @@
-"""Every exception that senseweave raises for something its caller can mend.
+"""Every exception that senseweave raises for something its caller can fix.
 
 Each message is one sentence: the field, the rule, the value that came, the next step. The command line turns any
 `SenseweaveError` into that sentence and exit status 2; anything else is a fault of ours and exits with 1.
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 class SenseweaveError(Exception):
-    """Base of all errors that a caller can mend."""
+    """Base of all errors that a caller can fix."""
 
 
 class SpecError(SenseweaveError, ValueError):

@@ -7,15 +7,20 @@ group `senseweave.<plural>`; files (runs, recordings, configurations) name no co
 
 import importlib
 import sys
+import threading
 import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from importlib import metadata
+from importlib.machinery import ModuleSpec
 from typing import Any, Generic, TypeVar
 
-from .errors import ConfigError, MissingExtraError, unknown_name
+from .errors import ConfigError, MissingExtraError, SenseweaveError, unknown_name
 
 Target = TypeVar("Target")
+
+_READING = threading.RLock()
+"""Held while a table reads entry points: a second thread waits until the names are there."""
 
 
 class Registry(MutableMapping[str, Target], Generic[Target]):
@@ -67,7 +72,7 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
         """
         if not isinstance(name, str) or not name:
             raise ConfigError(f"The name of a {self.kind} must be a text; got {name!r}.")
-        if name in self._targets and self._targets[name] is not target:
+        if name in self._targets and not self._stands_for(name, target):
             raise ConfigError(f'There is a {self.kind} "{name}" already; register yours under another name.')
         self._targets[name] = target
 
@@ -109,6 +114,11 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
     def __repr__(self) -> str:
         return f"Registry({self.kind!r}, {', '.join(self._targets)})"
 
+    def _stands_for(self, name: str, target: Any) -> bool:
+        """Whether a name has this very target already, so that a module may be run twice."""
+        known = self._targets[name]
+        return known is target or (isinstance(known, str) and known == target)
+
     def _load(self, name: str, target: str) -> Any:
         module, _, attribute = target.partition(":")
         if module.startswith(".") and self._package is None:
@@ -116,26 +126,39 @@ class Registry(MutableMapping[str, Target], Generic[Target]):
                 f'The {self.kind} "{name}" is at {target}, but its table has no `package`; name the module whole.'
             )
         try:
-            return getattr(importlib.import_module(module, self._package), attribute)
+            found = importlib.import_module(module, self._package)
         except ModuleNotFoundError as error:
             raise MissingExtraError(f'The {self.kind} "{name}" needs {error.name}, which is not installed.') from error
+        except Exception as error:
+            if module.startswith(".") or isinstance(error, SenseweaveError):
+                raise  # ours, and so a fault
+            raise ConfigError(
+                f'The {self.kind} "{name}" cannot be imported from {target} ({type(error).__name__}: {error}); '
+                "fix or uninstall that package."
+            ) from error
+        try:
+            return getattr(found, attribute)
         except AttributeError as error:
             raise ConfigError(f'The {self.kind} "{name}" is to be found at {target}, but is not there.') from error
 
     def _read_entry_points(self) -> None:
         """Adds what installed packages declare; ours go before theirs, and the first of two with one name is taken."""
-        if self._has_read_entry_points:
-            return
-        self._has_read_entry_points = True
-        for point in metadata.entry_points(group=self.group):
-            if point.name in self._targets:
-                warnings.warn(
-                    f'"{point.name}" of {self.group} is declared by {point.value}, but the name is taken; that one '
-                    "is left out.",
-                    stacklevel=4,
-                )
-            else:
-                self._targets[point.name] = point.value
+        with _READING:
+            if self._has_read_entry_points:
+                return
+            taken = []
+            for point in metadata.entry_points(group=self.group):
+                if point.name in self._targets:
+                    taken.append(point)
+                else:
+                    self._targets[point.name] = point.value
+            self._has_read_entry_points = True
+        for point in taken:  # at the end, as a warning may be an error
+            warnings.warn(
+                f'"{point.name}" of {self.group} is declared by {point.value}, but the name is taken; that one '
+                "is left out.",
+                stacklevel=4,
+            )
 
 
 def _plural(word: str) -> str:
@@ -169,6 +192,7 @@ class _MovedModule(types.ModuleType):
 
     def __init__(self, name: str, package: str, homes: tuple[str, ...]) -> None:
         super().__init__(name, f"Moved to {', '.join(homes)}.")
+        self.__spec__ = ModuleSpec(name, None)  # `importlib.util.find_spec` refuses a module without one
         self._package, self._homes = package, homes
 
     def __getattr__(self, name: str) -> Any:
@@ -190,4 +214,6 @@ def moved_modules(package: str, homes: Mapping[str, tuple[str, ...]]) -> None:
     """
     for old, new in homes.items():
         name = f"{package}.{old}"
-        sys.modules.setdefault(name, _MovedModule(name, package, new))
+        if name not in sys.modules:
+            sys.modules[name] = _MovedModule(name, package, new)
+            setattr(importlib.import_module(package), old, sys.modules[name])  # as importing it would have done

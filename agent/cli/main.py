@@ -16,7 +16,8 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...perception.errors import SenseweaveError
+from ...perception.errors import ConfigError, SenseweaveError
+from .command import Command
 from .commands import COMMANDS
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after `senseweave`; those of this process by default.
 
     Returns:
-        The exit status: 0 success, 2 a mistake that the person can mend, 1 a fault, 130 interrupted.
+        The exit status: 0 success, 2 a mistake that the person can fix, 1 a fault, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     shows_traceback = "--traceback" in words
@@ -57,7 +58,7 @@ def _run(words: Sequence[str], shows_traceback: bool) -> int:
     if not words or words[0] in ("-h", "--help"):
         return _print(overview())
     name, *words = words
-    command = COMMANDS[name]
+    command = _command(name)
     from .parse import parse, print_help, wants_help
 
     if wants_help(words):
@@ -83,10 +84,24 @@ def overview() -> str:
     return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told."])
 
 
+def _command(name: str) -> Command[Any]:
+    """A command by its name.
+
+    Raises:
+        UnknownNameError: there is none.
+        ConfigError: an installed package declares one that cannot be imported, or is none.
+    """
+    command = COMMANDS[name]
+    if not isinstance(command, Command):
+        raise ConfigError(f'The command "{name}" is no `Command`; fix or uninstall the package that declares it.')
+    return command
+
+
 def _presented(name: str) -> tuple[str, str]:
     """A command's summary and example; of one that cannot be imported, the reason."""
     try:
-        return COMMANDS[name].summary, COMMANDS[name].example
+        command = _command(name)
+        return command.summary, command.example
     except SenseweaveError as error:
         return str(error), ""
 

@@ -26,7 +26,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
         What `evaluate --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend.
+        SenseweaveError: something that the caller can fix.
     """
     run, policy, steps, env_id, options = open_run(config)
     result = evaluate_policy(

@@ -28,7 +28,7 @@ def watch(config: WatchConfig) -> dict[str, Any]:
         What `watch --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend.
+        SenseweaveError: something that the caller can fix.
     """
     run = None if config.policy is None else RunDirectory.open(config.policy)
     env_id, options = _choose_env(config, run)

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool
 
-MOST_DECISIONS = 2048
+MAX_DECISIONS = 2048
 """Drawn from all episodes together."""
 
 WHOLE_EPISODES = 4
-LONGEST_WHOLE = 240
+MAX_WHOLE_STEPS = 240
 """Steps of an episode that is kept whole; what comes after them is not."""
 
 
@@ -48,7 +48,7 @@ class DecisionLog:
         most: decisions in all; of more episodes than that, as many are drawn from, evenly spread.
     """
 
-    def __init__(self, episodes: int, seed: int = 0, *, most: int = MOST_DECISIONS) -> None:
+    def __init__(self, episodes: int, seed: int = 0, *, most: int = MAX_DECISIONS) -> None:
         self._each, self._seed = max(1, most // episodes), seed
         spread = np.linspace(0, episodes - 1, min(most, episodes)).round().astype(int)
         self._drawn_from = frozenset(spread.tolist())
@@ -74,7 +74,7 @@ class DecisionLog:
                 if episode in self._drawn_from:
                     self._drawn[episode] = []
             place = self._place(episode, step) if episode in self._drawn_from else None
-            is_shown = episode < WHOLE_EPISODES and step < LONGEST_WHOLE
+            is_shown = episode < WHOLE_EPISODES and step < MAX_WHOLE_STEPS
             if place is None and not is_shown:
                 continue
             decision = Decision(
@@ -116,5 +116,5 @@ class DecisionLog:
         return picked
 
     def whole(self, episode: int) -> list[Decision]:
-        """All decisions of one of the first episodes, `LONGEST_WHOLE` at most."""
+        """All decisions of one of the first episodes, `MAX_WHOLE_STEPS` at most."""
         return self._whole.get(episode, [])

@@ -68,7 +68,7 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
         What `explain --json` prints.
 
     Raises:
-        SenseweaveError: something that the caller can mend.
+        SenseweaveError: something that the caller can fix.
     """
     if config.episodes < 2:
         raise ConfigError(f"`episodes` must be at least 2 to tell a sense's part from chance; got {config.episodes}.")

@@ -15,11 +15,11 @@ from jaxtyping import Float
 
 from ...perception.errors import ConfigError
 
-MOST_SENSES = 6
+MAX_SENSES = 6
 """All 2^n subsets are played: with 7 senses there would be 128."""
 
 DRAWS = 2000
-MOST_DRAWN = 20_000_000
+MAX_DRAWN = 20_000_000
 """Episodes drawn in a bootstrap, all draws together."""
 
 Subset = frozenset[str]
@@ -51,9 +51,9 @@ def require_few(names: Sequence[str]) -> None:
     Raises:
         ConfigError: there are too many senses.
     """
-    if len(names) > MOST_SENSES:
+    if len(names) > MAX_SENSES:
         raise ConfigError(
-            f"Shapley values play every subset of the senses, of which {MOST_SENSES} at most can be compared; got "
+            f"Shapley values play every subset of the senses, of which {MAX_SENSES} at most can be compared; got "
             f"{len(names)}: {', '.join(names)}. Take some away with --without."
         )
 
@@ -62,7 +62,7 @@ def subsets(names: Sequence[str]) -> list[Subset]:
     """All subsets, the empty one first, then by size, in the names' order.
 
     Raises:
-        ConfigError: there are more than `MOST_SENSES` names.
+        ConfigError: there are more than `MAX_SENSES` names.
     """
     require_few(names)
     return [frozenset(part) for size in range(len(names) + 1) for part in itertools.combinations(names, size)]
@@ -76,7 +76,7 @@ def shapley_values(value: Mapping[Subset, float], names: Sequence[str]) -> dict[
         names: the players.
 
     Raises:
-        ConfigError: a subset is missing, or there are more than `MOST_SENSES` players.
+        ConfigError: a subset is missing, or there are more than `MAX_SENSES` players.
 
     Source: Shapley 1953, "A value for n-person games", equation 12.
     """
@@ -114,7 +114,7 @@ def bootstrap_means(
     """Means over episodes that are drawn with replacement, the same ones in every row."""
     episodes = values.shape[1]
     generator = np.random.default_rng(seed)
-    draws = max(100, min(draws, MOST_DRAWN // max(1, episodes)))
+    draws = max(100, min(draws, MAX_DRAWN // max(1, episodes)))
     return np.stack([values[:, generator.integers(episodes, size=episodes)].mean(axis=1) for _ in range(draws)], axis=1)
 
 

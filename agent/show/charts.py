@@ -147,7 +147,7 @@ def bars(named: Mapping[str, Bar], title: str, colours: Mapping[str, Colour], *,
 
     Args:
         named: by name.
-        title: for who cannot see it.
+        title: for a reader who cannot see it.
         colours: by name.
         top: where the axis ends; None fits it to the bars.
     """

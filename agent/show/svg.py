@@ -61,6 +61,6 @@ class Drawing:
         self._parts.append(form.format(address, x, y, width, height))
 
     def svg(self, title: str) -> Markup:
-        """All of it; `title` is for who cannot see it."""
+        """All of it; `title` is for a reader who cannot see it."""
         head = Markup('<svg viewBox="0 0 {} {:.0f}" role="img" aria-label="{}">').format(WIDTH, self.height, title)
         return head + Markup("").join(self._parts) + Markup("</svg>")

@@ -149,6 +149,15 @@ class LiveRig(gymnasium.Env[Any, Any]):
         return self.watchdog_s
 
     @property
+    def when_silent(self) -> Callable[[str], object] | None:
+        """`on_silence`, under its name of release 0.1; one who sets it still has to be called."""
+        return self.on_silence
+
+    @when_silent.setter
+    def when_silent(self, function: Callable[[str], object] | None) -> None:
+        self.on_silence = function
+
+    @property
     def clock(self) -> Clock:
         """The clock that everything here goes by."""
         return self._clock

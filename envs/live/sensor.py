@@ -106,6 +106,7 @@ class ThreadedSensor(Sensor):
         backoff: the deadlines and delays.
         unchanged_s: after how many seconds of content that is equal bit for bit the device counts as frozen or muted,
             see `Inbox`; None for sources whose content may stand still.
+        patience: what release 0.1 called `backoff`.
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
@@ -121,12 +122,13 @@ class ThreadedSensor(Sensor):
         max_age_s: float | None = None,
         backoff: Backoff | None = None,
         unchanged_s: float | None = None,
+        patience: Backoff | None = None,
     ) -> None:
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
         self.failure = ""
         self._make_source = make_source
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
         self._supervisor: threading.Thread | None = None
         self._current: _Attempt | None = None

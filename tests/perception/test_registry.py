@@ -1,7 +1,12 @@
 """`Registry`: names without imports, targets where they are, choices of installed packages, and plain refusals."""
 
+import importlib.util
 import sys
+import threading
+import time
 import types
+import warnings
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -140,6 +145,51 @@ def test_an_installed_package_adds_choices_that_are_found_on_the_first_miss(colo
         colours.require("ocre")
 
 
+def test_a_package_that_fails_when_it_is_imported_is_named_in_one_sentence(colours, tmp_path):
+    install(tmp_path, "paints", {}, "[senseweave.colours]\nochre = paints.dry:Dry\n")
+    (tmp_path / "paints" / "dry.py").write_text("raise RuntimeError('no water')")
+    with pytest.raises(ConfigError, match=r'"ochre" cannot be imported from paints.dry:Dry \(RuntimeError: no water\)'):
+        _ = colours["ochre"]
+
+
+def test_an_attribute_that_is_missing_while_a_module_is_run_is_not_taken_for_a_missing_name(colours, tmp_path):
+    install(tmp_path, "paints", {"dry": "import os\nos.no_such_part"}, "[senseweave.colours]\nochre = paints.dry:Dry\n")
+    with pytest.raises(ConfigError, match=r"cannot be imported from paints.dry:Dry \(AttributeError: .*no_such_part"):
+        _ = colours["ochre"]
+
+
+def test_the_same_target_may_be_registered_twice_before_it_is_loaded(colours, package):
+    for _ in range(2):
+        colours.register("green", ":".join([f"{package}.learnt", "Learnt"]))
+
+
+def test_a_thread_that_asks_while_another_reads_the_entry_points_waits_for_them(colours, tmp_path, monkeypatch):
+    install(tmp_path, "paints", {}, "[senseweave.colours]\nochre = shelf.learnt:Learnt\n")
+    is_read, found, real = threading.Event(), [], metadata.entry_points
+
+    def slowly(**group):
+        is_read.set()
+        time.sleep(0.2)
+        return real(**group)
+
+    monkeypatch.setattr(metadata, "entry_points", slowly)
+    first = threading.Thread(target=lambda: found.append("ochre" in colours))
+    first.start()
+    is_read.wait(10)
+    found.append("ochre" in colours)
+    first.join()
+    assert found == [True, True]
+
+
+def test_where_warnings_are_errors_the_names_are_still_all_read(colours, tmp_path):
+    install(tmp_path, "paints", {}, "[senseweave.colours]\nseven = shelf.learnt:Learnt\nochre = shelf.learnt:made\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="is left out"):
+            colours.all_names()
+        assert "ochre" in colours
+
+
 def test_a_name_of_ours_is_not_taken_over_by_a_package(colours, tmp_path):
     install(tmp_path, "paints", {}, "[senseweave.colours]\nseven = shelf.learnt:Learnt\n")
     with pytest.warns(
@@ -175,6 +225,13 @@ def test_a_module_that_moved_is_found_under_its_old_name(package):
     with pytest.raises(AttributeError, match=r"module 'shelf.old' has no attribute 'Unlearnt'; it moved to"):
         _ = sys.modules["shelf.old"].Unlearnt
     assert not hasattr(sys.modules["shelf.gone"], "__file__")
+
+
+def test_a_module_that_moved_is_an_attribute_of_its_package_and_has_a_spec(package):
+    __import__(package)
+    moved_modules(package, {"old": (".learnt",)})
+    assert __import__("shelf.old").old.made() == 7, "as `import shelf.old` gives `shelf.old.made`"
+    assert importlib.util.find_spec("shelf.old") is not None
 
 
 def test_a_module_that_is_there_is_not_replaced_by_one_that_moved(package):

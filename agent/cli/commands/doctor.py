@@ -1,4 +1,4 @@
-"""`senseweave doctor`: what works on this machine, and the command that mends what does not.
+"""`senseweave doctor`: what works on this machine, and the command that fixes what does not.
 
 Every check stands alone and a check that fails is a finding, so that the doctor itself never falls ill. Sensors are
 looked for, not opened: a camera that is in use stays in use.
@@ -231,7 +231,7 @@ CHECKS: dict[str, Callable[[], list[Finding]]] = {
 
 
 def as_text(result: dict[str, Any]) -> str:
-    """The findings for people, with what mends them."""
+    """The findings for people, with what fixes them."""
     findings = result["findings"]
     width = max(len(finding["name"]) for finding in findings)
     lines = []

@@ -189,6 +189,7 @@ class ScriptedSensor(Sensor):
         max_age_s: see `Sensor`.
         backoff: see `ThreadedSensor`.
         unchanged_s: see `ThreadedSensor`.
+        patience: what release 0.1 called `backoff`.
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
@@ -202,11 +203,12 @@ class ScriptedSensor(Sensor):
         max_age_s: float | None = None,
         backoff: Backoff | None = None,
         unchanged_s: float | None = None,
+        patience: Backoff | None = None,
     ) -> None:
         super().__init__(name, script.kind, max_age_s)
         self.script = script
         self.inbox = Inbox(name, script.kind, unchanged_s)
-        self._backoff = backoff or Backoff()
+        self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
         self._play: Iterator[int] | None = None
         self._next_ns = 0

@@ -60,7 +60,7 @@ MISTAKES = [
     ("train --resume /nowhere/run --imitation-steps 9", "`--imitation-steps` cannot change when a run resumes"),
     ("watch --expert --random", "`--random` cannot be given together with --expert"),
     ("watch --greedy", "`greedy` is how a policy acts; got none."),
-    ("watch --out film.avi", "`out` must end in .mp4, .mkv or .mov; got 'film.avi'."),
+    ("watch --out film.avi", "`out` must end in .mp4, .mkv, .mov or .webp; got 'film.avi'."),
     ("watch NoSuchLevel-v0", 'The environment "NoSuchLevel-v0" is not known'),
     ("watch Acrobot-v1 --expert", '"Acrobot-v1" has no expert'),
     ("watch --policy /nowhere", 'The run directory "/nowhere" does not exist'),

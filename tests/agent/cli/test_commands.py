@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from kit.installed import install
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.perception.errors import ConfigError
@@ -73,6 +74,19 @@ def test_the_overview_lists_it_and_says_what_one_lacks_that_cannot_be_imported(p
     assert done.returncode == 0, done.stderr
     assert "senseweave greet --name you" in done.stdout
     assert 'The command "lost" needs not_a_package, which is not installed.' in " ".join(done.stdout.split())
+
+
+def test_a_package_whose_commands_are_broken_takes_no_other_command_away(tmp_path):
+    modules = {"torn": 'raise ImportError("cannot import name this from that")', "odd": "COMMAND = 3"}
+    install(tmp_path, "rags", modules, "[senseweave.commands]\ntorn = rags.torn:COMMAND\nodd = rags.odd:COMMAND\n")
+    done = run(tmp_path, "--help")
+    told = " ".join(done.stdout.split())
+    assert done.returncode == 0 and "senseweave train --out runs/seek" in told, done.stderr
+    assert 'The command "torn" cannot be imported from rags.torn:COMMAND (ImportError: cannot import' in told
+    assert 'The command "odd" is no `Command`' in told
+    for name in ("torn", "odd"):
+        done = run(tmp_path, name)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "fix or uninstall" in done.stderr
 
 
 def test_a_command_can_be_registered_and_keeps_others_from_its_name(capsys):

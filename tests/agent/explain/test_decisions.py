@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 
-from senseweave.agent.explain.decisions import LONGEST_WHOLE, WHOLE_EPISODES, DecisionLog
+from senseweave.agent.explain.decisions import MAX_WHOLE_STEPS, WHOLE_EPISODES, DecisionLog
 
 
 def note_all(log, lengths, side_by_side):
@@ -51,9 +51,9 @@ def test_each_step_of_an_episode_is_drawn_equally_often():
 
 def test_the_first_episodes_are_kept_whole_up_to_a_bound():
     log = DecisionLog(WHOLE_EPISODES + 1, most=1)
-    note_all(log, [7, LONGEST_WHOLE + 5, 2, 3, 9], 5)
+    note_all(log, [7, MAX_WHOLE_STEPS + 5, 2, 3, 9], 5)
     assert [decision.step for decision in log.whole(0)] == list(range(7))
-    assert len(log.whole(1)) == LONGEST_WHOLE
+    assert len(log.whole(1)) == MAX_WHOLE_STEPS
     assert log.whole(WHOLE_EPISODES) == []
 
 

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 
+from senseweave.envs.live import LiveRig, Script, ScriptedSensor, ThreadedSensor
 from senseweave.envs.live.backoff import Backoff, Patience, RetryTimer
 from senseweave.envs.live.clock import to_ns
 from senseweave.envs.live.inbox import MAX_EVENTS, Inbox
 from senseweave.envs.live.reading import EVENT_KINDS, Event, Reading, misfit
 from senseweave.envs.live.sensor import Sensor
 from senseweave.perception.errors import ConfigError
-from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Vector
+from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Spec, Vector
 
 KIND = Vector(2)
 
@@ -159,3 +160,19 @@ def test_an_instruction_holds_for_ever_and_other_senses_do_not() -> None:
     for age_s in (0.0, -1.0, math.nan):
         with pytest.raises(ConfigError, match="above 0"):
             Sensor("seen", Camera(16, 16), age_s)
+
+
+# Names of release 0.1.
+
+
+def test_sensors_take_patience_as_they_did() -> None:
+    patience = Patience(most_hung=1)
+    scripted = ScriptedSensor("touch", Script(KIND, rate_hz=10), patience=patience)
+    threaded = ThreadedSensor("touch", KIND, scripted.script.source, patience=patience)
+    assert scripted._backoff is threaded._backoff is patience
+
+
+def test_who_sets_when_silent_on_a_rig_is_called() -> None:
+    rig = LiveRig(Spec(touch=KIND), {}, action_names=("stay",))
+    rig.when_silent = print
+    assert rig.on_silence is rig.when_silent is print
