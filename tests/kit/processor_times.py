@@ -1,7 +1,7 @@
-"""The processor time of tests, their sub-processes included: a table at the end of a run, by file and by test.
+"""The processor time of tests, their sub-processes included: a limit for each, and a table at the end of a run.
 
-tests/conftest.py takes these hooks in, so that they are there for everybody; `make test-times` asks for the table. A
-busy machine stretches seconds by the clock and hardly those of the processor, which is why they are what is compared.
+tests/conftest.py takes these hooks in; `make test-times` asks for the table, by file and by test. A busy machine
+stretches seconds by the clock far more than those of the processor, so these are what a test may not have too many of.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-OPTION = "--processor-times"
+TABLE, LIMIT = "--processor-times", "--max-processor-s"
 PROPERTY = "processor_s"
 SLOWEST = 25
 
@@ -24,7 +24,8 @@ def _now_s() -> float:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(OPTION, action="store_true", help="print processor seconds by test file, and the slowest tests")
+    parser.addoption(TABLE, action="store_true", help="print processor seconds by test file, and the slowest tests")
+    parser.addoption(LIMIT, type=float, default=60.0, metavar="S", help="fail a test that takes more (default: 60)")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -40,7 +41,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if call.when == "teardown":
-        report.user_properties.append((PROPERTY, _spent_s.pop(item.nodeid) + _now_s()))
+        spent_s, limit_s = _spent_s.pop(item.nodeid) + _now_s(), item.config.getoption(LIMIT)
+        report.user_properties.append((PROPERTY, spent_s))
+        if spent_s > limit_s and report.passed:
+            report.outcome = "failed"
+            report.longrepr = f"{item.nodeid} took {spent_s:.1f} s of processor time; {LIMIT} allows {limit_s:g}."
     return report
 
 
@@ -50,7 +55,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if not config.getoption(OPTION):
+    if not config.getoption(TABLE):
         return
     files = Counter()
     for name, seconds in _spent_s.items():
