@@ -98,7 +98,7 @@ def make(env_id: str, **options: Any) -> gym.Env[Any, Any]:
             _import_provider(provider)
             options = provider.options | options
     if name not in gym.registry:
-        raise unknown_name("The environment", name, known_ids())
+        raise unknown_name("The environment", name, known_ids(), "`senseweave envs` lists them")
     if name.startswith(OURS):
         return construct(name, options)
     return _make_adapted(name, options)
@@ -114,7 +114,7 @@ def resolve(env_id: str) -> str:
         raise UnknownNameError(f"An environment's id must be a string such as BabyAI-GoToLocal-v0; got {env_id!r}.")
     package, _, name = env_id.rpartition(":")
     if package:
-        _import_package(package)
+        import_package(env_id)
     return name
 
 
@@ -140,7 +140,15 @@ def _option_names(function: Any) -> set[str]:
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
 
-def _import_package(package: str) -> None:
+def import_package(env_id: str | None) -> None:
+    """Imports the package that a user names before an id ("package:Id"): it may register senses as well as the id.
+
+    Raises:
+        UnknownNameError: there is no such package.
+    """
+    package, _, _ = (env_id or "").rpartition(":")
+    if not package:
+        return
     try:
         importlib.import_module(package)
     except ModuleNotFoundError as error:

@@ -43,8 +43,14 @@ class MissingExtraError(SenseweaveError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Ends a sentence with the nearest known name, or with the list of known names when that list is short."""
+def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
+    """Ends a sentence with the nearest known name, or with the list of known names when that list is short.
+
+    Args:
+        name: what was given.
+        known: the names that there are.
+        listed: what to do to see them, where the list is long: "`senseweave envs` lists them".
+    """
     choices = sorted(known)
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     if not near:
@@ -54,9 +60,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return f'did you mean "{near[0]}"?'
     if len(choices) <= 24:
         return f"choose one of: {', '.join(choices)}."
-    return f"{len(choices)} names are known."
+    return f"{len(choices)} names are known{f'; {listed}' if listed else ''}."
 
 
-def unknown_name(what: str, name: str, known: Iterable[str]) -> UnknownNameError:
-    """Builds the error for a name that is not in `known`."""
-    return UnknownNameError(f'{what} "{name}" is not known; {did_you_mean(name, known)}')
+def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -> UnknownNameError:
+    """Builds the error for a name that is not in `known`; see `did_you_mean`."""
+    return UnknownNameError(f'{what} "{name}" is not known; {did_you_mean(name, known, listed)}')

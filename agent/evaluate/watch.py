@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from ...envs.registry import import_package
 from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
@@ -30,6 +31,7 @@ def watch(config: WatchConfig) -> dict[str, Any]:
     Raises:
         SenseweaveError: something that the caller can fix.
     """
+    import_package(config.env)  # which may register kinds that the run senses
     run = None if config.policy is None else RunDirectory.open(config.policy)
     env_id, options = _choose_env(config, run)
     env = make_with_pictures(env_id, options)

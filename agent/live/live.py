@@ -15,6 +15,7 @@ import torch
 from ...envs.live.reading import Event
 from ...envs.live.sensor import stop_together
 from ...envs.live.tick import Tick
+from ...envs.registry import import_package
 from ...perception.errors import ConfigError
 from ..play.players import Player, PolicyPlayer
 from ..runs.directory import RunDirectory
@@ -47,6 +48,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
         SenseweaveError: something that the caller can fix.
     """
     limit_heaps()
+    import_package(config.body)  # which may register kinds that the run senses
     run = None if config.policy is None else RunDirectory.open(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")

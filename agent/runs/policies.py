@@ -7,6 +7,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs import make
+from ...envs.registry import import_package
 from ...perception.errors import ConfigError
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
@@ -72,6 +73,7 @@ def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, i
         SenseweaveError: something does not fit; see `RunDirectory.open` and `load_policy`.
     """
     device = choose_device(config.device)
+    import_package(config.env)  # which may register kinds that the run senses
     run = RunDirectory.open(config.run)
     env_id, options = choose_env(run, config)
     env = make(env_id, **options)

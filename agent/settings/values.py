@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 
 from ...perception.checks import require_device, require_number, require_whole
 from ...perception.errors import ConfigError, unknown_name
+from ...perception.registry import Registry
 
 Arity = Literal["none", "one", "several", "repeated"]
 """Words after an option: `--greedy`, `--steps N`, `--without A B`; "repeated" is one each time the option is given."""
@@ -136,7 +137,7 @@ class Choice(Text):
         return value
 
     def choices(self) -> tuple[str, ...]:
-        return tuple(self.table)
+        return self.table.all_names() if isinstance(self.table, Registry) else tuple(self.table)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

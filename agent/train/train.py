@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from stable_baselines3.common.logger import Logger
 
+from ...envs.registry import import_package
 from ...perception.errors import ConfigError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
@@ -64,6 +65,7 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         training = build_training(config, settings, perception, facts.senses, vector, device)
         _begin_with(training, pretrained, config)
         if is_first():
+            tell(f'Training by the recipe "{config.recipe}"; config.json will hold every setting.')
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
@@ -96,6 +98,7 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
 
 
 def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+    import_package(env)  # which may register kinds that the run senses
     run = RunDirectory.open(path)
     run.reader.require_resumable(run.path)
     require_named_env(run, env)

@@ -1,6 +1,8 @@
 """No circle of imports stands anywhere: not between modules, and not between what lies in one folder.
 
-The check reads the sources, late imports and those for type checkers alone included. `circles` is itself tested.
+The check reads the sources, late imports and those for type checkers alone included. Doors are exempt: what a
+`Registry` names as "module:Class" is imported when somebody asks for it, and may use the table that it stands in.
+`circles` is itself tested.
 """
 
 import ast

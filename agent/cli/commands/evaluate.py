@@ -15,5 +15,5 @@ COMMAND = Command(
     settings=EvaluateConfig,
     run=_run,
     summary="Measure a trained agent on episodes that it never saw, sampled and greedy.",
-    example="senseweave evaluate runs/local --episodes 1000 --without instruction",
+    example="senseweave evaluate runs/seek --episodes 1000 --without instruction",
 )

@@ -15,7 +15,7 @@ COMMAND = Command(
     settings=ExplainConfig,
     run=_run,
     summary="Show which senses a trained agent uses: gates, and results with each sense taken away.",
-    example="senseweave explain runs/local --bot",
+    example="senseweave explain runs/seek --bot",
     teaching="""\
 what is found:
   success with every subset of the senses, on the same episodes, and from it

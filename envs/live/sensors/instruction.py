@@ -123,7 +123,13 @@ class LinesSource(InstructionSource):
 
     @classmethod
     def at(cls, address: str, kind: Any, **_: Any) -> Self:
-        """Standard input, whatever `address` says."""
+        """Standard input.
+
+        Raises:
+            ConfigError: there is more than "lines:" or "-".
+        """
+        if address:
+            raise ConfigError(f'The source "lines" is standard input and takes no more; got {address!r}. Write "-".')
         return cls(kind)
 
     def __init__(self, kind: Instruction, file: IO[Any] | None = None) -> None:

@@ -115,14 +115,15 @@ def sensor_at(name: str, kind: Kind, address: str | int, **options: Any) -> Thre
     source = SOURCES[scheme]
     if source.kinds and not isinstance(kind, source.kinds):
         given = " or ".join(known.__name__ for known in source.kinds)
-        raise ConfigError(f'The source "{scheme}" gives a {given}, but "{name}" is a {type(kind).__name__}.')
+        raise ConfigError(f'The source "{scheme}" is for {given}, but "{name}" is of the kind {type(kind).__name__}.')
     return ThreadedSensor.of(name, kind, lambda: source.at(rest, kind, **options))
 
 
 def _source_of(address: str, kind: Kind) -> tuple[str, str]:
     """The name of an address's source, and the address as that source takes it."""
     scheme, rest = split_scheme(address, SOURCES)
-    if scheme is not None:
+    is_a_sentence = kind.is_text and scheme is not None and not isinstance(kind, SOURCES[scheme].kinds or Kind)
+    if scheme is not None and not is_a_sentence:  # "camera: look left" is told, and names no source of texts
         return scheme, rest
     plain = next((schemes for known, schemes in _PLAIN.items() if isinstance(kind, known)), None)
     if plain is None:

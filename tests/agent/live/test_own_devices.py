@@ -30,5 +30,5 @@ def test_a_source_for_another_kind_is_one_sentence(tmp_path, seeker):
     words = f"--policy {seeker} --microphone grey:40".split()
     done = subprocess.run([*COMMAND, *words], capture_output=True, text=True, env=environment, timeout=HANG_S)
     assert done.returncode == 2
-    assert 'The source "grey" gives a Camera, but "audio" is a Microphone.' in done.stderr
+    assert 'The source "grey" is for Camera, but "audio" is of the kind Microphone.' in done.stderr
     assert len(done.stderr.splitlines()) == 1

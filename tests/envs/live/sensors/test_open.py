@@ -65,6 +65,7 @@ def numbers():
         ("audio", "microphone:3", MicrophoneSource, {"source": "3"}),
         ("instruction", "go to the red ball", TextSource, {"text": "go to the red ball"}),
         ("instruction", "camera: look left", TextSource, {"text": "camera: look left"}),
+        ("instruction", "camera:look", TextSource, {"text": "camera:look"}),
         ("instruction", "text:speech", TextSource, {"text": "speech"}),
         ("instruction", "-", LinesSource, {}),
         ("instruction", "speech", SpeechSource, {"_own.source": "default"}),
@@ -135,8 +136,8 @@ def test_a_microphone_that_serves_speech_alone_has_a_name_of_its_own() -> None:
 @pytest.mark.parametrize(
     ("addresses", "words"),
     [
-        ({"camera": "numbers:x"}, 'The source "numbers" gives a Vector, but "camera" is a Camera'),
-        ({"microphone": "camera:0"}, 'The source "camera" gives a Camera, but "audio" is a Microphone'),
+        ({"camera": "numbers:x"}, 'The source "numbers" is for Vector, but "camera" is of the kind Camera'),
+        ({"microphone": "camera:0"}, 'The source "camera" is for Camera, but "audio" is of the kind Microphone'),
         ({"sources": {"heat": "x.txt"}}, '"x.txt" does not name a source for a Vector; .*numbers'),
         ({"sources": {"heta": "numbers:x"}}, '`sources` names "heta", which is no sense; did you mean "heat"'),
         ({"camera": "0", "sources": {"camera": "1"}}, '"camera" has two addresses, 0 and 1; leave one of them out'),
@@ -157,6 +158,11 @@ def test_a_source_that_nobody_registered_is_named_where_the_file_is_missing() ->
         ConfigError, match='file "zed:0" does not exist, and there is no source "zed"; name another one'
     ):
         source.open()
+
+
+def test_standard_input_takes_no_address() -> None:
+    with pytest.raises(ConfigError, match='"lines" is standard input and takes no more; got .go.'):
+        sensor_at("instruction", SENSES["instruction"], "lines:go")._make_source()
 
 
 def test_a_scheme_is_given_once(numbers: str) -> None:
