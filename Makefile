@@ -15,12 +15,13 @@ TRAIN = train --env senseweave/Seek-v0 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
-.PHONY: help train test check format docs nightly clean
+.PHONY: help train test test-times check format docs nightly clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train    train an agent that sees, hears and is told where to go; more options with ARGS="--seed 1"'
 	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
+	@echo 'make test-times  the same, and a table of the processor time of each test file and the slowest tests'
 	@echo 'make check    lint, format and type check, changing nothing'
 	@echo 'make format   sort imports, fix what can be fixed, format'
 	@echo 'make docs     build the site into build/docs; every warning is an error'
@@ -35,6 +36,9 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, 300 examples a property $(ARGS))
 	@$(PYTEST) --hypothesis-profile ci $(ARGS)
+
+test-times:
+	@$(MAKE) test ARGS="--processor-times $(ARGS)"
 
 check: $(VENV)/.installed-$(EXTRAS)
 	@echo 'ruff check, ruff format --check, basedpyright'
@@ -55,7 +59,7 @@ docs: $(VENV)/.installed-docs
 
 nightly: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, every test, 5000 examples a property $(ARGS))
-	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 $(ARGS)
+	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 --max-processor-s 7200 $(ARGS)
 
 clean:
 	@rm -rf "$(VENV)" build dist senseweave.egg-info .pytest_cache .hypothesis .ruff_cache

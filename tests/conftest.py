@@ -1,4 +1,4 @@
-"""What holds for every test: executed shapes, one thread per process, and how many examples hypothesis tries.
+"""What holds for every test: executed shapes, one thread per process, how many examples, and what a test costs.
 
 pytest loads this file before any test module, so that the import hook sees every module of the package.
 """
@@ -17,6 +17,13 @@ import hypothesis  # noqa: E402
 import torch  # noqa: E402
 
 from kit import shape_checks  # noqa: E402
+from kit.processor_times import (  # noqa: E402, F401
+    pytest_addoption,
+    pytest_runtest_logreport,
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+)
 
 if shape_checks.are_wanted(os.environ):
     if any(name.startswith(shape_checks.CHECKED_PACKAGES) for name in sys.modules):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_runs import seeker
 
 __all__ = ["seeker"]
@@ -16,7 +17,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "live_jitter.py"
 @pytest.mark.nightly
 def test_live_jitter_prints_a_row_for_each_rate(seeker):
     command = [sys.executable, str(SCRIPT), str(seeker), "--quick", "--bare", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0, done.stderr
     rows = json.loads(done.stdout.splitlines()[-1])["rows"]
     assert [round(row["wanted_hz"]) for row in rows] == [30, 10]

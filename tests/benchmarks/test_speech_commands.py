@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
+
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -58,7 +60,7 @@ def test_outcomes_are_counted_and_the_cheapest_thresholds_are_chosen(speech_comm
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra speech")
 def test_speech_commands_prints_a_table_for_each_half_and_grammar():
     command = [sys.executable, str(FOLDER / "speech_commands.py"), "--quick", "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert set(report["tables"]) == {"calibration, common", "judged, common", "judged, Seek"}

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -87,7 +89,9 @@ subprocess.run([sys.executable, "-c", child])
 def test_trainers_compares_what_is_here_and_gives_the_reason_for_what_is_not(tmp_path):
     peers = ["senseweave", "cleanrl", "rllib"]
     command = [sys.executable, str(BENCHMARKS / "trainers.py"), "--quick", "--json", "--only", *peers]
-    done = subprocess.run([*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=110, check=False)
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=HANG_S, check=False
+    )
     assert done.returncode == 0, done.stderr
     rows = {row["contender"]: row for row in json.loads(done.stdout.splitlines()[-1])["sections"]["level"]}
     assert list(rows) == peers
@@ -107,7 +111,7 @@ SMALL = {"num_envs": 64, "n_steps": 32, "batch_size": 2048, "epochs": 1}
 def _search(tmp_path, *variants):
     tries = [part for variant in variants for part in ("--try", json.dumps(variant))]
     command = [sys.executable, str(BENCHMARKS / "trainer_search.py"), "--seeds", "7", *tries, "--out", str(tmp_path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=110, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
 def test_the_search_ends_a_run_at_its_goal_and_keeps_what_it_found(tmp_path):

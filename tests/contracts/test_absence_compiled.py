@@ -39,8 +39,9 @@ def test_the_contract_holds_for_the_default_fusion_in_a_traced_graph():
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("fusions", [",".join(OTHERS[i : i + 4]) for i in range(0, len(OTHERS), 4)])
+@pytest.mark.parametrize("fusions", [",".join(OTHERS[::2]), ",".join(OTHERS[1::2])])
 def test_the_contract_holds_in_a_traced_graph(fusions):
+    """In two processes, as many as workers: each of them first needs four seconds for torch's compiler."""
     assert faults(fusions, "aot_eager", "float32", "brief") == ""
 
 

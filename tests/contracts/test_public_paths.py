@@ -7,6 +7,8 @@ import sys
 import gymnasium
 import pytest
 
+from kit.limits import HANG_S
+
 PATHS = (
     "senseweave.agent.build:load_policy",
     "senseweave.agent.players:PolicyPlayer",
@@ -89,6 +91,6 @@ def test_two_paths_to_one_name_lead_to_one_thing(name):
 
 def test_the_module_that_torchrun_was_told_to_run_still_is_the_train_command():
     command = [sys.executable, "-P", "-m", "senseweave.agent.train", "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("usage: senseweave train")

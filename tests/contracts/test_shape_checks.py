@@ -6,10 +6,11 @@ import sys
 
 import pytest
 import torch
-from jaxtyping import Float, TypeCheckError, jaxtyped
+from jaxtyping import Float, TypeCheckError
 from torch import Tensor
 
 from kit import shape_checks
+from kit.limits import HANG_S
 from senseweave.perception.errors import SpecError
 from senseweave.perception.spec import Spec
 from senseweave.perception.tokens import TokenGroup
@@ -35,7 +36,7 @@ def test_a_tensor_of_the_right_shape_passes():
 
 
 def test_two_parameters_must_agree_on_a_named_length():
-    @jaxtyped(typechecker=shape_checks.arrays_only)
+    @shape_checks.checked
     def add(left: Float[Tensor, " n"], right: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
         return left + right
 
@@ -56,4 +57,4 @@ def test_the_switch_turns_the_checks_off(environment, wanted):
 
 def test_the_package_as_users_get_it_checks_no_shapes():
     code = "import torch; from senseweave.perception.tokens import TokenGroup; TokenGroup.of(torch.zeros(2, 3))"
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=100)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=HANG_S)

@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("perception", "envs", "policies", "agent")
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", *PACKAGES)
-COMMAND_TIMEOUT_S = 100
 
 
 def _run(*command: str | Path, cwd: Path) -> str:
@@ -26,7 +27,7 @@ def _run(*command: str | Path, cwd: Path) -> str:
     hidden = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "COVERAGE_PROCESS_START")
     environment = {name: value for name, value in os.environ.items() if name not in hidden}
     parts = [str(part) for part in command]
-    done = subprocess.run(parts, cwd=cwd, env=environment, capture_output=True, text=True, timeout=COMMAND_TIMEOUT_S)
+    done = subprocess.run(parts, cwd=cwd, env=environment, capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, f"{command} printed:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

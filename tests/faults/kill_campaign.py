@@ -19,6 +19,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from kit.limits import HANG_S
+
 SAVER = """
 import sys, torch
 from senseweave.policies.saving.checkpoint import Checkpoint
@@ -58,7 +60,7 @@ def newest_step(run: Path) -> int:
     return int(folders(run / "checkpoints")[0].name.removeprefix("step-"))
 
 
-def wait_for(is_so: Callable[[], bool], process: "subprocess.Popen[str]", told: Path, limit_s: float = 100.0) -> float:
+def wait_for(is_so: Callable[[], bool], process: "subprocess.Popen[str]", told: Path, limit_s: float = HANG_S) -> float:
     """Waits until something is so, and returns how long that took; `told` is what the process says meanwhile."""
     began = time.monotonic()
     while not is_so():

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_clips import require_portaudio
 from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.agent import cli
@@ -42,7 +43,7 @@ def refused(*words: object, before=(), **environment: str) -> str:
     """The same in a process of its own, with other powers or variables."""
     command = [*before, *COMMAND, *map(str, words), "--seconds", "1"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, check=False, env=os.environ | environment
+        command, capture_output=True, text=True, timeout=HANG_S, check=False, env=os.environ | environment
     )
     assert (done.returncode, done.stdout) == (2, ""), done.stderr
     assert done.stderr.endswith("\n") and len(done.stderr.splitlines()) == 1, done.stderr
@@ -79,13 +80,13 @@ def test_without_portaudio_a_microphone_names_the_package_to_install(without_por
 def test_without_portaudio_the_doctor_says_the_same_and_files_can_be_heard(without_portaudio, clip):
     doctor = [sys.executable, "-P", "-m", "senseweave.agent.cli", "doctor", "--json"]
     done = subprocess.run(
-        doctor, capture_output=True, text=True, timeout=100, check=True, env=os.environ | without_portaudio
+        doctor, capture_output=True, text=True, timeout=HANG_S, check=True, env=os.environ | without_portaudio
     )
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)["findings"]}
     assert findings["microphone"]["mend"] == "apt-get install -y libportaudio2"
     words = [*COMMAND, "--microphone", str(clip), "--seconds", "0.5", "--json"]
     heard = subprocess.run(
-        words, capture_output=True, text=True, timeout=100, check=True, env=os.environ | without_portaudio
+        words, capture_output=True, text=True, timeout=HANG_S, check=True, env=os.environ | without_portaudio
     )
     assert json.loads(heard.stdout)["presence"]["audio"] > 0.5
 
@@ -166,7 +167,7 @@ def test_a_recording_never_goes_into_or_over_what_exists(capsys, tmp_path, clip)
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_disk_without_room_for_actions_is_an_event_and_the_loop_goes_on(seeker, clip):
     words = [*COMMAND, "--policy", seeker, "--camera", clip, "--actions", "/dev/full", "--seconds", "2", "--json"]
-    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
     result = json.loads(done.stdout)
     assert result["ticks"] + result["overruns"] >= 19 and result["events_by_kind"]["unsent"] == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.envs.live.sessions.session import Session
 
@@ -31,7 +32,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_loop(seeker, clip, tmp_path)
     words = [*COMMAND, "--policy", seeker, "--camera", clip, "--microphone", clip, "--record", folder]
     words += ["--seconds", "6", "--json"]
     limited = f"ulimit -f 300; exec {shlex.join(map(str, words))}"  # 300 KiB a file; then writing fails
-    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["ticks"] + result["overruns"] >= 59 and result["presence"]["camera"] > 0.5
@@ -73,7 +74,7 @@ def test_what_is_said_into_the_microphone_becomes_the_instruction(seeker, tmp_pa
         speaking.say("go to the red ball", is_virtual=True)
         time.sleep(4)
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=HANG_S)
     assert process.returncode == 0, err
     result = json.loads(out)
     assert result["instruction"] == "go to the red ball" and 'instruction: "go to the red ball"' in err
@@ -86,6 +87,6 @@ def test_what_is_said_into_the_microphone_becomes_the_instruction(seeker, tmp_pa
 @pytest.mark.skipif(importlib.util.find_spec("pocketsphinx") is None, reason="needs the extra speech")
 def test_the_spoken_example_understands_what_its_voice_says(seeker):
     words = [sys.executable, str(EXAMPLE), str(seeker), "--virtual", "--rooms", "2"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=250, check=True)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=HANG_S, check=True)
     assert 'said "go to the red ball", understood "go to the red ball"' in done.stdout
     assert 'said "go to the blue box", understood "go to the blue box"' in done.stdout

@@ -25,6 +25,7 @@ import torch
 from safetensors.numpy import load_file
 
 import senseweave.envs
+from kit.limits import HANG_S
 from senseweave.agent.build import load_policy
 from senseweave.agent.cli import main
 from senseweave.agent.rundir import RunDirectory
@@ -86,7 +87,7 @@ def told_by_a_process(*words: object) -> dict[str, Any]:
     """The same, from a process of its own."""
     command = [sys.executable, "-P", "-m", "senseweave.agent.cli", *map(str, words), "--json"]
     done = subprocess.run(
-        command, capture_output=True, text=True, timeout=100, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        command, capture_output=True, text=True, timeout=HANG_S, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from kit.limits import HANG_S
+
 
 def install(where: Path, name: str, modules: Mapping[str, str], entry_points: str) -> None:
     """Puts a package into a folder that is, or will be, on `sys.path`.
@@ -30,6 +32,6 @@ def run(where: Path, script: str, *arguments: str) -> str:
     """What a script prints in a process of its own, in which that folder is on `sys.path`."""
     environment = os.environ | {"PYTHONPATH": str(where), "SENSEWEAVE_SHAPE_CHECKS": "0"}
     command = [sys.executable, "-c", script, *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=110)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from senseweave.envs.live.clock import SystemClock, VirtualClock
 from senseweave.envs.live.reading import Reading
 from senseweave.envs.live.source import Source
@@ -52,7 +53,7 @@ def opened(source: Source, clock: SystemClock | VirtualClock | None = None) -> S
     return source
 
 
-def next_reading(source: Source, timeout_s: float = 10.0) -> Reading:
+def next_reading(source: Source, timeout_s: float = HANG_S) -> Reading:
     """The next reading, however often the source says that there is nothing new yet."""
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

@@ -1,5 +1,6 @@
 """An environment of two senses of which one tells what to do and the other is noise, and policies that learn in it."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,18 @@ def register() -> None:
         gymnasium.register(WORLD, entry_point=SenseWorld)
 
 
-def learner(fusion: str = "concat", memory: str = "none", updates: int = 150) -> PPO:
-    """A policy that has learned from examples to do what it touches."""
+def _beginner(fusion: str, memory: str) -> PPO:
     register()
     env = make(WORLD)
     config = PerceptionConfig(fusion=fusion, width=16, latents=2, heads=2, state_dim=16)
     kwargs = policy_settings(env.get_wrapper_attr("senses"), config) | {"net_arch": [16], "memory": memory}
-    model = PPO("MultiInputPolicy", env, n_steps=8, batch_size=8, seed=0, device="cpu", policy_kwargs=kwargs)
+    return PPO("MultiInputPolicy", env, n_steps=8, batch_size=8, seed=0, device="cpu", policy_kwargs=kwargs)
+
+
+@functools.cache
+def _learned(fusion: str, memory: str, updates: int) -> dict[str, torch.Tensor]:
+    """The weights of `learner`, which several tests of one process share."""
+    model = _beginner(fusion, memory)
     policy, generator = model.policy, torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(policy.parameters(), 5e-3)
     for _ in range(updates):
@@ -63,6 +69,13 @@ def learner(fusion: str = "concat", memory: str = "none", updates: int = 150) ->
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    return policy.state_dict()
+
+
+def learner(fusion: str = "concat", memory: str = "none", updates: int = 150) -> PPO:
+    """A policy that has learned from examples to do what it touches; a new one each time."""
+    model = _beginner(fusion, memory)
+    model.policy.load_state_dict(_learned(fusion, memory, updates))
     return model
 
 

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kit.limits import HANG_S
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import envs
 
@@ -192,7 +193,7 @@ def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
                 assert process.poll() is None, process.communicate()[1]
                 time.sleep(0.02)
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert process.returncode == 0, err

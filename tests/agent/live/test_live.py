@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
@@ -132,7 +133,7 @@ def test_a_mistake_in_a_live_session_is_one_sentence_and_status_2(
     status, out, err = run_cli(capsys, *(word.format_map(paths) for word in words.split()))
     assert (status, out) == (2, ""), err
     assert message in err and len(err.splitlines()) == 1, err
-    assert time.monotonic() - started_s < 10
+    assert time.monotonic() - started_s < 60  # it waits for no device, which would be for ever
 
 
 def test_a_policy_whose_actions_are_numbers_is_refused_in_one_sentence(clip, tmp_path):
@@ -149,7 +150,7 @@ def test_ctrl_c_ends_a_session_in_order(seeker, clip, tmp_path, number):
         try:
             wait_for_lines(actions, 5, process)
             process.send_signal(number)
-            out, err = process.communicate(timeout=30)
+            out, err = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert process.returncode == 0, err
@@ -172,14 +173,14 @@ def test_the_safe_action_does_not_wait_until_files_are_finished(clip, tmp_path, 
 
 def test_ctrl_c_twice_quits_at_once_and_leaves_whole_lines(seeker, clip, tmp_path):
     actions = tmp_path / "actions.jsonl"
-    options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--rate", "0.2"]
-    with start(*options) as process:  # a tick of 5 s, so that the first Ctrl-C is still being obeyed
+    options = ["--policy", seeker, "--camera", clip, "--actions", actions, "--rate", "0.02"]
+    with start(*options) as process:  # a tick of 50 s, so that the first Ctrl-C is still being obeyed
         try:
             wait_for_lines(actions, 1, process)
             process.send_signal(signal.SIGINT)
             time.sleep(0.5)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=3)
+            _, err = process.communicate(timeout=30)
         finally:
             process.kill()
     assert process.returncode == 130 and "Traceback" not in err

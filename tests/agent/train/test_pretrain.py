@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from kit import live_sessions
+from kit.limits import HANG_S
 from kit.planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
@@ -192,7 +193,7 @@ def test_ctrl_c_ends_it_with_what_was_learned(tmp_path):
                 assert process.poll() is None, process.communicate()[1]
                 time.sleep(0.02)
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=HANG_S)
         finally:
             process.kill()
     assert process.returncode == 0, err

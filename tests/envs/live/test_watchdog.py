@@ -11,7 +11,7 @@ from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns
 from senseweave.envs.live.sensor import Sensor
 from senseweave.envs.live.watchdog import Watchdog
 
-LONG_S = 10.0
+LONG_S = 60.0
 """How long a test waits for what must happen at all."""
 
 

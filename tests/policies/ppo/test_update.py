@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from kit.limits import HANG_S
 from senseweave.perception import Perception, Spec, Vector
 from senseweave.perception.errors import ConfigError, SpecError, UnknownNameError
 from senseweave.policies.auxiliary import make_auxiliary
@@ -124,7 +125,7 @@ def test_two_processes_make_the_gradients_of_one_with_all_their_rows(tmp_path):
     """With 4 and 8 environments: what counts is each sample, not each process."""
     processes = [subprocess.Popen([sys.executable, str(SCRIPT), str(tmp_path), str(rank)]) for rank in range(2)]
     try:
-        assert [process.wait(timeout=100) for process in processes] == [0, 0]
+        assert [process.wait(timeout=HANG_S) for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()  # one waits for the other for half an hour where that one failed

@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 
+from kit.limits import HANG_S
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.reading import Reading
@@ -15,7 +16,7 @@ from senseweave.envs.live.source import Source, SourceError
 from senseweave.perception.spec import Vector
 
 KIND = Vector(2)
-LONG_S = 10.0
+LONG_S = 60.0
 """How long a test waits for what must happen at all."""
 
 
@@ -95,6 +96,6 @@ def test_the_end_of_a_process_waits_for_a_driver_that_is_on_its_way_back() -> No
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=HANG_S,
     )
     assert out.stdout.split() == ["opening", "leaving", "back", "closed"], out.stderr

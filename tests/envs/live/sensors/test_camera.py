@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import NS_PER_S, SystemClock, VirtualClock
@@ -201,7 +202,7 @@ class CameraServer(http.server.ThreadingHTTPServer):
         self.server_close()
 
 
-def wait_for(condition, timeout_s=20.0):
+def wait_for(condition, timeout_s=HANG_S):
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
@@ -268,7 +269,12 @@ def test_nothing_is_printed_about_cameras_that_do_not_answer(tmp_path):
     )
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OPENCV")}
     result = subprocess.run(
-        [sys.executable, "-P", "-c", program], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
     )
     assert result.stdout.split() == ["http://127.0.0.1:9/", "text.mp4", "f_%03d.png", "77", "tcp://127.0.0.1:9"]
     assert result.stderr == ""

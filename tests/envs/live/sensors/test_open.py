@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from senseweave.envs.live import Reading, Source, SourceError, SystemClock, open_sensors, register_source
 from senseweave.envs.live.sensors.camera import CameraSource
 from senseweave.envs.live.sensors.instruction import LinesSource, TextSource
@@ -106,7 +107,7 @@ def test_a_source_of_ones_own_serves_a_rig_is_lost_and_comes_back(numbers: str, 
         assert until(rig, lambda seen: seen["heat"].tolist() == [5.0, 6.0])
 
 
-def until(rig, holds, timeout_s: float = 10.0) -> bool:
+def until(rig, holds, timeout_s: float = HANG_S) -> bool:
     end_s = time.monotonic() + timeout_s
     while time.monotonic() < end_s:
         if holds(rig.step(0)[0]):

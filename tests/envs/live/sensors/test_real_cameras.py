@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.camera import camera_sensor
 from senseweave.perception.spec import Camera
@@ -51,7 +52,7 @@ class Sender:
         self.thread.join(10)
 
 
-def wait_for(condition, what, timeout_s=60.0):
+def wait_for(condition, what, timeout_s=HANG_S):
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:

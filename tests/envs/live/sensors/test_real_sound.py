@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_clips import require_portaudio, sine
 
 ALSA_SETTINGS = "/usr/share/alsa/alsa.conf"
@@ -84,7 +85,7 @@ def alsa_file(tmp_path):
 def test_a_stream_of_portaudio_is_heard_sample_by_sample_and_may_be_faster_than_time(alsa_file, tmp_path):
     sound, environment = alsa_file
     program = [sys.executable, "-P", "-c", LISTEN_TO_FILE, str(tmp_path / "heard.npz")]
-    run = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=60)
+    run = subprocess.run(program, env=environment, capture_output=True, text=True, timeout=HANG_S)
     assert run.returncode == 0 and run.stderr == "", run.stderr
     told = json.loads(run.stdout)
     assert told["rate_hz"] == 44_100 and told["loudness"] > 0.1
@@ -140,7 +141,9 @@ def test_a_sound_server_that_is_killed_and_started_again_is_heard_again_by_the_s
         file.writeframes(sine(440, 16000, 16000).tobytes())
 
     def play():
-        subprocess.run(["paplay", "--device=vspeaker", tmp_path / "tone.wav"], env=environment, check=False, timeout=30)
+        subprocess.run(
+            ["paplay", "--device=vspeaker", tmp_path / "tone.wav"], env=environment, check=False, timeout=HANG_S
+        )
 
     def until(condition):
         for line in iter(listener.stdout.readline, ""):

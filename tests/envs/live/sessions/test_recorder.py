@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 
+from kit.limits import HANG_S
 from kit.live_sessions import SENSES, make_rig, play, record
 from senseweave.envs.live.faults.scripted import content_of
 from senseweave.envs.live.reading import Reading
@@ -309,7 +310,7 @@ def test_nothing_is_left_open(tmp_path) -> None:
 def test_the_example_prints_events_and_counts_pairs_for_imitation(tmp_path) -> None:
     record(tmp_path / "a.mcap", 2.0)
     script = TESTS.parent / "examples" / "read_recording.py"
-    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=100)
+    done = subprocess.run([sys.executable, str(script), str(tmp_path)], capture_output=True, text=True, timeout=HANG_S)
     assert done.returncode == 0, done.stderr
     assert "s  audio: failed. The device was unplugged, by the script." in done.stdout
     assert "20 pairs of an observation (camera" in done.stdout or "20 pairs of an observation (audio" in done.stdout
