@@ -15,5 +15,5 @@ COMMAND = Command(
     settings=LiveConfig,
     run=_run,
     summary="Run a trained agent on real sensors, or only show and record what they give. Ctrl-C ends it.",
-    example="senseweave live --policy runs/seek --camera 0 --microphone default --instruction -",
+    example="senseweave live --policy runs/seek --camera 0 --instruction -",
 )

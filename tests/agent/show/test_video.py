@@ -10,7 +10,7 @@ import torch
 from senseweave.agent.play.players import PolicyPlayer, RandomPlayer
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
-from senseweave.agent.show import moment as picture
+from senseweave.agent.show import frame as picture
 from senseweave.agent.show import video
 from senseweave.agent.show.frame import Ending, Frame, draw
 from senseweave.agent.show.numbers import draw_numbers
@@ -45,7 +45,7 @@ def count(drawn, colour):
     return int((drawn == np.array(colour)).all(axis=-1).sum())
 
 
-def moment(senses: Spec, **changes) -> Frame:
+def frame(senses: Spec, **changes) -> Frame:
     gates = dict.fromkeys(senses, 0.5)
     observation = {name: space.sample() for name, space in senses.space().items()}
     observation["present"] = senses.present()
@@ -87,7 +87,7 @@ def test_the_picture_shows_what_the_policy_saw(policy):
     ids=["none", "empty", "short", "long", "unbroken", "chinese", "emoji", "lines", "control", "surrogate"],
 )
 def test_any_instruction_can_be_drawn_and_stays_inside_its_two_lines(instruction):
-    with_text = draw(EVERYTHING, plain := moment(EVERYTHING, instruction=instruction))
+    with_text = draw(EVERYTHING, plain := frame(EVERYTHING, instruction=instruction))
     without = draw(EVERYTHING, dataclasses.replace(plain, instruction=None))
     assert with_text.shape == without.shape and with_text.dtype == np.uint8
     below = picture.MARGIN_PX + picture.CAPTION_PX
@@ -101,13 +101,13 @@ def test_a_longer_bar_means_a_larger_gate():
     below = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX + picture.PANEL_PX
     blue = []
     for gate in (0.0, 0.25, 1.0, 7.0):
-        drawn = draw(senses, moment(senses, gates={"camera": gate}, room=None))
+        drawn = draw(senses, frame(senses, gates={"camera": gate}, room=None))
         blue.append(count(drawn[below:], SENSES["camera"]))
     assert blue[0] == 0 and blue[1] == pytest.approx(blue[2] / 4, rel=0.05) and blue[3] == blue[2]
 
 
 def test_without_a_policy_there_are_no_gates_to_draw():
-    plain = moment(EVERYTHING)
+    plain = frame(EVERYTHING)
     assert len(draw(EVERYTHING, dataclasses.replace(plain, gates=None))) < len(draw(EVERYTHING, plain))
 
 
@@ -117,7 +117,7 @@ def test_an_absent_sense_is_an_empty_panel_that_says_why():
     top, left = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX, picture.MARGIN_PX
     drawn = []
     for present, absence in ((1, {}), (0, {}), (0, {"camera": "unplugged"})):
-        whole = moment(senses, observation=black | {"present": np.array([present])}, room=None, absence=absence)
+        whole = frame(senses, observation=black | {"present": np.array([present])}, room=None, absence=absence)
         drawn.append(draw(senses, whole)[top : top + picture.PANEL_PX, left : left + picture.PANEL_PX])
     assert (drawn[0] == 0).all()
     assert all((panel[:80] > 200).all() and count(panel, SENSES["camera"]) > 100 for panel in drawn[1:])
@@ -136,9 +136,9 @@ def test_an_absent_sense_is_an_empty_panel_that_says_why():
 )
 def test_the_last_line_has_the_colour_of_the_ending(is_success, is_out_of_time, ending):
     assert Ending.of(is_success, is_out_of_time=is_out_of_time) is ending and ending.is_success is is_success
-    drawn = draw(EVERYTHING, moment(EVERYTHING, ending=ending))
+    drawn = draw(EVERYTHING, frame(EVERYTHING, ending=ending))
     assert (drawn[-1] == ending.value[1]).all()
-    assert count(draw(EVERYTHING, moment(EVERYTHING))[-40:], ending.value[1]) < count(drawn[-40:], ending.value[1])
+    assert count(draw(EVERYTHING, frame(EVERYTHING))[-40:], ending.value[1]) < count(drawn[-40:], ending.value[1])
 
 
 def test_numbers_are_bars_to_the_left_and_to_the_right_with_their_values():
@@ -158,7 +158,7 @@ def test_any_number_of_numbers_fits_a_panel(size):
 
 def test_what_a_foreign_environment_draws_is_not_called_a_room(tmp_path, monkeypatch):
     titles = []
-    monkeypatch.setattr(video, "draw", lambda senses, moment: titles.append(moment.room_title) or draw(senses, moment))
+    monkeypatch.setattr(video, "draw", lambda senses, frame: titles.append(frame.room_title) or draw(senses, frame))
     for env_id in ("CartPole-v1", "senseweave/GoToRedBallGrey-v0"):
         env = video.make_with_pictures(env_id, {})
         video.record(RandomPlayer(env), env, tmp_path / "film.mp4", episodes=1, max_frames=2)
@@ -167,7 +167,7 @@ def test_what_a_foreign_environment_draws_is_not_called_a_room(tmp_path, monkeyp
 
 def test_a_sense_is_unplugged_in_the_middle_of_every_episode(policy, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(video, "draw", lambda senses, moment: seen.append(moment) or draw(senses, moment))
+    monkeypatch.setattr(video, "draw", lambda senses, frame: seen.append(frame) or draw(senses, frame))
     how = {"episodes": 2, "unplug": {"grid": 2}, "without": ["instruction"]}
     filmed = video.record(PolicyPlayer(policy), make(LEVEL), tmp_path / "film.mp4", **how)
     first, second = (episode.steps + 1 for episode in filmed)
