@@ -34,7 +34,8 @@ class PlainActions:
     def are_the_same(self) -> bool:
         """Whether nothing has to be undone."""
         own = self._own
-        return self.space is own and (not isinstance(own, spaces.Box) or own.dtype == np.float32)
+        is_plain = not isinstance(own, spaces.Box) or (own.dtype == np.float32 and own.shape != ())
+        return self.space is own and is_plain
 
     def taken_back(self, action: Any) -> Any:
         """The environment's own action.
@@ -48,7 +49,8 @@ class PlainActions:
         chosen = np.asarray(action)
         if isinstance(own, spaces.Box):
             return _in_box(own, chosen)
-        if chosen.size != int(np.prod(self.space.shape or ())) or chosen.dtype.kind not in "iu":
+        is_whole = chosen.dtype.kind in "iu" or (chosen.dtype.kind == "f" and bool((chosen == np.rint(chosen)).all()))
+        if chosen.size != int(np.prod(self.space.shape or ())) or not is_whole:
             raise ObservationError(f"The action must be one of {self.space}; got {action!r:.60}.")
         if isinstance(own, spaces.Discrete):
             return own.start + chosen.reshape(())[()].astype(np.int64)
@@ -93,4 +95,4 @@ def _in_box(own: spaces.Box, chosen: NDArray[Any]) -> NDArray[Any]:
     chosen = chosen.reshape(own.shape)
     if np.issubdtype(own.dtype, np.integer):
         chosen = np.rint(chosen)
-    return np.clip(chosen.astype(np.float64), own.low, own.high).astype(own.dtype)
+    return np.asarray(np.clip(chosen.astype(np.float64), own.low, own.high), own.dtype)
