@@ -56,7 +56,8 @@ class Statistics:
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """Reads what `to_json` wrote."""
-        statistics = cls(*(np.array(content[name], np.float64) for name in ("mean", "var")), float(content["count"]))
+        mean, var = (np.array(content[name], np.float64) for name in ("mean", "var"))
+        statistics = cls(mean, var, float(content["count"]))
         is_right = statistics.mean.shape == statistics.var.shape and (statistics.var >= 0).all()
         if not is_right or not np.isfinite([*statistics.mean.flat, *statistics.var.flat, statistics.count]).all():
             raise ValueError("a mean or a variance is none")
@@ -188,6 +189,7 @@ def _running(wrapper: VecNormalize) -> dict[str, RunningMeanStd]:
     """What it keeps of observations, by sense."""
     if not wrapper.norm_obs:
         return {}
+    running: Any = wrapper.obs_rms
     if isinstance(wrapper.observation_space, spaces.Dict):
-        return {name: wrapper.obs_rms[name] for name in wrapper.norm_obs_keys or ()}
-    return {ONLY: wrapper.obs_rms}
+        return {name: running[name] for name in wrapper.norm_obs_keys or ()}
+    return {ONLY: running}

@@ -104,7 +104,7 @@ class SavedModel:
     @classmethod
     def _of_model(cls, content: Mapping[str, Any], path: Path) -> Self:
         fields = {field.name for field in dataclasses.fields(cls)}
-        values = {"normalization": None} | dict(content)
+        values: dict[str, Any] = {"normalization": None} | dict(content)
         values = {name: value for name, value in values.items() if name not in ("format", "version")}
         if values.keys() != fields:
             wrong = sorted(values.keys() ^ fields)[0]
