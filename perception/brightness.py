@@ -1,4 +1,4 @@
-"""`BrightnessLooker`: sees frames of floats in 0..1, as torchvision makes them, where 0..255 is meant: all would be black.
+"""`BrightnessLooker`: sees frames of floats in 0..1, as torchvision makes them, which would pass for black.
 
 b batch
 """
@@ -49,6 +49,6 @@ class BrightnessLooker:
                 self._unseen.pop(name, None)
             elif has_fractions:
                 raise ObservationError(
-                    f'"{name}" must be in 0..255; got floats up to {brightest:g}, which would be black. Multiply them by '
-                    "255, or pass bytes."
+                    f'"{name}" must be in 0..255; got floats up to {brightest:g}, which would be black. Multiply them '
+                    "by 255, or pass bytes."
                 )

@@ -80,8 +80,8 @@ class Perception(nn.Module):
         super().__init__()
         if not isinstance(spec, Spec):
             raise SpecError(
-                f"A Perception needs a Spec; got {spec!r:.60}. Write Perception(Spec(camera=Camera(64, 64))), say, or read "
-                "a saved one with Perception.from_pretrained(folder)."
+                f"A Perception needs a Spec; got {spec!r:.60}. Write Perception(Spec(camera=Camera(64, 64))), say, or "
+                "read a saved one with Perception.from_pretrained(folder)."
             )
         self.spec = spec
         self.config = config or PerceptionConfig()

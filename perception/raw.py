@@ -56,8 +56,8 @@ class RawReading(Generic[OfKind]):
         whole = [most | one for one in each]
         if any(len(one[READING]) != 1 for one in whole):
             raise ObservationError(
-                f'"{self.name}" must be one reading in each place of the list; got a batch in one of them. Pass one list '
-                "or one batch."
+                f'"{self.name}" must be one reading in each place of the list; got a batch in one of them. Pass one '
+                "list or one batch."
             )
         here = torch.tensor([one is not None for one in value])
         return {part: torch.cat([one[part] for one in whole]) for part in whole[0]}, here
@@ -171,8 +171,8 @@ class RawFrames(RawReading[Camera]):
             return f"Grey pictures need three channels: np.repeat({name}[..., None], 3, axis=-1)."
         if tensor.dtype == torch.uint8 and len(shape) == 3 and shape[-1] == 3:
             return (
-                f"Resize it, cv2.resize({name}, ({width}, {height}), interpolation=cv2.INTER_AREA), or make a Spec with "
-                f"Camera({shape[0]}, {shape[1]})."
+                f"Resize it, cv2.resize({name}, ({width}, {height}), interpolation=cv2.INTER_AREA), or make a Spec "
+                f"with Camera({shape[0]}, {shape[1]})."
             )
         return super()._advice(tensor)
 
@@ -189,8 +189,8 @@ class RawDepth(RawReading[Depth]):
         finite = readings[torch.isfinite(readings)]
         if finite.numel() and float(finite.amax()) > 100.0 * self.kind.max_m:
             raise ObservationError(
-                f'"{self.name}" must be in metres up to {self.kind.max_m:g}; got up to {float(finite.amax()):g}. Divide '
-                "millimetres by 1000."
+                f'"{self.name}" must be in metres up to {self.kind.max_m:g}; got up to {float(finite.amax()):g}. '
+                "Divide millimetres by 1000."
             )
 
 
@@ -237,8 +237,8 @@ class RawSound(RawReading[Microphone]):
         loudest = readings.nan_to_num(0.0, 0.0, 0.0).abs().amax() if readings.numel() else 0.0
         if loudest > LOUDEST:
             raise ObservationError(
-                f'"{self.name}" must be sound within -1..1; got samples up to {float(loudest):g}. Divide 16-bit samples '
-                "by 32768, or pass them as int16."
+                f'"{self.name}" must be sound within -1..1; got samples up to {float(loudest):g}. Divide 16-bit '
+                "samples by 32768, or pass them as int16."
             )
 
     def most_beside(self) -> int:

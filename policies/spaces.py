@@ -68,8 +68,8 @@ def require_senses(spec: Spec, space: spaces.Space[Any]) -> None:
     mask = space.spaces.get(PRESENT)
     if mask is not None and mask.shape != (len(spec),):
         raise SpecError(
-            f'"{PRESENT}" must have one entry for each of the {len(spec)} senses; got shape {mask.shape}. Leave out the '
-            "wrapper that stacks observations; a policy has a memory of its own (--memory gru)."
+            f'"{PRESENT}" must have one entry for each of the {len(spec)} senses; got shape {mask.shape}. Leave out '
+            "the wrapper that stacks observations; a policy has a memory of its own (--memory gru)."
         )
 
 
@@ -78,8 +78,8 @@ def _require_kind(name: str, kind: Kind, box: spaces.Space[Any]) -> None:
     if shape != kind.shape and not is_moved(kind, box):
         if (frames := stacked_frames(kind.shape, shape)) is not None:
             raise SpecError(
-                f'"{name}" is {frames} stacked readings, {shape}, in the observation space, but one, {kind.shape}, in the '
-                "spec; leave out the wrapper that stacks them, and give the policy a memory of its own (--memory gru)."
+                f'"{name}" is {frames} stacked readings, {shape}, in the observation space, but one, {kind.shape}, in '
+                "the spec; leave out the wrapper that stacks them, and give the policy a memory of its own (--memory gru)."
             )
         raise SpecError(
             f'"{name}" is {kind.shape} in the spec, but {shape} in the observation space. '
@@ -116,7 +116,9 @@ def stacked_frames(one: tuple[int, ...], several: tuple[int, ...]) -> int | None
         return several[0]
     moved = (one[-1], *one[:-1]) if one else one
     for shape, axis in ((one, len(one) - 1), (one, 0), (moved, 0)):
-        if len(several) == len(shape) and shape and several[axis] > shape[axis] and several[axis] % shape[axis] == 0:
-            if several[:axis] + several[axis + 1 :] == shape[:axis] + shape[axis + 1 :]:
-                return several[axis] // shape[axis]
+        if not shape or len(several) != len(shape):
+            continue
+        is_multiple = several[axis] > shape[axis] and several[axis] % shape[axis] == 0
+        if is_multiple and several[:axis] + several[axis + 1 :] == shape[:axis] + shape[axis + 1 :]:
+            return several[axis] // shape[axis]
     return None

@@ -1,6 +1,4 @@
-"""An environment's observations as a policy reads them: a sense that it lacks is absent, one that it has beyond is left
-out.
-"""
+"""An environment's observations as a policy reads them: senses that it lacks are absent, others are left out."""
 
 from collections.abc import Mapping
 

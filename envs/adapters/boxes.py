@@ -64,8 +64,8 @@ def read_box(source: str, box: spaces.Box, wishes: Wishes, *, is_alone: bool) ->
     if rank <= 1 and not (is_byte and rank == 1):
         return NumbersConverter(source, Vector(int(np.prod(box.shape))), box)
     raise SpecError(
-        f'"{source}" is {dtype} of shape {box.shape} within {box.low.min():g}..{box.high.max():g}, which may be several '
-        f"things; {_ways(source, box, wishes, is_alone=is_alone)}."
+        f'"{source}" is {dtype} of shape {box.shape} within {box.low.min():g}..{box.high.max():g}, which may be '
+        f"several things; {_ways(source, box, wishes, is_alone=is_alone)}."
     )
 
 
@@ -182,8 +182,8 @@ def depth(source: str, box: spaces.Box, kind: Depth | None = None) -> DepthConve
     """A depth map up to its upper limit, or up to that of the kind."""
     if depth_layout(box) is None:
         raise SpecError(
-            f'"{source}" must be floats in metres, of shape (height, width) or with one channel, and not below 0, to be '
-            f"a depth map; got {box}. Convert it in the environment."
+            f'"{source}" must be floats in metres, of shape (height, width) or with one channel, and not below 0, to '
+            f"be a depth map; got {box}. Convert it in the environment."
         )
     height, width = picture_size(box.shape)
     furthest = float(box.high.max())

@@ -62,7 +62,8 @@ def infer(space: spaces.Space[Any], wishes: Wishes, tokenizer: Tokenizer) -> Fou
     if tell is not None:
         if GIVEN in kept:
             raise SpecError(
-                f'The observation has a source "{GIVEN}" already; to say another instruction, pass ignore="{GIVEN}" too.'
+                f'The observation has a source "{GIVEN}" already; to say another instruction, pass '
+                f'ignore="{GIVEN}" too.'
             )
         converters.append(TextConverter(GIVEN, tokenizer.instruction(wishes.max_tokens), tokenizer))
         wished["instruction"] = GIVEN
@@ -92,8 +93,8 @@ def _tell(given: Any, sources: list[str]) -> Tell:
     if len(given.split()) > 1:
         return Constant(given)
     raise SpecError(
-        f'The observation has no source "{given}"; {did_you_mean(given, sources)} An instruction of one word is said by '
-        f"instruction=lambda observation, info: {given!r}."
+        f'The observation has no source "{given}"; {did_you_mean(given, sources)} An instruction of one word is said '
+        f"by instruction=lambda observation, info: {given!r}."
     )
 
 

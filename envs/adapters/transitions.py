@@ -34,8 +34,8 @@ def require_new_api(env: gym.Env[Any, Any]) -> None:
     missing = {"seed", "options"} - {parameter.name for parameter in parameters}
     if missing:
         raise SpecError(
-            f"{type(env.unwrapped).__name__}.reset takes no {' and no '.join(sorted(missing, reverse=True))}, as in the "
-            f"old Gym; write it for Gymnasium, where {_NEW_API}."
+            f"{type(env.unwrapped).__name__}.reset takes no {' and no '.join(sorted(missing, reverse=True))}, as in "
+            f"the old Gym; write it for Gymnasium, where {_NEW_API}."
         )
 
 

@@ -151,7 +151,7 @@ class SavedAsFolder(SB3PPO):
 
         Raises:
             CheckpointError: nothing is there, it is damaged, of another version, or a zip of stable-baselines3.
-            ConfigError: the environment has other spaces, or no `VecNormalize` though the model learned behind one, or a
+            ConfigError: the environment has other spaces, or no `VecNormalize` though the model learned behind one; a
                 setting is unknown or missing.
         """
         if custom_objects:

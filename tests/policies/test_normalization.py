@@ -1,4 +1,4 @@
-"""What `VecNormalize` knows is saved with a model, goes back into a new one, and is applied where nobody else does it."""
+"""What `VecNormalize` knows is saved with a model, goes back into a new one, and is applied by the commands."""
 
 import json
 from pathlib import Path
