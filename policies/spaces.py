@@ -78,8 +78,9 @@ def _require_kind(name: str, kind: Kind, box: spaces.Space[Any]) -> None:
     if shape != kind.shape and not is_moved(kind, box):
         if (frames := stacked_frames(kind.shape, shape)) is not None:
             raise SpecError(
-                f'"{name}" is {frames} stacked readings, {shape}, in the observation space, but one, {kind.shape}, in '
-                "the spec; leave out the wrapper that stacks them, and give the policy a memory of its own (--memory gru)."
+                f'"{name}" is {frames} stacked readings, {shape}, in the observation space, but one, {kind.shape}, '
+                "in the spec; leave out the wrapper that stacks them, and give the policy a memory of its own "
+                "(--memory gru)."
             )
         raise SpecError(
             f'"{name}" is {kind.shape} in the spec, but {shape} in the observation space. '
