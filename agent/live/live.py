@@ -151,7 +151,8 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         loading = loading_after(loading, tick.moment.events)
-        status.show(Glance(tick, loading, held))
+        retries = {name: sensor.retries for name, sensor in parts.rig.sensors.items() if sensor.retries}
+        status.show(Glance(tick, loading, held, retries))
 
     return show
 
@@ -171,6 +172,7 @@ def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: 
         "work_p50_ms": timing.work_ms(50),
         "work_p99_ms": timing.work_ms(99),
         "presence": tally.presence,
+        "retries": {name: sensor.retries for name, sensor in parts.rig.sensors.items()},
         "safe_ticks": tally.safe_ticks,
         "events": sum(tally.events.values()),
         "events_by_kind": dict(sorted(tally.events.items())),
@@ -190,6 +192,9 @@ def as_text(result: dict[str, Any]) -> str:
         f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
         f"present   {senses}",
     ]
+    for name, count in result["retries"].items():
+        if count:
+            lines.append(f"{name:<9} did not work at the end; its device was tried {count:,} times in a row")
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
     if "episodes" in (result["body"] or {}):
