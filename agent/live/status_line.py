@@ -59,7 +59,7 @@ class Glance:
 def status_text(glance: Glance, timing: Timing, width: float = math.inf) -> str:
     """The line: what the agent was told, its senses, what it does, and how punctual the loop is.
 
-    "go to the red ball" gate 0.75 | audio 31 ms, gate 0.62 | camera absent for 2.1 s | forward | 30.0 Hz, jitter 0.1/0.4 ms
+    "go to the ball" gate 0.75 | audio 31 ms, gate 0.62 | camera absent for 2.1 s | left | 30.0 Hz, jitter 0.1/0.4 ms
 
     Args:
         glance: what there is to show.
@@ -96,7 +96,7 @@ def _line(glance: Glance, timing: Timing, detail: int) -> str:
         parts.append(f"{tick.action_name or 'nothing'}{why}")
     elif tick.action_name:
         parts.append(tick.action_name)
-    late = f"{timing.overruns} ticks missed" if timing.overruns else ""
+    late = f"{timing.overruns}{' ticks' * (detail > 0)} missed" if timing.overruns else ""
     rate = f"{timing.rate_hz:.1f} Hz" if detail >= 4 else ""
     jitter = f"jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms" if detail >= 5 else ""
     parts.append(", ".join(part for part in (rate, jitter, late) if part))
@@ -108,9 +108,11 @@ def _sense_text(name: str, age_s: float, glance: Glance, detail: int) -> str:
     if name in glance.tick.moment.absent:
         if is_loading:
             return f"{name} loading"
+        if detail == 0:
+            return f"no {name}"
         if retries := glance.retries.get(name, 0):
-            return f"{name} absent, attempt {retries + 1}" if detail >= 1 else f"{name} absent"
-        return f"{name} absent" if age_s == math.inf or detail == 0 else f"{name} absent for {age_s:.1f} s"
+            return f"{name} absent, attempt {retries + 1}"
+        return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
     gate = _gate_text(name, glance, detail)
     age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
     shown = [age] * bool(age and (detail >= 3 or not gate)) + gate + ["loading"] * is_loading

@@ -59,7 +59,8 @@ def test_on_a_narrow_terminal_the_line_keeps_the_instruction_every_sense_and_wha
     )
     line = status_text(Glance(tick, held=frozenset({"instruction"})), timing, width)
     assert len(line) <= width and line.startswith('"go to the red ball" .90')
-    assert all(part in line for part in ("audio", "camera absent", ".62", "forward (safe", "3 ticks missed"))
+    assert "no camera" in line or "camera absent" in line
+    assert all(part in line for part in ("audio", ".62", "forward (safe", "missed"))
 
 
 def test_a_long_instruction_is_cut_before_any_sense_is():

@@ -255,7 +255,7 @@ def test_no_more_than_some_drivers_hang_at_a_time(watch) -> None:
         return source.reading()
 
     watched = watch(do, dataclasses.replace(QUICK, start_up_s=0.02, stall_s=20, grace_s=0.02, max_hung=2))
-    watched.until_told("hung", 2)
+    watched.until(lambda: watched.sensor.retries == 2)
     time.sleep(0.15)
     assert len(watched.device.sources) == 2
     watched.device.let_go.set()
