@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from ..perception.errors import ConfigError, MissingExtraError, UnknownNameError, unknown_name
+from ..perception.errors import ConfigError, MissingExtraError, UnknownNameError, how_to_install, unknown_name
 from .adapters.construct import construct
 
 OURS = "senseweave/"
@@ -164,7 +164,7 @@ def _import_provider(provider: Provider) -> None:
         module = importlib.import_module(provider.package)
     except ImportError as error:
         raise MissingExtraError(
-            f'"{provider.prefix}..." needs an extra ({error}); run: pip install "senseweave[{provider.extra}]".'
+            f'"{provider.prefix}..." needs an extra ({error}); {how_to_install(provider.extra)}'
         ) from error
     gym.register_envs(module)
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Instruction, Microphone
 from ..reading import Reading
 from ..sensor import ThreadedSensor
@@ -231,5 +231,5 @@ def require_speech() -> None:
     for package in ("pocketsphinx", "silero_vad"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f'Spoken instructions need {package}, which is not installed; run: pip install "senseweave[speech]"'
+                f"Spoken instructions need {package}, which is not installed; {how_to_install('speech')}"
             )

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from ....perception.errors import MissingExtraError
+from ....perception.errors import MissingExtraError, how_to_install
 from ....perception.spec import PRESENT, Spec
 from ...contract import Observation
 from ..align import Moment
@@ -148,8 +148,7 @@ class Session:
             from mcap.stream_reader import StreamReader
         except ImportError as error:
             raise MissingExtraError(
-                f"Recordings need mcap, which could not be imported ({error}); "
-                'install it with pip install "senseweave[data]".'
+                f"Recordings need mcap, which could not be imported ({error}); {how_to_install('data')}"
             ) from error
         try:
             with open(self.path, "rb") as file:
