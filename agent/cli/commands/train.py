@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from ....perception.errors import ConfigError
 from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
+from ...runs.present import require_run
 from ...settings.base import kinds_of
 from ...settings.train import TrainConfig
 from ...settings.values import Hidden, Text
@@ -48,6 +49,7 @@ class TrainOptions(TrainConfig):
             if settings.perception is not None and not Path(settings.perception).is_dir():
                 raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
             return settings
+        require_run(given["resume"])
         changes = {name: value for name, value in given.items() if name != "resume"}
         for name in changes:
             if name == "out":
