@@ -225,6 +225,11 @@ def test_a_wrong_name_is_refused_before_anything_heavy_is_imported():
         "pretrain --objective contrastiv",
         "pretrain --imputation translatio",
         "watch --greedy",
+        "watch --policy nowhere",
+        "evaluate nowhere",
+        "explain nowhere",
+        "train --resume nowhere",
+        "live --policy nowhere --camera 0",
     )
     code = (
         "import sys; from senseweave.agent.cli.main import main\n"
