@@ -79,6 +79,7 @@ def parse(name: str, command: Command[Any], words: Sequence[str]) -> tuple[Setti
         ConfigError: an option is not known, lacks its value or cannot be read, or a setting is out of its range.
     """
     options = _options(command)
+    _refuse_values_of_switches(name, options, words)
     given, unknown = _cut(name, options, _unnamed(options, words))
     if unknown:
         raise _unknown(name, unknown[0], options)
@@ -88,6 +89,14 @@ def parse(name: str, command: Command[Any], words: Sequence[str]) -> tuple[Setti
         raise _mistake(name, f"The following arguments are required: {', '.join(missing)}")
     common = {field: values.pop(field) for field in ("json", "traceback") if field in values}
     return command.settings.from_options(values), Common(**common)
+
+
+def _refuse_values_of_switches(name: str, options: Sequence[Option], words: Sequence[str]) -> None:
+    switches = {option.name for option in options if option.arity == "none"}
+    for word in words[: list(words).index("--")] if "--" in words else words:
+        switch, equals, value = word.partition("=")
+        if equals and switch in switches:
+            raise _mistake(name, f'`{switch}` takes no value; got "{value}"')
 
 
 def _unnamed(options: Sequence[Option], words: Sequence[str]) -> list[str]:

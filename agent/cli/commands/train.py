@@ -49,7 +49,6 @@ class TrainOptions(TrainConfig):
             if settings.perception is not None and not Path(settings.perception).is_dir():
                 raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
             return settings
-        require_run(given["resume"])
         changes = {name: value for name, value in given.items() if name != "resume"}
         for name in changes:
             if name == "out":
@@ -65,6 +64,8 @@ class TrainOptions(TrainConfig):
 
 
 def _run(settings: TrainOptions) -> Result:
+    if settings.resume is not None:
+        require_run(settings.resume)
     from ...train.train import resume, train
 
     if settings.resume is not None:
