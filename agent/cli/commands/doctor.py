@@ -121,7 +121,9 @@ def _video() -> list[Finding]:
 
 def _microphones() -> list[Finding]:
     from ....envs.live.sensors.portaudio import load_sounddevice, microphone_names
-    from ....perception.errors import MissingExtraError
+    from ....perception.checks.files import DESCRIPTION_BYTES, read_regular
+from ....perception.checks.texts import shown
+from ....perception.errors import MissingExtraError
 
     try:
         sounddevice = load_sounddevice()
@@ -168,9 +170,10 @@ def _cameras() -> list[Finding]:
 def _camera_name(device: Path) -> str:
     """What the camera calls itself, where the system tells."""
     try:
-        return Path(f"/sys/class/video4linux/{device.name}/name").read_text(encoding="utf-8", errors="replace").strip()
+        name = read_regular(f"/sys/class/video4linux/{device.name}/name", DESCRIPTION_BYTES)
     except OSError:
         return ""
+    return shown(name.decode("utf-8", "replace").strip())
 
 
 def _has_package(name: str) -> bool:
