@@ -94,9 +94,8 @@ def _rows_until(path: Path, steps: int, columns: Mapping[str, str]) -> list[dict
                 if (row.get("steps") or "").isdigit() and int(row["steps"]) <= steps:
                     rows.append({column: row.get(column) or "" for column in columns})
     except (OSError, csv.Error) as error:
-        raise CheckpointError(
-            f"{path} cannot be read ({getattr(error, 'strerror', None) or error}); move it away and resume again."
-        ) from error
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be read ({why}); move it away and resume again.") from error
     return rows
 
 

@@ -64,7 +64,10 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
 
 def _batches(config: PretrainConfig, device: torch.device) -> Played | Recorded:
     if config.dataset is not None:
-        return Recorded(config.dataset, config.batch_size, device, config.seed)
+        batches = Recorded(config.dataset, config.batch_size, device, config.seed, allow_damaged=config.allow_damaged)
+        for sentence in batches.damage:
+            tell(sentence)
+        return batches
     return Played(str(config.env), config.env_options, config.num_envs, config.batch_size, device, config.seed)
 
 
@@ -100,6 +103,7 @@ def _learn(config: PretrainConfig, folder: Path, pretrainer: Pretrainer, batches
         "env": config.env,
         "env_options": config.env_options,
         "dataset": config.dataset,
+        "damage": batches.damage if isinstance(batches, Recorded) else [],
         "out": str(folder),
         "steps": len(course),
         "samples": len(course) * config.batch_size,

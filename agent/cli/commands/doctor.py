@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ....perception.checks.files import DESCRIPTION_BYTES, read_regular
+from ....perception.checks.texts import shown
 from ...settings.base import Settings
 from ..command import Command, Result
 
@@ -121,9 +123,7 @@ def _video() -> list[Finding]:
 
 def _microphones() -> list[Finding]:
     from ....envs.live.sensors.portaudio import load_sounddevice, microphone_names
-    from ....perception.checks.files import DESCRIPTION_BYTES, read_regular
-from ....perception.checks.texts import shown
-from ....perception.errors import MissingExtraError
+    from ....perception.errors import MissingExtraError
 
     try:
         sounddevice = load_sounddevice()
