@@ -14,8 +14,8 @@ from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
 from ..runs.directory import RunDirectory
 from ..runs.machine import choose_device
-from ..runs.policies import choose_env, load_policy
-from ..settings.evaluate import EvaluateConfig
+from ..runs.policies import load_policy
+from ..runs.strangers import choose_env, refuse_live
 from ..settings.train import TrainConfig
 from ..settings.watch import WatchConfig
 from ..show.video import MAX_FRAMES, make_with_pictures, record
@@ -71,7 +71,9 @@ def watch(config: WatchConfig) -> dict[str, Any]:
 def _choose_env(config: WatchConfig, run: RunDirectory | None) -> tuple[str, dict[str, Any]]:
     if run is None:
         return config.env or TrainConfig().env, config.env_options or {}
-    return choose_env(run, EvaluateConfig(str(run.path), env=config.env, env_options=config.env_options))
+    env_id, options = choose_env(run, config.env, config.env_options)
+    refuse_live(env_id)
+    return env_id, options
 
 
 def _choose_player(

@@ -21,7 +21,7 @@ from ...policies.saving import weights
 from ...policies.saving.model_config import FORMAT as MODEL_FORMAT
 from ...policies.saving.model_config import SavedModel
 from ...policies.saving.sealed import write_sealed, writing
-from .config import UNNAMED, RunConfig
+from .config import RunConfig
 from .readers import PolicyReader, SavedModelReader
 
 
@@ -138,21 +138,6 @@ class RunDirectory:
             CheckpointError: there is none.
         """
         return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell)
-
-
-def require_named_env(run: RunDirectory, env: str | None) -> None:
-    """Checks that a user's own environment is named by the user, and not by the file alone: files import nothing.
-
-    Raises:
-        ConfigError: `env` is None, and the run's environment is of a user's own package, or is not known.
-    """
-    trained = run.config.train.env
-    if env is None and trained == UNNAMED:
-        raise ConfigError(f"`env` must be named, as the environments of {run.path} have no id; add --env ID.")
-    if env is None and ":" in trained:
-        raise ConfigError(
-            f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'
-        )
 
 
 def require_free(folder: Path, *, resumes: bool = True) -> None:

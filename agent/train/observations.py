@@ -6,7 +6,6 @@ b environments, n samples of a batch
 """
 
 import math
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from ...envs.live.sessions.session import DamagedRecording, Session, read_session, session_files
+from ...envs.live.sessions.session import Session, observations_of, session_files
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT
 from ...policies.policy import Observation
@@ -147,10 +146,8 @@ class Recorded:
 
     def _observations(self, session: Session, allow_damaged: bool) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
         """Those of one session, whose damage is known when it was read."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DamagedRecording)  # told below, for people
-            for observation, _, _ in read_session(session):
-                yield observation
+        for observation, _, _ in observations_of(session):
+            yield observation
         if session.damage and not allow_damaged:
             raise ConfigError(f"{session.damage_told} Move it away, or learn from what was read with --allow-damaged.")
         if session.damage:

@@ -5,7 +5,6 @@ keeps what was learned; it does not resume.
 """
 
 import contextlib
-import json
 import os
 import shlex
 import time
@@ -21,6 +20,7 @@ from ...policies.pretraining import Pretrainer, PretrainingSettings
 from ...policies.saving.random_state import cuda_devices
 from ..runs.directory import require_free
 from ..runs.machine import choose_device, limit_threads
+from ..runs.strangers import as_words
 from ..settings.pretrain import PretrainConfig
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
@@ -128,17 +128,12 @@ def _mean(course: list[dict[str, float]], name: str) -> float:
     return sum(losses[name] for losses in course) / len(course)
 
 
-def _option(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def as_text(result: dict[str, Any]) -> str:
     """The result for people."""
     lines = [f"{'objective':<14}{'weight':>8}{'first loss':>12}{'last loss':>12}"]
     for name, row in result["objectives"].items():
         lines.append(f"{name:<14}{row['weight']:>8g}{row['first']:>12.4f}{row['last']:>12.4f}")
-    source = f"--env {shlex.quote(result['env'])} " if result["env"] else ""
-    source += "".join(f"--env-option {shlex.quote(f'{k}={_option(v)}')} " for k, v in result["env_options"].items())
+    source = f"{as_words(result['env'], result['env_options'])} " if result["env"] else ""
     lines.append(f"perception      {result['out']}")
     lines.append(f"train with it   senseweave train {source}--perception {shlex.quote(result['out'])}")
     return "\n".join(lines)

@@ -235,7 +235,7 @@ def read_session(
         DamagedRecording: a file was cut off, or some of it is damaged; what is whole was read.
     """
     for session in [path] if isinstance(path, Session) else map(Session, session_files(path)):
-        yield from _read_file(session)
+        yield from observations_of(session)
         if session.damage:
             warnings.warn(session.damage_told, DamagedRecording, stacklevel=2)
 
@@ -289,7 +289,8 @@ def read_ticks(session: Session) -> Iterator[Tick]:
         )
 
 
-def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+def observations_of(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+    """What `read_session` gives, of one session and without the warning: `damage` tells afterwards."""
     for record, moment, lost in _play(session):
         times = {"time_ns": record.time_ns, "captured_ns": record.captured_ns, "ages_s": record.ages_s}
         more = {"events": moment.events, "lost": lost, "session": session}
