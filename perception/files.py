@@ -31,6 +31,46 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         CheckpointError: the file cannot be written; nothing has changed then.
     """
+    _write(path, content, lambda temporary, final: os.replace(temporary, final))
+
+
+def create_atomically(path: Path, content: bytes) -> bool:
+    """Writes a file that must not be there yet: of several processes that try, one succeeds.
+
+    Returns:
+        Whether it was created; False where there is one already.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    try:
+        _write(path, content, _link)
+    except _TakenError:
+        return False
+    return True
+
+
+class _TakenError(Exception):
+    """There is a file of that name."""
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Gives a whole file its name, unless that is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _TakenError from None
+    except OSError:  # a file system without hard links: an empty file takes the name, the whole one its place
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise _TakenError from None
+        os.replace(temporary, path)
+        return
+    temporary.unlink()
+
+
+def _write(path: Path, content: bytes, publish: Callable[[Path, Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # mkstemp's would be readable by us alone
@@ -39,7 +79,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            publish(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise

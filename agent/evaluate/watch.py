@@ -9,6 +9,7 @@ import gymnasium
 import numpy as np
 
 from ...envs.registry import import_package
+from ...perception.checks.texts import shown
 from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
@@ -98,7 +99,7 @@ def as_text(result: dict[str, Any]) -> str:
     ends = {True: "success", False: "failure", None: "-"}
     lines = [f"{result['env']}, played by: {result['player']}"]
     for number, episode in enumerate(result["episodes"], 1):
-        told = f'   "{episode["instruction"]}"' if episode["instruction"] else ""
+        told = f'   "{shown(episode["instruction"], 120)}"' if episode["instruction"] else ""
         end = ends[episode["is_success"]] if episode["is_whole"] else "cut short"
         lines.append(
             f"  episode {number}   {end:9}  return {episode['total_return']:.3f}   {episode['steps']} steps{told}"

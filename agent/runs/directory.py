@@ -20,7 +20,7 @@ from ...policies.saving import checkpoint as checkpoints
 from ...policies.saving import weights
 from ...policies.saving.model_config import FORMAT as MODEL_FORMAT
 from ...policies.saving.model_config import SavedModel
-from ...policies.saving.sealed import write_sealed, writing
+from ...policies.saving.sealed import create_sealed, held_folder, write_sealed, writing
 from .config import RunConfig
 from .readers import PolicyReader, SavedModelReader
 
@@ -41,19 +41,22 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], config: RunConfig) -> Self:
-        """Starts a run in a new or empty folder.
+        """Starts a run in a new or empty folder; of several processes that try at one moment, one succeeds.
 
         Raises:
-            ConfigError: the folder is a file, or holds something already.
+            ConfigError: the folder is a file, holds something already, or another process is about to use it.
             CheckpointError: the folder cannot be written.
         """
         folder = Path(path)
         require_free(folder)
-        run = cls(folder, config)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_sealed(folder / "config.json", config.to_json())
-        return run
+        with held_folder(folder) as is_held:
+            if is_held:
+                require_free(folder)
+            if not is_held or not create_sealed(folder / "config.json", config.to_json()):
+                raise ConfigError(f'Another process is starting a run in "{folder}"; choose another --out.')
+        return cls(folder, config)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -114,22 +117,10 @@ class RunDirectory:
         Raises:
             ConfigError: another process holds it.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows
+        with held_folder(self.path) as is_held:
+            if not is_held:
+                raise ConfigError(f"Another process is training in {self.path}; wait for it, or choose another --out.")
             yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"Another process is training in {self.path}; wait for it, or choose another --out."
-                ) from error
-            yield
-        finally:
-            os.close(descriptor)
 
     def load_checkpoint(self, tell: Callable[[str], None]) -> checkpoints.Checkpoint:
         """Reads the newest checkpoint that is whole.

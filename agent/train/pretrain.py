@@ -15,9 +15,11 @@ from typing import Any
 import torch
 
 from ...perception.config import PerceptionConfig
+from ...perception.errors import ConfigError
 from ...perception.perception import Perception
 from ...policies.pretraining import Pretrainer, PretrainingSettings
 from ...policies.saving.random_state import cuda_devices
+from ...policies.saving.sealed import held_folder, writing
 from ..runs.directory import require_free
 from ..runs.machine import choose_device, limit_threads
 from ..runs.strangers import as_words
@@ -57,7 +59,13 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
             perception = Perception(batches.senses, network).to(device)
         settings = PretrainingSettings(config.learning_rate, config.modality_dropout)
         pretrainer = Pretrainer(perception, config.objectives, config.steps, settings, seed=config.seed)
-        return _learn(config, folder, pretrainer, batches)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder) as is_held:
+            if not is_held:
+                raise ConfigError(f'Another process is pretraining in "{folder}"; choose another --out.')
+            require_free(folder, resumes=False)
+            return _learn(config, folder, pretrainer, batches)
     finally:
         batches.close()
 

@@ -72,9 +72,12 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
-            RunDirectory.create(out, described)
+            made = RunDirectory.create(out, described)
         wait_for_folder(Path(out))
-        return _learn(RunDirectory.open(out), training, None)
+        run = RunDirectory.open(out)
+        if is_first() and run.config.run != made.config.run:
+            raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
+        return _learn(run, training, None)
     finally:
         vector.close()
 
@@ -137,8 +140,8 @@ def _resume(
             )
         if checkpoint is None and config.perception is not None:
             raise ConfigError(
-                f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, which "
-                "only its file names; train anew with --perception if you trust it."
+                f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, "
+                "which only its file names; train anew with --perception if you trust it."
             )
         training = _training_of(run, config, facts.senses, vector, device)
         if checkpoint is not None:

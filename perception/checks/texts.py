@@ -5,17 +5,17 @@ it, marks that turn the direction of what follows, or a book. Whoever prints a t
 of it.
 """
 
-import unicodedata
+import re
 
 LIMIT = 240
 """How many characters of a text are shown where nobody says otherwise."""
 
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
-"""Unicode's categories of what has no picture: controls, marks of direction and other formats, halves of characters,
-private ones, separators of lines."""
-
-_JOINERS = frozenset("\u200c\u200d")
-"""Formats that words of some languages, and pictures, are spelled with."""
+_HIDDEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # C0, DEL and C1: escape codes of terminals
+    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # marks that turn the direction of what follows
+    "\u00ad\u180e\u200b\u2028\u2029\u2060-\u2065\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff"  # unseen
+    "\ud800-\udfff]"  # halves of characters, which cannot be printed
+)
 
 
 def shown(text: object, limit: int | None = LIMIT, *, keep: str = "") -> str:
@@ -29,13 +29,8 @@ def shown(text: object, limit: int | None = LIMIT, *, keep: str = "") -> str:
     content = str(text)
     if limit is not None and len(content) > limit:
         content = content[: limit + 1]  # an escape is longer than what it stands for: more is never shown
-    if not content.isprintable():
-        content = "".join(character if _is_fine(character, keep) else _escape(character) for character in content)
+    content = _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), content)
     return content if limit is None or len(content) <= limit else f"{content[: max(0, limit - 1)]}…"
-
-
-def _is_fine(character: str, keep: str) -> bool:
-    return character in keep or character in _JOINERS or unicodedata.category(character) not in _HIDDEN
 
 
 def _escape(character: str) -> str:

@@ -32,7 +32,7 @@ from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space, read_space, same_to_a_policy
 from .json_values import encode, encode_schedule
 from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, policy_of, settings_of, tokenizer_of
-from .sealed import remove_folder, write_sealed
+from .sealed import held_folder, remove_folder, write_sealed, writing
 from .weights import FILE, chooses_one_of, read_policy, write_policy
 
 Model = TypeVar("Model", bound="SavedAsFolder")
@@ -115,12 +115,15 @@ class SavedAsFolder(SB3PPO):
             return
         checkpoint = _checkpoint_of(self)
         new = folder / "checkpoints" / name
-        checkpoints.write(new, save_id, checkpoint)
-        write_sealed(folder / "config.json", described.to_json())
-        write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
-        for old in new.parent.iterdir():
-            if old != new and _OURS.fullmatch(old.name):
-                remove_folder(old)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder, waits=True):  # what another process saves here is whole, before or after
+            checkpoints.write(new, save_id, checkpoint)
+            write_sealed(folder / "config.json", described.to_json())
+            write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
+            for old in new.parent.iterdir():
+                if old != new and _OURS.fullmatch(old.name):
+                    remove_folder(old)
 
     @classmethod
     def load(

@@ -16,7 +16,7 @@ from typing import Any
 from ...perception.checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular
 from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError
-from ...perception.files import read_json, sync_folder, write_atomically
+from ...perception.files import create_atomically, read_json, sync_folder, write_atomically
 
 _ADVICE = {
     errno.ENOSPC: "free some space",
@@ -41,6 +41,40 @@ def writing(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} could not be written ({error.strerror or error}); {advice}.") from error
 
 
+@contextlib.contextmanager
+def held_folder(folder: Path, *, waits: bool = False) -> Iterator[bool]:
+    """Locks a folder for this process; the system unlocks it when the process dies.
+
+    Args:
+        folder: it must exist.
+        waits: whether to wait for another process that holds it.
+
+    Yields:
+        Whether it is held; always True where it waits, and on systems without such locks.
+
+    Raises:
+        CheckpointError: it cannot be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield True
+        return
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            is_held = True
+        except BlockingIOError:
+            is_held = False
+        except OSError:  # a file system without locks
+            is_held = True
+        yield is_held
+    finally:
+        os.close(descriptor)
+
+
 def _seal(content: dict[str, Any]) -> str:
     plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()
@@ -52,8 +86,23 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     Raises:
         CheckpointError: the file cannot be written; what was there is still whole.
     """
-    sealed = {"sha256": _seal(content)} | content
-    write_atomically(path, json.dumps(sealed, indent=2, allow_nan=False).encode() + b"\n")
+    write_atomically(path, _sealed(content))
+
+
+def create_sealed(path: Path, content: dict[str, Any]) -> bool:
+    """The same for a file that must not be there yet, and which one process alone can create.
+
+    Returns:
+        Whether it was created; False where there is one already.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    return create_atomically(path, _sealed(content))
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
+    return json.dumps({"sha256": _seal(content)} | content, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def read_sealed(path: Path, format_name: str, version: int, at_most: int = DESCRIPTION_BYTES) -> dict[str, Any]:
