@@ -76,13 +76,13 @@ def _constant(text: str) -> float:
 
 
 def _require_shallow(value: Any) -> None:
-    level = [value]
-    for _ in range(MAX_DEPTH + 1):
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(MAX_DEPTH):
         level = [
             part
-            for held in level
-            if isinstance(held, (dict, list))
-            for part in (held.values() if isinstance(held, dict) else held)
+            for holder in level
+            for part in (holder.values() if isinstance(holder, dict) else holder)
+            if isinstance(part, (dict, list))
         ]
         if not level:
             return

@@ -299,7 +299,7 @@ def _build(
     settings = settings_of(saved, given)
     try:
         model = kind(policy, env, device=device, _init_setup_model=False, **settings)
-    except (TypeError, ValueError, AssertionError) as error:
+    except Exception as error:  # whatever a constructor makes of settings that somebody wrote into a file
         raise _unfit(folder, error, changes) from error
     if env is None:
         if saved.action_space is None:
@@ -319,7 +319,7 @@ def _build(
         build = functools.partial(model.policy_class, *spaces, lambda _: 0.0, **model.policy_kwargs)
         require_fit(shapes_of(build), weights, folder / FILE)  # before anything of that size is made
         model._setup_model()
-    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+    except Exception as error:
         raise _unfit(folder, error, changes) from error
     return model
 
