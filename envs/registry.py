@@ -122,8 +122,8 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     from .adapters.babyai import BabyAISenses, is_minigrid
     from .adapters.generic import adapt
 
-    minigrid_names = _option_names(BabyAISenses.__init__)
-    adapt_names = _option_names(adapt)
+    minigrid_names = option_names(BabyAISenses.__init__)
+    adapt_names = option_names(adapt)
     all_names = minigrid_names | adapt_names
     env = construct(env_id, {name: options[name] for name in options if name not in all_names}, adapt_names)
     adapting = {name: options[name] for name in options if name in all_names}
@@ -135,7 +135,8 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     return wrap(env, **adapting)
 
 
-def _option_names(function: Any) -> set[str]:
+def option_names(function: Any) -> set[str]:
+    """The names of a function's keyword-only arguments."""
     parameters = inspect.signature(function).parameters.values()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 

@@ -17,11 +17,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ...perception.checks.texts import shown
 from ...perception.errors import ConfigError, SenseweaveError
 from .command import Command
 from .commands import COMMANDS
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+MAX_SENTENCE = 2000
+"""Characters of an error that are shown."""
+
 ABOUT = "Trains agents that see, hear and are told what to do, and shows which of their senses they use."
 
 
@@ -43,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         if shows_traceback:
-            traceback.print_exc()
+            print(shown(traceback.format_exc(), None, keep="\n"), end="", file=sys.stderr)
         if isinstance(error, SenseweaveError):
             print(_one_line(error), file=sys.stderr)
             return MISTAKE
@@ -73,7 +77,9 @@ def _run(words: Sequence[str], shows_traceback: bool) -> int:
         if not sys.warnoptions and not shows_traceback:
             warnings.simplefilter("ignore")
         values, text = command.run(settings)
-    return _print(json.dumps(without_non_finite(values), allow_nan=False) if common.json else text)
+    if common.json:
+        return _print(json.dumps(without_non_finite(values), allow_nan=False))
+    return _print(shown(text, None, keep="\n"))  # names and instructions in it may be anybody's
 
 
 def overview() -> str:
@@ -111,7 +117,7 @@ def _presented(name: str) -> tuple[str, str]:
 
 def _one_line(error: BaseException) -> str:
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(message).split()) or "no message"
+    return shown(" ".join(str(message).split()), MAX_SENTENCE) or "no message"
 
 
 @contextlib.contextmanager

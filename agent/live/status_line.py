@@ -18,6 +18,8 @@ from typing import Self, TextIO
 from ...envs.live.reading import Event
 from ...envs.live.tick import Tick
 from ...envs.live.timing import Timing
+from ...perception.checks.texts import shown
+from ..terminal.progress import MAX_MESSAGE
 
 REDRAW_S = 0.2
 """How often the line is drawn anew on a terminal."""
@@ -30,6 +32,12 @@ SAME_AGAIN_S = 5.0
 
 MAX_WAITING = 200
 """How many events may wait to be told; then the oldest go. All of them are counted, and recorded, elsewhere."""
+
+MAX_INSTRUCTION = 120
+"""Characters of an instruction that are shown."""
+
+WHITE = " \t\n\r"
+"""What an event's detail may hold, and becomes a space."""
 
 QUIET_KINDS = frozenset({"opened", "dropped", "overflow", "overrun", "resumed"})
 """Kinds that are no line of their own: counts and the status line show them."""
@@ -83,8 +91,7 @@ def _line(glance: Glance, timing: Timing, detail: int) -> str:
     tick, moment = glance.tick, glance.tick.moment
     parts = []
     if moment.instruction:
-        is_long = detail == 0 and len(moment.instruction) > SHORT_INSTRUCTION
-        parts.append(f'"{moment.instruction[: SHORT_INSTRUCTION - 1]}…"' if is_long else f'"{moment.instruction}"')
+        parts.append(f'"{shown(moment.instruction, MAX_INSTRUCTION if detail else SHORT_INSTRUCTION)}"')
     for name, age_s in moment.ages_s.items():
         reading = moment.readings.get(name)
         if moment.instruction and reading is not None and reading.text == moment.instruction:
@@ -143,10 +150,10 @@ def loading_after(loading: frozenset[str], events: Iterable[Event]) -> frozenset
 
 def event_text(event: Event) -> str:
     """One event for people, on one line."""
-    subject = f"{event.sense}: " if event.sense else ""
+    subject = f"{shown(event.sense)}: " if event.sense else ""
     if event.kind == "instruction":
-        return f'{subject}"{event.detail}"' if event.detail else f"{subject}none any more."
-    return " ".join(f"{subject}{event.kind}. {event.detail}".split())
+        return f'{subject}"{shown(event.detail, MAX_INSTRUCTION)}"' if event.detail else f"{subject}none any more."
+    return " ".join(f"{subject}{event.kind}. {shown(event.detail, keep=WHITE)}".split())
 
 
 class StatusLine:
@@ -174,7 +181,7 @@ class StatusLine:
 
     def tell(self, message: str) -> None:
         """Has a message written above the line."""
-        self._waiting.append(message)
+        self._waiting.append(shown(message, MAX_MESSAGE))
 
     def tell_events(self, events: Iterable[Event]) -> None:
         """Has events written above the line, except those that nobody wants to read again so soon."""
@@ -213,6 +220,7 @@ class StatusLine:
             messages.append(self._waiting.popleft())
         width = shutil.get_terminal_size().columns - 1 if self._is_terminal else math.inf
         line = status_text(self._glance, self._timing, width) if with_line and self._glance is not None else ""
+        line = shown(line, None)  # actions and senses may have anybody's names, too
         if not self._is_terminal:
             written = "".join(f"{text}\n" for text in [*messages, line] if text)
         else:

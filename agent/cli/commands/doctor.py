@@ -18,6 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ....perception.checks.files import DESCRIPTION_BYTES, read_regular
+from ....perception.checks.texts import shown
 from ...settings.base import Settings
 from ..command import Command, Result
 
@@ -191,9 +193,10 @@ def _cameras() -> list[Finding]:
 def _camera_name(device: Path) -> str:
     """What the camera calls itself, where the system tells."""
     try:
-        return Path(f"/sys/class/video4linux/{device.name}/name").read_text(encoding="utf-8", errors="replace").strip()
+        name = read_regular(f"/sys/class/video4linux/{device.name}/name", DESCRIPTION_BYTES)
     except OSError:
         return ""
+    return shown(name.decode("utf-8", "replace").strip())
 
 
 def _has_package(name: str) -> bool:

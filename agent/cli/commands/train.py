@@ -17,6 +17,7 @@ from ..command import Command, Result, new_folder
 
 CHANGES_WHEN_RESUMING = (
     "env",
+    "env_options",
     "steps",
     "device",
     "evaluation_episodes",
@@ -77,13 +78,15 @@ def _run(settings: TrainOptions) -> Result:
 
 def _text(result: dict[str, Any]) -> str:
     from ...evaluate.evaluate import as_text
+    from ...runs.strangers import naming
 
     lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
     lines.append(f"run directory   {result['run']}")
     if result["video"]:
         lines.append(f"video           {result['video']}")
     if not result["was_interrupted"]:
-        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}")
+        named = naming(result["env"], result["env_options"])
+        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}{named}")
     return "\n".join(lines)
 
 
