@@ -41,6 +41,10 @@ class Depth(Kind):
                 "Enlarge the map, or use Vector for smaller data."
             )
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.height, self.width)
+
     def space(self) -> spaces.Box:
         return spaces.Box(0.0, self.max_m, (self.height, self.width), np.float32)
 
