@@ -108,7 +108,7 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
     Raises:
         CheckpointError: names or shapes differ.
     """
-    own = module.state_dict()
+    own = weights_of(module)
     missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or extra:
         fault = f"lacks {missing[0]}" if missing else f"has the unknown {extra[0]}"
@@ -121,4 +121,19 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
                 f"{source} does not fit this model: {name} has shape {tuple(tensor.shape)}, "
                 f"not {tuple(own[name].shape)}."
             )
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(in_own_names(module, tensors))
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A module's state dict, by the names that it has where no part of it is wrapped by `torch.compile`."""
+    return {_plain_name(name): tensor for name, tensor in module.state_dict().items()}
+
+
+def in_own_names(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that `weights_of` named, by the names that the module itself has for them."""
+    own = {_plain_name(name): name for name in module.state_dict()}
+    return {own.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("_orig_mod.", "")  # what torch.compile(module) puts before the names of what it wraps

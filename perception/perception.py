@@ -31,7 +31,7 @@ from .encoders import ahead
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
 from .errors import CheckpointError, TokenizerMismatchError
-from .files import load_strictly, read_json, read_tensors, write_atomically, write_tensors
+from .files import load_strictly, read_json, read_tensors, weights_of, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
 from .layout import Layout
@@ -192,7 +192,7 @@ class Perception(nn.Module):
         """
         folder = Path(directory)
         description = json.dumps(self._description(), indent=2)
-        write_tensors(folder / "model.safetensors", self.state_dict(), {"description": description})
+        write_tensors(folder / "model.safetensors", weights_of(self), {"description": description})
         write_atomically(folder / "config.json", description.encode() + b"\n")
 
     @classmethod

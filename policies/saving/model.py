@@ -21,7 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
 from ...perception.errors import CheckpointError, ConfigError
-from ...perception.files import load_strictly, read_json
+from ...perception.files import in_own_names, load_strictly, read_json, weights_of
 from ..extractor import PerceptionExtractor
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
@@ -86,7 +86,10 @@ class SavedAsFolder(SB3PPO):
 
         Saved between two rollouts, so after `learn`, training goes on bit for bit where the environments can tell their
         state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The log
-        folder, callbacks and a `VecNormalize` are not saved.
+        folder, callbacks and a `VecNormalize` are not saved. Neither is a setting that a file cannot hold, such as a
+        function: a warning names it, and `load` asks for it.
+
+        What was written is read back and put into a policy that is built anew before the old save goes.
 
         Args:
             path: the folder; a suffix ".zip", which stable-baselines3's callbacks add, is left away.
@@ -94,8 +97,9 @@ class SavedAsFolder(SB3PPO):
             include: for stable-baselines3's signature; must be empty.
 
         Raises:
-            ConfigError: a setting is a function or an object that a file cannot hold.
-            CheckpointError: the folder cannot be written, or holds something else.
+            ConfigError: `include` names something.
+            CheckpointError: the folder cannot be written, or holds something else, or the policy is no longer what
+                its settings describe, so that nothing could load it. The folder's old model is as it was.
         """
         if self.env is not None:
             self.environment_facts = EnvironmentFacts.of(self.env)
@@ -111,6 +115,7 @@ class SavedAsFolder(SB3PPO):
         checkpoint = _checkpoint_of(self)
         new = folder / "checkpoints" / name
         checkpoints.write(new, save_id, checkpoint)
+        _require_loadable(self, new, save_id)
         write_sealed(folder / "config.json", described.to_json())
         write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
         for old in new.parent.iterdir():
@@ -212,11 +217,18 @@ def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tup
         "compile": model._compiles,
         "policy_kwargs": _resolved(model),
     }
-    plain = {
-        name: (encode_schedule if name in SCHEDULES else encode)(value, name)
-        for name, value in settings.items()
-        if name not in left_out
-    }
+    plain, own = {}, []
+    for name, value in settings.items():
+        if name in left_out:
+            continue
+        try:
+            if name in SCHEDULES:
+                plain[name] = encode_schedule(value, name)
+            else:
+                plain[name] = encode(value, name, names_functions=name == "policy_kwargs")
+        except ConfigError as error:
+            own.append(name)
+            warnings.warn(f"{error}: it is left out, and `load` must be given {name}=... again.", stacklevel=3)
     names = {known: name for name, known in model.policy_aliases.items()}
     kind = model.policy_class
     return SavedModel(
@@ -225,7 +237,7 @@ def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tup
         checkpoint=checkpoint,
         policy=names.get(kind) or encode(kind, "policy"),
         settings=plain,
-        left_out=left_out,
+        left_out=tuple(sorted({*left_out, *own})),
         observation_space=describe_space(model.observation_space),
         action_space=describe_space(model.action_space),
         num_envs=model.n_envs,
@@ -238,6 +250,7 @@ def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tup
 def _resolved(model: SavedAsFolder) -> dict[str, Any]:
     """The policy's keyword arguments, with the senses and the perception as they were found to be."""
     given, extractor = dict(model.policy_kwargs), model.policy.features_extractor
+    extractor = getattr(extractor, "_orig_mod", extractor)  # of torch.compile(extractor)
     if isinstance(extractor, PerceptionExtractor):
         kwargs = dict(given.get("features_extractor_kwargs") or {})
         kwargs |= {"spec": extractor.perception.spec, "config": extractor.perception.config}
@@ -254,7 +267,27 @@ def _checkpoint_of(model: SavedAsFolder) -> checkpoints.Checkpoint:
     optimizer, state = learner_state.describe(model)
     plain, tensors = random_state.capture()
     state |= {"random": plain, "goes_on": goes_on}
-    return checkpoints.Checkpoint(model.num_timesteps, model.policy.state_dict(), optimizer, tensors, state, world)
+    return checkpoints.Checkpoint(model.num_timesteps, weights_of(model.policy), optimizer, tensors, state, world)
+
+
+def _require_loadable(model: SavedAsFolder, new: Path, save_id: str) -> None:
+    """Reads a checkpoint back into a policy that is built from the model's settings, as `load` will.
+
+    Raises:
+        CheckpointError: it does not fit, or is damaged already; it is removed then.
+    """
+    kind, before = model.policy_class, random_state.capture()
+    try:
+        fresh = kind(model.observation_space, model.action_space, lambda _: 0.0, **_resolved(model))
+        load_strictly(fresh, checkpoints.load(new, save_id).policy, "What was to be saved")
+    except CheckpointError as error:
+        remove_folder(new)
+        raise CheckpointError(
+            f"{error} {kind.__name__} as its settings describe it would not load these weights, so nothing was saved; "
+            "change the policy by `policy_kwargs` or by a class of your own, and not after it was built."
+        ) from error
+    finally:
+        random_state.restore(*before)  # building draws weights
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -341,7 +374,7 @@ def _parameters(path: str | os.PathLike[str], model: SavedAsFolder) -> dict[str,
     """The state dicts of a saved model, as `PPO.get_parameters` gives them; the optimiser's where it was saved."""
     folder = _existing(path)
     policy, _, checkpoint = _weights(folder, SavedModel.read(folder))
-    state: dict[str, Any] = {"policy": policy}
+    state: dict[str, Any] = {"policy": in_own_names(model.policy, policy)}
     if checkpoint is not None:
         groups = checkpoint.state.get("optimizer", [])
         state["policy.optimizer"] = optimizer_state.from_parts(model.policy.optimizer, checkpoint.optimizer, groups)

@@ -19,6 +19,7 @@ from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from ...perception.files import weights_of
 from ..imitation import Imitator
 from ..ppo.learner import Underway
 from ..ppo.sources import Environments, StepOutcome
@@ -112,7 +113,7 @@ class ModelTraining(Training):
 
     def learned(self) -> Learned:
         optimizer, state = learner_state.describe(self.model)
-        return Learned(self.policy.state_dict(), optimizer, state, {})
+        return Learned(weights_of(self.policy), optimizer, state, {})
 
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         learner_state.restore(self.model, checkpoint, source)
