@@ -9,7 +9,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
@@ -42,7 +42,10 @@ class ModelTraining(Training):
 
     Attributes:
         model: the learner.
+        model_counts_episodes: whether the learner counts the episodes that end by itself.
     """
+
+    model_counts_episodes: ClassVar[bool] = True
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
         self._job, self._plan, self.settings = setup.job, plan, dict(setup.settings)
@@ -109,7 +112,7 @@ class ModelTraining(Training):
         self.model.ent_coef = self._entropy * max(0.0, 1.0 - done / max(1, self._plan.learning))
 
     def after_step(self, dones: Any) -> None:
-        """Counts the episodes that end, where the model does not do so itself; `dones` are (b,)."""
+        """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
 
     def learned(self) -> Learned:
         optimizer, state = learner_state.describe(self.model)
@@ -225,7 +228,8 @@ class _Forwarded(BaseCallback):
         self._callback.on_rollout_start()
 
     def _on_step(self) -> bool:
-        self._training.after_step(self.locals["dones"])
+        if not self._training.model_counts_episodes:
+            self._training.after_step(self.locals["dones"])
         return self._callback.on_step()
 
     def _on_rollout_end(self) -> None:
