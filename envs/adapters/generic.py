@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ...perception.errors import ConfigError, SpecError
 from ...perception.spec import PRESENT, Camera, Kind, Microphone, Spec
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
-from ..contract import Observation
+from ..contract import Observation, text_key
 from .converters import TextConverter
 from .inference import BARE_SOURCE, Wishes, infer
 
@@ -93,7 +93,7 @@ def emits_contract(env: gym.Env[Any, Any]) -> bool:
 
 
 class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """What `adapt` makes. `info` holds, for every text, the raw string by the sense's name and `<name>_was_truncated`.
+    """What `adapt` makes. `info` holds, for every text, the raw string as `<name>_text`, and `<name>_was_truncated`.
 
     Args:
         env: the environment.
@@ -162,7 +162,7 @@ class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
                 text = self._held[name] = text if text.strip() else self._held.get(name, "")
                 present[number] &= bool(text)
             observation[name], info[f"{name}_was_truncated"] = converter.encode(text)
-            info[name] = text
+            info[text_key(name)] = text
         observation[PRESENT] = present
         return observation
 

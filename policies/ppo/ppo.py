@@ -335,7 +335,7 @@ class PPO(SavedAsFolder):
         infos, successes = cast(deque[Any], self.ep_info_buffer), cast(deque[Any], self.ep_success_buffer)
         for ended in self.tally.read():
             self._episode_num += 1
-            infos.append({"r": ended.reward, "l": ended.steps})
+            infos.append({"r": ended.reward, "l": ended.steps} if ended.told is None else dict(ended.told))
             if ended.success is not None:
                 successes.append(ended.success)
 

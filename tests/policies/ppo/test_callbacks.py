@@ -16,7 +16,7 @@ from stable_baselines3.common.callbacks import (
     StopTrainingOnNoModelImprovement,
 )
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError
@@ -126,6 +126,42 @@ def test_numpys_functions_work_on_what_callbacks_see_however_they_are_nested(wra
     model = PPO("MlpPolicy", DummyVecEnv([lambda: Monitor(gymnasium.make("CartPole-v1"))] * 3), **SMALL)
     model.learn(300, wrap(sums))
     assert sums.episodes == model._episode_num > 3
+
+
+class Facts(gymnasium.Wrapper):
+    """Tells things of all sorts at the end of an episode."""
+
+    def step(self, action):
+        *rest, info = self.env.step(action)
+        facts = {"score": np.float32(0.5), "where": np.arange(2), "word": "red", "odd": self, "far": np.inf}
+        return *rest, {**info, **facts}
+
+
+KEYWORDS = ("score", "where", "word", "odd", "far")
+
+
+@pytest.mark.parametrize(
+    "watched",
+    [
+        lambda: DummyVecEnv([lambda: Monitor(Facts(gymnasium.make("CartPole-v1")), info_keywords=KEYWORDS)] * 2),
+        lambda: VecMonitor(DummyVecEnv([lambda: Facts(gymnasium.make("CartPole-v1"))] * 2), info_keywords=KEYWORDS),
+    ],
+    ids=["Monitor", "VecMonitor"],
+)
+def test_what_a_monitor_tells_of_episodes_arrives_as_in_stable_baselines3_and_comes_back(tmp_path, watched):
+    buffers = []
+    for kind in (stable_baselines3.PPO, PPO):
+        model = kind("MlpPolicy", watched(), **SMALL)
+        model.learn(200)
+        buffers.append(list(model.ep_info_buffer))
+    assert len(buffers[1]) > 3
+    assert {tuple(told) for told in buffers[0]} == {tuple(told) for told in buffers[1]} == {("r", "l", "t", *KEYWORDS)}
+    for told in buffers[1]:
+        assert told["t"] > 0 and told["score"] == 0.5 and told["odd"].env is not None and told["r"] == told["l"]
+    model.save(tmp_path / "model")
+    loaded = list(PPO.load(tmp_path / "model", watched(), device="cpu").ep_info_buffer)
+    for told, again in zip(buffers[1], loaded, strict=True):
+        assert again == told | {"where": [0, 1], "odd": None, "far": None}
 
 
 def test_a_function_as_callback_sees_arrays():
