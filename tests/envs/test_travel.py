@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import warnings
 
 import gymnasium
 import numpy as np
@@ -32,7 +33,9 @@ def same(one, other):
         return torch.equal(one, other)
     if isinstance(one, np.ndarray) and one.dtype != object:
         return np.array_equal(one, other)
-    return list(one) == list(other) if isinstance(one, (list, tuple, np.ndarray)) else one == other
+    if isinstance(one, (list, tuple, np.ndarray)):
+        return len(one) == len(other) and all(same(part, its) for part, its in zip(one, other, strict=True))
+    return one == other
 
 
 def play_on(env, twin, steps=40, **reset):
@@ -40,10 +43,10 @@ def play_on(env, twin, steps=40, **reset):
     for step in range(steps):
         action = (2, 2, 1, 3, 0)[step % 5] % int(env.action_space.n)
         mine, its = env.step(action), twin.step(action)
-        assert all(same(part, its_part) for part, its_part in zip(mine, its, strict=True)), step
+        assert same(mine, its), step
         if mine[2] or mine[3]:
             mine, its = env.reset(**reset), twin.reset(**reset)
-            assert all(same(part, its_part) for part, its_part in zip(mine, its, strict=True))
+            assert same(mine, its)
 
 
 def travelled(env):
@@ -57,8 +60,9 @@ def travelled(env):
 def test_every_level_plays_on_bit_for_bit_after_a_pickle_in_the_middle_of_an_episode(level):
     env = gymnasium.make(f"senseweave/{level}-v0", **({} if LEVELS[level].spoken else GRID))
     env.reset(seed=3)
-    for action in (2, 1, 2):
-        env.step(action)
+    for action in (2, 1, 4, 4, 4):  # dropping what is not held does nothing
+        if any(env.step(action)[2:4]):
+            env.reset()
     play_on(env, travelled(env), 25)
 
 
@@ -94,8 +98,7 @@ def test_a_batch_travels_small_however_large_it_is(kind):
     twin = travelled(env)
     for step in range(12):
         actions = np.arange(step, step + 64) % 3
-        for mine, its in zip(env.step(actions), twin.step(actions), strict=True):
-            assert same(mine, its)
+        assert same(env.step(actions), twin.step(actions))
     assert same(env.reset()[0], twin.reset()[0])
 
 
@@ -105,7 +108,7 @@ def test_the_view_of_stable_baselines3_travels():
     env.reset()
     twin = travelled(env)
     for _ in range(6):
-        assert all(same(a, b) for a, b in zip(env.step(np.full(3, 2)), twin.step(np.full(3, 2)), strict=True))
+        assert same(env.step(np.full(3, 2)), twin.step(np.full(3, 2)))
 
 
 class Told(gymnasium.Env):
@@ -161,7 +164,7 @@ def test_the_tokenizer_travels_as_the_one_of_the_process_it_arrives_in(tmp_path)
 
 
 def test_a_live_rig_says_why_it_stays_where_it_is():
-    rig = LiveRig(Spec(instruction=Instruction(4, 9)), {}, ("go",), 0.1)
+    rig = LiveRig(Spec(instruction=Instruction(4, 9)), {}, action_names=("go",), step_s=0.1)
     for attempt in (pickle.dumps, copy.deepcopy, copy.copy):
         with pytest.raises(ConfigError, match="holds devices and threads, so it can be neither pickled nor copied"):
             attempt(rig)
@@ -182,7 +185,9 @@ def test_wrappers_are_made_again_from_their_spec(wrap):
     assert type(again) is type(env) and again.spec == env.spec
     assert gymnasium.make(type(env.spec).from_json(env.spec.to_json())).spec == env.spec
     assert same(env.reset(seed=3), again.reset(seed=3))
-    check_env(env, skip_render_check=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "(?s).*is different from the unwrapped version")
+        check_env(env, skip_render_check=True)
 
 
 @pytest.mark.parametrize("options", [{}, {"max_steps": 7}])
