@@ -99,7 +99,8 @@ def conversion():
 
 @pytest.mark.usefixtures("conversion")
 @pytest.mark.parametrize(
-    "wrap", [wrappers.NumpyToTorch, lambda env: wrappers.ArrayConversion(env, env_xp=np, target_xp=torch)]
+    "wrap",
+    [lambda env: wrappers.NumpyToTorch(env), lambda env: wrappers.ArrayConversion(env, env_xp=np, target_xp=torch)],
 )
 def test_arrays_become_tensors_and_texts_stay_texts(wrap):
     plain, env = batch(), wrap(wrappers.RecordEpisodeStatistics(batch()))
