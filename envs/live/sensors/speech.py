@@ -4,6 +4,7 @@ Only phrases of a given list are understood. Whatever is not clear keeps the old
 always listened for, and never reaches the network. Loading takes seconds; from the event "ready" on, it listens.
 """
 
+import collections
 import importlib.util
 import json
 import os
@@ -14,12 +15,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Instruction, Microphone
 from ..reading import Reading
 from ..sensor import ThreadedSensor
 from ..source import SourceError
-from .instruction import STOP_WORDS, WAIT_S, InstructionSource
+from .instruction import STOP_WORDS, WAIT_S, InstructionSource, means_stop
 from .microphone import MicrophoneSource
 from .phrases import common_phrases
 from .sound_tap import SoundTap
@@ -81,9 +82,11 @@ class SpeechSource(InstructionSource):
         self._process: subprocess.Popen[bytes] | None = None
         self._give_up_s = 0.0
         self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
+        self._heard: collections.deque[dict[str, str]] = collections.deque()
 
     def open(self) -> None:
         self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
+        self._heard.clear()
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "senseweave.envs.live.sensors.recogniser"],
             stdin=subprocess.PIPE,
@@ -105,7 +108,7 @@ class SpeechSource(InstructionSource):
         sound = self.tap.pull(self.clock, 0.0 if self._own is not None else WAIT_S)
         if len(sound):
             self._send(sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more.")
-        answer = self._answer(0.0)
+        answer = self._next_heard()
         if answer is None:
             return None
         if not answer["text"]:
@@ -113,6 +116,14 @@ class SpeechSource(InstructionSource):
             self._notes.append(("rejected", f"{what} was said, but not clearly."))
             return None
         return self.hear(answer["text"], self.clock.now_ns())
+
+    def _next_heard(self) -> dict[str, str] | None:
+        """What was said next; a "stop" overtakes everything that waits in front of it."""
+        while (answer := self._answer(0.0)) is not None:
+            if means_stop(answer["text"]):
+                self._heard.clear()
+            self._heard.append(answer)
+        return self._heard.popleft() if self._heard else None
 
     def _load(self) -> None:
         """One step on the way to listening. What `open` noted is shown by then, so a person knows to wait."""
@@ -220,5 +231,5 @@ def require_speech() -> None:
     for package in ("pocketsphinx", "silero_vad"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f'Spoken instructions need {package}, which is not installed; run: pip install "senseweave[speech]"'
+                f"Spoken instructions need {package}, which is not installed; {how_to_install('speech')}"
             )
