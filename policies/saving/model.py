@@ -23,16 +23,15 @@ from torch import Tensor, nn
 
 from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
-from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of, weights_of
-from ..extractor import PerceptionExtractor
+from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
 from . import learner_state, optimizer_state, random_state
 from .environment_facts import EnvironmentFacts
-from .json_spaces import describe_space, read_space, same_to_a_policy
-from .json_values import encode, encode_schedule
-from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, policy_of, settings_of, tokenizer_of
+from .json_spaces import read_space, same_to_a_policy
+from .model_config import FORMAT, SETTINGS, SavedModel, policy_of, settings_of
 from .sealed import held_folder, remove_folder, write_sealed, writing
+from .to_save import checkpoint_of, describe, require_loadable
 from .weights import FILE, chooses_one_of, read_policy, write_policy
 
 Model = TypeVar("Model", bound="SavedAsFolder")
@@ -114,16 +113,16 @@ class SavedAsFolder(SB3PPO):
         _require_ours(folder)
         save_id = secrets.token_hex(8)
         name = f"step-{self.num_timesteps:06d}-{save_id[:8]}"
-        described = _describe(self, save_id, name, left_out)
+        described = describe(self, save_id, name, left_out)
         if world_rank() > 0:  # the first process writes for all
             return
-        checkpoint = _checkpoint_of(self)
+        checkpoint = checkpoint_of(self)
         new = folder / "checkpoints" / name
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with held_folder(folder, waits=True):  # what another process saves here is whole, before or after
             checkpoints.write(new, save_id, checkpoint)
-            _require_loadable(self, new, save_id)
+            require_loadable(self, new, save_id)
             write_sealed(folder / "config.json", described.to_json())
             write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
             for old in new.parent.iterdir():
@@ -214,88 +213,6 @@ def _require_ours(folder: Path) -> None:
         raise CheckpointError(f"{folder} is a file, but a model is saved as a folder; choose another path.")
     if (folder / "config.json").exists() and (found := read_json(folder / "config.json").get("format")) != FORMAT:
         raise CheckpointError(f"{folder} holds a config.json of another sort ({found!r:.40}); choose another path.")
-
-
-def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tuple[str, ...]) -> SavedModel:
-    settings: dict[str, Any] = {name: getattr(model, name) for name in (*SCHEDULES, *NUMBERS)}
-    settings |= {
-        "stats_window_size": model._stats_window_size,
-        "auxiliary": model.auxiliary_weights,
-        "workers": model.workers.count if model.device.type == "cpu" else model._wanted_workers,
-        "compile": model._compiles,
-        "policy_kwargs": _resolved(model),
-    }
-    plain, own = {}, []
-    for name, value in settings.items():
-        if name in left_out:
-            continue
-        try:
-            if name in SCHEDULES:
-                plain[name] = encode_schedule(value, name)
-            else:
-                plain[name] = encode(value, name, names_functions=name == "policy_kwargs")
-        except ConfigError as error:
-            own.append(name)
-            warnings.warn(f"{error}: it is left out, and `load` must be given {name}=... again.", stacklevel=3)
-    names = {known: name for name, known in model.policy_aliases.items()}
-    kind = model.policy_class
-    return SavedModel(
-        save=save_id,
-        steps=model.num_timesteps,
-        checkpoint=checkpoint,
-        policy=names.get(kind) or encode(kind, "policy"),
-        settings=plain,
-        left_out=tuple(sorted({*left_out, *own})),
-        observation_space=describe_space(model.observation_space),
-        action_space=describe_space(model.action_space),
-        num_envs=model.n_envs,
-        mission_count=model.mission_count,
-        environment=model.environment_facts,
-        tokenizer=tokenizer_of(cast(Any, model.policy).senses),
-    )
-
-
-def _resolved(model: SavedAsFolder) -> dict[str, Any]:
-    """The policy's keyword arguments, with the senses and the perception as they were found to be."""
-    given, extractor = dict(model.policy_kwargs), model.policy.features_extractor
-    extractor = getattr(extractor, "_orig_mod", extractor)  # of torch.compile(extractor)
-    if isinstance(extractor, PerceptionExtractor):
-        kwargs = dict(given.get("features_extractor_kwargs") or {})
-        kwargs |= {"spec": extractor.perception.spec, "config": extractor.perception.config}
-        given["features_extractor_kwargs"] = kwargs
-    return given
-
-
-def _checkpoint_of(model: SavedAsFolder) -> checkpoints.Checkpoint:
-    is_underway = model.env is not None and model._last_obs is not None
-    if is_underway:
-        model.record_episodes()
-    goes_on = is_underway and world_size() == 1 and model.resumes_exactly
-    world = model.snapshot() if goes_on else model.auxiliary_state()
-    optimizer, state = learner_state.describe(model)
-    plain, tensors = random_state.capture()
-    state |= {"random": plain, "goes_on": goes_on}
-    return checkpoints.Checkpoint(model.num_timesteps, weights_of(model.policy), optimizer, tensors, state, world)
-
-
-def _require_loadable(model: SavedAsFolder, new: Path, save_id: str) -> None:
-    """Reads a checkpoint back into a policy that is built from the model's settings, as `load` will.
-
-    Raises:
-        CheckpointError: it does not fit, or is damaged already; it is removed then.
-    """
-    kind, before = model.policy_class, random_state.capture()
-    try:
-        fresh = kind(model.observation_space, model.action_space, lambda _: 0.0, **_resolved(model))
-        load_strictly(fresh, checkpoints.load(new, save_id).policy, "What was to be saved")
-    except CheckpointError as error:
-        remove_folder(new)
-        raise CheckpointError(
-            f"{error} {kind.__name__} as its settings describe it would not load these weights, so nothing was saved; "
-            "change the policy by `policy_kwargs` or by a class of your own, and not after it was built."
-        ) from error
-    finally:
-        random_state.restore(*before)  # building draws weights
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
