@@ -26,6 +26,9 @@ from .source import Source, SourceEndedError, SourceError
 DEFAULT_MAX_AGE_S = 0.5
 """How old a reading may be before its sense counts as absent, where nobody says otherwise."""
 
+KILLED_S = 0.3
+"""How long a source whose process was killed may take to notice."""
+
 LEAVE_S = 2.5
 """How long the end of the process waits for drivers that have not come back; OpenCV's take 2 s in a silent network. A
 thread that comes back into Python out of a C++ library while Python ends aborts the process."""
@@ -194,6 +197,9 @@ class ThreadedSensor(Sensor):
         with self._lock:
             self._current = None
         attempt.thread.join(self._backoff.grace_s)
+        if attempt.thread.is_alive():
+            attempt.kill()
+            attempt.thread.join(KILLED_S)
         if attempt.thread.is_alive() and not self._stopping.is_set():
             detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
             self._add_event("hung", detail)
@@ -251,7 +257,14 @@ class _Attempt:
         self.make_source = make_source
         self.has_ended = False
         self.is_last = False
+        self.source: Source | None = None
         self.thread = threading.Thread(target=self._run, name=f"{sensor.name}-source", daemon=True)
+
+    def kill(self) -> None:
+        """Makes its source come back, if that can be."""
+        if self.source is not None:
+            with contextlib.suppress(Exception):
+                self.source.kill()
 
     @property
     def is_wanted(self) -> bool:
@@ -260,7 +273,7 @@ class _Attempt:
     def _run(self) -> None:
         source: Source | None = None
         try:
-            source = self.make_source()
+            source = self.source = self.make_source()
             source.clock = self.sensor._clock
             source.open()
             self.sensor._accept(self, None, source.take_notes())
