@@ -161,6 +161,8 @@ def _about_channels(path: str, facts: dict[str, Any]) -> tuple[str, ...]:
     count, given, layout = facts["file_channels"], facts["channels"], facts["layout"]
     if count == given:
         return ()
+    if facts["is_cut"]:
+        return (f'"{path}" has {count} channels, which FFmpeg cannot mix: all but the first {given} are left out',)
     how = f"are mixed to {given}, as FFmpeg does"
     if layout:
         return (f'"{path}" has {count} channels ({layout}): they {how}',)

@@ -25,47 +25,44 @@ Message = tuple[dict[str, Any], bytes]
 def file_sound(request: dict[str, Any]) -> Iterator[Message]:
     """The sound of a file, round after round."""
     av = load_av()
-    from_ns, round_number = request["from_ns"], 0
-    while round_number == 0 or request["loop"]:
+    from_ns, is_open = request["from_ns"], False
+    while not is_open or request["loop"]:
         container = Container(av, request["source"], "audio")
-        stream = container.stream
-        rate_hz, channels = stream.rate, stream.layout.nb_channels
+        rate_hz, channels = container.stream.rate, container.stream.layout.nb_channels
         if not (MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ and 1 <= channels <= MAX_CHANNELS):
             raise Problem(f"Its sound has {channels} channels at {rate_hz} Hz, which cannot be")
-        is_mixed = channels > 2 >= request["channels"]
-        given = request["channels"] if is_mixed else channels
-        if round_number == 0:
-            yield _opened(stream.layout, rate_hz, channels, given), b""
-        converter = _Converter(av, rate_hz, "mono" if is_mixed and given == 1 else "stereo" if is_mixed else None)
+        given = request["channels"] if channels > 2 >= request["channels"] else channels
+        converter = _Converter(av, rate_hz, channels, given)
         end_ns = count = 0
         for timed in container.frames(from_ns):
             samples = converter.push(timed.frame)
             if not samples:
                 continue
+            if not is_open:
+                is_open = True
+                yield _opened(container.stream.layout, rate_hz, converter), b""
             end_ns = timed.at_ns + round(len(samples) // (2 * given) * 1_000_000_000 / rate_hz)
             if end_ns > from_ns:
                 yield {"at_ns": timed.at_ns, "until_ns": end_ns, "number": count}, samples
             count += 1
+        if count == 0 and is_open:
+            raise Problem("It could be read once, but not again", "later")
         if count == 0:
-            raise Problem(*(("It has no sound that can be read",) if round_number == 0 else _NOT_AGAIN))
+            raise Problem("It has no sound that can be read")
         yield {"end_ns": end_ns, "length_ns": max(1, container.length_ns or end_ns), "count": count}, b""
         container.close()
-        from_ns, round_number = 0, round_number + 1
+        from_ns = 0
 
 
-_NOT_AGAIN = ("It could be read once, but not again", "later")
-
-
-def _opened(layout: Any, rate_hz: int, channels: int, given: int) -> dict[str, Any]:
+def _opened(layout: Any, rate_hz: int, converter: "_Converter") -> dict[str, Any]:
     """What the parent has to know before the first sample."""
-    is_known = all(channel.name not in ("", "NONE", "UNSD", "UNK") for channel in layout.channels)
-    is_known = is_known and not layout.name.endswith(" channels")
     return {
         "opened": True,
         "rate_hz": rate_hz,
-        "channels": given,
-        "file_channels": channels,
-        "layout": layout.name if is_known else "",
+        "channels": converter.given,
+        "file_channels": converter.channels,
+        "layout": "" if layout.name.endswith(" channels") else layout.name,
+        "is_cut": converter.is_cut,
     }
 
 
@@ -75,24 +72,43 @@ class _Converter:
     Args:
         av: the module.
         rate_hz: of the result.
-        layout: of the result; None leaves the channels as they are.
+        channels: of the frames.
+        given: of the result: as many, or one or two.
+
+    Attributes:
+        is_cut: FFmpeg knows no way to mix so many channels; all but the first ones are left out.
     """
 
-    def __init__(self, av: Any, rate_hz: int, layout: str | None) -> None:
-        self._av, self._rate_hz, self._layout = av, rate_hz, layout
+    def __init__(self, av: Any, rate_hz: int, channels: int, given: int) -> None:
+        self.channels, self.given, self.is_cut = channels, given, False
+        self._av, self._rate_hz = av, rate_hz
         self._made_for: Any = None
         self._resampler: Any = None
 
     def push(self, frame: Any) -> bytes:
         """The samples of a frame, as bytes of int16 (n, c)."""
         made_for = (frame.format.name, frame.layout.name, frame.sample_rate)
-        if made_for != self._made_for:  # it may change in the middle of a stream
-            self._made_for = made_for
-            layout = self._layout or frame.layout
-            # Packed: PyAV reads planes beyond the eighth from where there are none, and crashes.
-            self._resampler = self._av.AudioResampler(format="s16", layout=layout, rate=self._rate_hz)
         try:
-            pieces = [piece.to_ndarray() for piece in self._resampler.resample(frame)]
+            if made_for != self._made_for:  # it may change in the middle of a stream
+                self._made_for = made_for
+                self._resampler = self._make(frame)
+            try:
+                pieces = self._resampler.resample(frame)
+            except self._av.FFmpegError:
+                if self.is_cut or self.given == self.channels:
+                    raise
+                self.is_cut = True
+                self._resampler = self._make(frame)
+                pieces = self._resampler.resample(frame)
         except (self._av.FFmpegError, ValueError) as error:
             raise Problem(f"Its sound cannot be converted ({reason(error)})") from None
-        return np.concatenate(pieces, axis=1).tobytes() if pieces else b""
+        if not pieces:
+            return b""
+        samples = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
+        return np.ascontiguousarray(samples.reshape(-1, self.channels)[:, : self.given] if self.is_cut else samples).tobytes()
+
+    def _make(self, frame: Any) -> Any:
+        mixes = self.given != self.channels and not self.is_cut
+        layout = ("mono" if self.given == 1 else "stereo") if mixes else frame.layout
+        # Packed: PyAV reads planes beyond the eighth from where there are none, and crashes.
+        return self._av.AudioResampler(format="s16", layout=layout, rate=self._rate_hz)
