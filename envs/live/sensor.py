@@ -197,8 +197,7 @@ class ThreadedSensor(Sensor):
         with self._lock:
             self._current = None
         attempt.thread.join(self._backoff.grace_s)
-        if attempt.thread.is_alive():
-            attempt.kill()
+        if attempt.thread.is_alive() and attempt.kill():
             attempt.thread.join(KILLED_S)
         if attempt.thread.is_alive() and not self._stopping.is_set():
             detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
@@ -260,11 +259,11 @@ class _Attempt:
         self.source: Source | None = None
         self.thread = threading.Thread(target=self._run, name=f"{sensor.name}-source", daemon=True)
 
-    def kill(self) -> None:
-        """Makes its source come back, if that can be."""
-        if self.source is not None:
-            with contextlib.suppress(Exception):
-                self.source.kill()
+    def kill(self) -> bool:
+        """Makes its source come back; whether that can be."""
+        with contextlib.suppress(Exception):
+            return self.source is not None and self.source.kill()
+        return False
 
     @property
     def is_wanted(self) -> bool:

@@ -138,10 +138,11 @@ class CameraSource(Source):
     def read(self) -> Reading | None:
         return self._read_newest() if self._playback is None else self._read_due(self._playback)
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         for child in (self._decoder, self._playback):
             if child is not None:
                 child.kill()
+        return True
 
     def close(self) -> None:
         for child in (self._decoder, self._playback):

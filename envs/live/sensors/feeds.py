@@ -65,8 +65,9 @@ class Feed:
         """The next block; None if none comes within the time-out. See `Source.read` for what it raises."""
         raise NotImplementedError
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         """Makes a call that does not come back come back, if that can be; see `Source.kill`."""
+        return False
 
     def close(self) -> None:
         """Gives the device back; bears to be called after an `open` that failed."""
@@ -120,8 +121,9 @@ class FileFeed(Feed):
         self._given += count
         return Block(samples, self._given - self._begin, self._time_ns(self._given))
 
-    def kill(self) -> None:
+    def kill(self) -> bool:
         self._playback.kill()
+        return True
 
     def close(self) -> None:
         self._playback.close()

@@ -81,7 +81,11 @@ class MicrophoneSource(Source):
         self.tap = tap
         if feed is None:
             is_file = is_sound_file(self.source)
-            feed = FileFeed(self.source, loop=loop, channels=kind.channels) if is_file else DeviceFeed(self.source, kind.channels)
+            feed = (
+                FileFeed(self.source, loop=loop, channels=kind.channels)
+                if is_file
+                else DeviceFeed(self.source, kind.channels)
+            )
         self.feed = feed
         self._window: Int16[np.ndarray, "c n"] = np.zeros((kind.channels, kind.samples), np.int16)
         self._end = 0
@@ -122,8 +126,8 @@ class MicrophoneSource(Source):
         content = self._window.astype(np.float32) / np.float32(32768)
         return Reading(content, heard_ns - round(self._resampler.held_s * 1e9), self._resampler.given)
 
-    def kill(self) -> None:
-        self.feed.kill()
+    def kill(self) -> bool:
+        return self.feed.kill()
 
     def close(self) -> None:
         self.feed.close()

@@ -93,7 +93,9 @@ class SpeechSource(InstructionSource):
             self._notes += self._own.take_notes()
         sound = self.tap.pull(self.clock, 0.0 if self._own is not None else WAIT_S)
         if len(sound):
-            self._listener().send_bytes(sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more.")
+            self._listener().send_bytes(
+                sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more."
+            )
         message = self._listener().receive(0.0)
         if message is None:
             return None
@@ -132,9 +134,11 @@ class SpeechSource(InstructionSource):
         if child is not None:
             child.close()
 
-    def kill(self) -> None:
-        if self._child is not None:
-            self._child.kill()
+    def kill(self) -> bool:
+        if self._child is None:
+            return False
+        self._child.kill()
+        return True
 
     def _listener(self) -> Child:
         if self._child is None:

@@ -13,7 +13,7 @@ from kit.limits import HANG_S
 from senseweave.envs.live.child import Child
 from senseweave.envs.live.source import SourceError
 
-ECHO = '''
+ECHO = """
 import json, sys, time
 from senseweave.envs.live.child import obey_parent, tell
 obey_parent(sys.argv[1:])
@@ -32,7 +32,7 @@ for line in sys.stdin.buffer:
         import os; os.abort()
     if "leave" in order:
         sys.exit(3)
-'''
+"""
 
 
 @pytest.fixture

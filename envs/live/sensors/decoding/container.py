@@ -5,6 +5,7 @@ container, so that two readers of one file agree. Presentation time stamps count
 """
 
 import dataclasses
+import errno
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -96,7 +97,9 @@ class Container:
             try:
                 frames = packet.decode()
                 errors = 0
-            except self._av.FFmpegError:
+            except self._av.FFmpegError as error:
+                if error.errno == errno.ENOMEM:
+                    raise
                 errors += 1
                 if errors >= MAX_ERRORS:
                     break

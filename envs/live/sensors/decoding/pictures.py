@@ -225,5 +225,7 @@ def load_av() -> Any:
     try:
         import av
     except ImportError as error:
-        raise Problem(f"A file needs PyAV, which cannot be imported ({error}); run: pip install av", "missing") from None
+        raise Problem(
+            f"A file needs PyAV, which cannot be imported ({error}); run: pip install av", "missing"
+        ) from None
     return av

@@ -105,7 +105,9 @@ class _Converter:
         if not pieces:
             return b""
         samples = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)
-        return np.ascontiguousarray(samples.reshape(-1, self.channels)[:, : self.given] if self.is_cut else samples).tobytes()
+        return np.ascontiguousarray(
+            samples.reshape(-1, self.channels)[:, : self.given] if self.is_cut else samples
+        ).tobytes()
 
     def _make(self, frame: Any) -> Any:
         mixes = self.given != self.channels and not self.is_cut

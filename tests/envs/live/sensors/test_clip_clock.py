@@ -48,7 +48,9 @@ def test_frames_of_a_variable_rate_come_at_their_own_times(tmp_path, ending):
 
 
 def test_a_frame_that_is_shown_for_long_is_given_again_so_that_the_sense_does_not_go(tmp_path):
-    times = shown(CameraSource(str(write_timed(tmp_path / "a.mp4", [(0.0, 20), (1.0, 90), (1.05, 150)])), Camera(16, 16)))
+    times = shown(
+        CameraSource(str(write_timed(tmp_path / "a.mp4", [(0.0, 20), (1.0, 90), (1.05, 150)])), Camera(16, 16))
+    )
     assert [round(at_s, 2) for at_s, _ in times[0]] == [0.0, 0.2, 0.4, 0.6, 0.8]
     assert len(times[1]) == 1 and len(times) == 3
 
@@ -96,7 +98,9 @@ def test_who_opens_a_file_later_joins_it_where_it_is(tmp_path):
     while loud_s is None:
         reading = ear.read()
         if reading is not None and np.abs(reading.content).max() > 0.2:
-            loud_s = reading.captured_ns / NS_PER_S - (1600 - int((np.abs(reading.content[0]) > 0.2).argmax())) / SOUND_HZ
+            loud_s = (
+                reading.captured_ns / NS_PER_S - (1600 - int((np.abs(reading.content[0]) > 0.2).argmax())) / SOUND_HZ
+            )
     assert loud_s == pytest.approx(4.66, abs=0.02)
     camera.close()
     ear.close()
