@@ -71,7 +71,7 @@ class LiveConfig(Settings):
         ),
     ] = None
     microphone: Annotated[str | None, Text(metavar="SOURCE")] = None
-    instruction: Annotated[str | None, Text()] = None
+    instruction: Annotated[str | None, Text(is_spoken=True)] = None
     max_age_s: Annotated[dict[str, float], AGES] = dataclasses.field(default_factory=dict)
     replay: Annotated[str | None, Text(metavar="DIR")] = None
     full_speed: bool = False

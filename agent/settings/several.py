@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ...perception.checks import require_utf8
 from ...perception.errors import ConfigError
 from .values import Arity, Choice, Number, Value, number_in
 
@@ -25,7 +26,10 @@ class Names(Value):
     def check(self, field: str, value: Any) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise ConfigError(f"`{field}` must be several names; got {value!r}.")
-        return tuple(value)
+        names = tuple(value)
+        for name in names:
+            require_utf8(f"A name of `{field}`", str(name))
+        return names
 
     def show(self, value: Any) -> str:
         return " ".join(value or ()) or self.unset
@@ -57,6 +61,9 @@ class Pairs(Value):
     def check(self, field: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ConfigError(f"`{field}` must map names to values; got {value!r}.")
+        for name, part in value.items():
+            if isinstance(part, str):
+                require_utf8(f"`{name}` of `{field}`", part)
         return dict(value)
 
     def show(self, value: Any) -> str:
@@ -93,7 +100,7 @@ class Numbers(Pairs):
         for name, number in pairs.items():
             if self.names is not None:
                 self.names.check(field, name)
-            self.number.check(self.noun, number, of=f'"{name}"')
+            self.number.check(field if field.startswith("--") else self.noun, number, of=f'"{name}"')
         return pairs
 
     def show(self, value: Any) -> str:

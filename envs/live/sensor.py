@@ -29,6 +29,14 @@ DEFAULT_MAX_AGE_S = 0.5
 KILLED_S = 0.3
 """How long a source whose process was killed may take to notice."""
 
+AHEAD_NS = 1_000_000
+"""A capture time that is further in the future is of another clock."""
+
+AHEAD = (
+    "Its capture times lie in the future and were replaced by the times of arrival; take them from the source's "
+    "`clock`, not from the wall clock."
+)
+
 LEAVE_S = 2.5
 """How long the end of the process waits for drivers that have not come back; OpenCV's take 2 s in a silent network. A
 thread that comes back into Python out of a C++ library while Python ends aborts the process."""
@@ -114,6 +122,7 @@ class ThreadedSensor(Sensor):
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
         failure: the sentence of the last failure, "" while it works; what it says can be fixed.
+        has_ended: there is nothing more to come of it, ever.
     """
 
     def __init__(
@@ -130,6 +139,7 @@ class ThreadedSensor(Sensor):
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
         self.failure = ""
+        self.has_ended = False
         self._make_source = make_source
         self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
@@ -174,6 +184,7 @@ class ThreadedSensor(Sensor):
                 if attempt.thread.is_alive():
                     hung.append(attempt.thread)
                 if attempt.is_last:
+                    self.has_ended = True
                     break
             self._clock.wait(self._stopping, self._retry.end() / NS_PER_S)
         if any(thread.is_alive() for thread in hung):
@@ -224,7 +235,11 @@ class ThreadedSensor(Sensor):
                 return
             for kind, detail in notes:
                 self.inbox.add_event(now_ns, kind, detail)
-            if reading is None or not self.inbox.offer(reading, now_ns):
+            if reading is None:
+                return
+            if reading.captured_ns - now_ns > AHEAD_NS:
+                self.inbox.add_event(now_ns, "warning", AHEAD)
+            if not self.inbox.offer(reading, now_ns):
                 return
             if not self._retry.has_started:
                 self.failure = ""
@@ -289,6 +304,9 @@ class _Attempt:
             self.sensor._fail(self, "failed", str(error), ends=True)
         except Exception as error:  # a driver may raise anything, and the loop must survive all of it
             self.sensor._fail(self, "failed", f"{type(error).__name__}: {error}")
+        except BaseException as error:  # SystemExit and KeyboardInterrupt: they are for programs, this is a thread
+            detail = f"Its driver tried to end the program: {type(error).__name__}({error})."
+            self.sensor._fail(self, "failed", detail)
         finally:
             self.has_ended = True
             self.sensor._wake.set()

@@ -17,7 +17,7 @@ from ..backoff import Backoff
 from ..clock import NS_PER_S
 from ..reading import Reading
 from ..sensor import ThreadedSensor
-from ..source import Source
+from ..source import Source, SourceEndedError
 
 STOP_WORDS = frozenset({"stop", "halt"})
 """What makes the agent stop, said alone."""
@@ -147,6 +147,8 @@ class LinesSource(InstructionSource):
 
     def read(self) -> Reading | None:
         while (line := self._take_line()) is None:
+            if self._has_ended and self._number == 0:
+                raise SourceEndedError("Standard input has ended without an instruction.")
             if self._has_ended:
                 self.clock.sleep_until_ns(self.clock.now_ns() + round(WAIT_S * NS_PER_S))
                 return None

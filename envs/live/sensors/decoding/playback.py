@@ -7,6 +7,7 @@ import dataclasses
 import os
 from typing import Any
 
+from .....perception.checks import require_utf8
 from ...clock import Clock
 from ..files import require_file
 from .decoder import Decoder
@@ -81,7 +82,9 @@ class Playback:
             ConfigError: it cannot be.
             SourceError: not now.
         """
-        if self._request["mode"] != "sequence":
+        if self._request["mode"] == "sequence":
+            require_utf8("The name of a sequence's folder", os.path.abspath(self._path))  # OpenCV crashes on others
+        else:
             require_file(self._device, self._path)
         self._wait_s = WAIT_S if clock.passes_by_itself else PATIENT_S
         if not self._is_alone:
