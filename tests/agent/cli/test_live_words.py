@@ -62,7 +62,8 @@ def test_a_number_out_of_its_range_is_told_by_the_word_that_was_typed(capsys):
 def test_one_address_is_a_text_and_several_are_by_sense(tmp_path):
     read = Addresses().read
     assert read(["0"]) == "0" and read(["http://host/?a=b"]) == "http://host/?a=b"
-    assert read(["top=0"]) == {"top": "0"} and read(["top=0", "wrist=/dev/video1"]) == {
+    assert read(["top=0"]) == {"top": "0"}
+    assert read(["top=0", "wrist=/dev/video1"]) == {
         "top": "0",
         "wrist": "/dev/video1",
     }

@@ -1,4 +1,4 @@
-"""Actions as callers have them: numpy's float64, a list, a digit beyond the limit; a loop does not end because of it."""
+"""Actions as callers have them: numpy's float64, a list, a digit beyond the limit; no loop ends because of it."""
 
 import numpy as np
 import pytest

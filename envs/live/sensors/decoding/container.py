@@ -4,12 +4,13 @@ That time begins at the earliest stream of the file, whichever stream is wanted,
 container, so that two readers of one file agree. Presentation time stamps count, never frames.
 """
 
+import contextlib
 import dataclasses
 import errno
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from .problem import Problem, reason
+from .error import DecodingError, reason
 
 MAX_ERRORS = 100
 """So many packets in a row that cannot be decoded are the end of the file."""
@@ -54,7 +55,7 @@ class Container:
         length_ns: how long the file is; known after a round.
 
     Raises:
-        Problem: it cannot be opened, or has no such stream.
+        DecodingError: it cannot be opened, or has no such stream.
     """
 
     def __init__(self, av: Any, path: str, wanted: Literal["video", "audio"]) -> None:
@@ -65,11 +66,11 @@ class Container:
             # A name with a % in it is the name of one file here; sequences are not PyAV's business.
             self._container = av.open(path, options={"pattern_type": "none"}, metadata_errors="replace")
         except (av.FFmpegError, ValueError, OSError) as error:
-            raise Problem(f"It cannot be played ({reason(error)})") from None
+            raise DecodingError(f"It cannot be played ({reason(error)})") from None
         self._timed = [*filter(_is_a_picture_that_moves, self._container.streams.video), *self._container.streams.audio]
         self._streams = [stream for stream in self._timed if stream.type == wanted]
         if not self._streams:
-            raise Problem(f"It has no {'picture' if wanted == 'video' else 'sound'}")
+            raise DecodingError(f"It has no {'picture' if wanted == 'video' else 'sound'}")
         self.stream = self._streams[0]
         self.stream.thread_type = "AUTO"
         self.stream.codec_context.thread_count = MAX_THREADS
@@ -82,10 +83,9 @@ class Container:
             from_ns: where to begin; frames from shortly before it may come, too.
         """
         if from_ns > SEEK_NS:
-            try:
+            # One that cannot be sought in is decoded from the beginning.
+            with contextlib.suppress(self._av.FFmpegError, OverflowError):
                 self._container.seek((self._start_ns + from_ns) // 1000)
-            except (self._av.FFmpegError, OverflowError):
-                pass  # it cannot be sought in: it is decoded from the beginning
         ends_ns = {stream.index: 0 for stream in self._timed}
         before_ns, errors, next_ns = -1, 0, 0
         for packet in self._packets():

@@ -12,7 +12,7 @@ from typing import IO, Any
 from .....perception.errors import ConfigError, MissingExtraError, SenseweaveError
 from ...child import Child, Message, end_with, in_mebibytes, obey_parent, tell
 from ...source import SourceError
-from .problem import Problem, reason
+from .error import DecodingError, reason
 
 MEMORY_BYTES = 1 << 30
 """How much memory a decoder may have for data. A 4K film takes some 400 MiB."""
@@ -110,16 +110,16 @@ def main(requests: IO[bytes], answers: IO[bytes], memory_bytes: int) -> int:
         for message, content in _modes()[request["mode"]](request):
             tell(answers, message, content)
         return 0
-    except Problem as problem:
+    except DecodingError as problem:
         told = problem
     except SenseweaveError as error:
-        told = Problem(str(error), "missing" if isinstance(error, MissingExtraError) else "later")
+        told = DecodingError(str(error), "missing" if isinstance(error, MissingExtraError) else "later")
     except BrokenPipeError:
         return 0
     except Exception as error:  # a library's own, of any class: what it is worth, the parent decides
         is_memory = isinstance(error, MemoryError) or "emory" in str(error) or getattr(error, "errno", None) == 12
         needs = f"It needs more memory than the {in_mebibytes(memory_bytes)} it may have"
-        told = Problem(needs if is_memory else f"{type(error).__name__}: {reason(error)}", "later")
+        told = DecodingError(needs if is_memory else f"{type(error).__name__}: {reason(error)}", "later")
     tell(answers, told.as_message())
     return 1
 

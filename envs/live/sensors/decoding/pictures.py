@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from ....opencv import import_cv2
 from ..frames import fit_frame
 from .container import Container
-from .problem import Problem
+from .error import DecodingError
 
 SEQUENCE_RATE_HZ = 30.0
 """Images per second of a sequence that nobody gave a rate."""
@@ -94,7 +94,7 @@ def sequence_pictures(request: dict[str, Any]) -> Iterator[Message]:
                 continue
             picture = cv2.imread(pattern % number, cv2.IMREAD_UNCHANGED)
             if picture is None:
-                raise Problem(f'"{os.path.basename(pattern % number)}" cannot be decoded', "later")
+                raise DecodingError(f'"{os.path.basename(pattern % number)}" cannot be decoded', "later")
             content = fit_frame(picture, request["height"], request["width"]).tobytes()
             yield {"at_ns": at_ns, "until_ns": until_ns, "number": number - numbers[0]}, content
         end_ns = round((numbers[-1] + 1 - numbers[0]) * period_ns)
@@ -105,12 +105,12 @@ def numbers_of(pattern: str) -> list[int]:
     """The numbers for which a sequence has a picture, from the lowest.
 
     Raises:
-        Problem: it is no pattern, or there is no picture.
+        DecodingError: it is no pattern, or there is no picture.
     """
     folder, name = os.path.split(pattern)
     parts = re.split(r"%(?:0(\d+))?d", name.replace("%%", "\0"))
     if len(parts) != 3 or "%" in parts[0] + parts[2] or "%" in folder.replace("%%", ""):
-        raise Problem("It is no file, and no pattern with one number such as f_%03d.png")
+        raise DecodingError("It is no file, and no pattern with one number such as f_%03d.png")
     before, digits, after = parts[0].replace("\0", "%"), parts[1], parts[2].replace("\0", "%")
     wanted = re.compile(rf"{re.escape(before)}(\d{{{digits or 1},}}){re.escape(after)}")
     folder = folder.replace("%%", "%") or "."
@@ -118,7 +118,7 @@ def numbers_of(pattern: str) -> list[int]:
     found = (int(match[1]) for name in names if (match := wanted.fullmatch(name)))
     numbers = sorted(number for number in found if os.path.isfile(pattern % number))
     if not numbers:
-        raise Problem("No image is found by that name, whatever its number")
+        raise DecodingError("No image is found by that name, whatever its number")
     return numbers
 
 
@@ -134,7 +134,7 @@ def live_pictures(request: dict[str, Any]) -> Iterator[Message]:
         began_ns = before_ns = time.monotonic_ns()
         while True:
             if not capture.grab():
-                raise Problem("gives no frames any more", "later")
+                raise DecodingError("gives no frames any more", "later")
             captured_ns = time.monotonic_ns()
             number += 1
             was_waiting = captured_ns - before_ns < period_ns * 3 // 10
@@ -143,7 +143,7 @@ def live_pictures(request: dict[str, Any]) -> Iterator[Message]:
             before_ns = captured_ns
         is_good, picture = capture.retrieve()
         if not is_good or picture is None:
-            raise Problem(f"gives a frame, number {number - 1}, that cannot be decoded", "later")
+            raise DecodingError(f"gives a frame, number {number - 1}, that cannot be decoded", "later")
         aspect = _ratio(capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN))
         content = fit_frame(picture, request["height"], request["width"], pixel_aspect=aspect).tobytes()
         yield {"captured_ns": captured_ns, "number": number - 1}, content
@@ -155,12 +155,12 @@ def _capture(cv2: Any, request: dict[str, Any]) -> Any:
         limits = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, request["open_ms"], cv2.CAP_PROP_READ_TIMEOUT_MSEC]
         capture = cv2.VideoCapture(request["source"], cv2.CAP_FFMPEG, [*limits, request["read_ms"]])
         if not capture.isOpened():
-            raise Problem("cannot be opened; is the camera on, and the address right?", "later")
+            raise DecodingError("cannot be opened; is the camera on, and the address right?", "later")
         return capture
     backend = cv2.CAP_V4L2 if request["is_v4l"] else cv2.CAP_ANY
     capture = cv2.VideoCapture(request["source"], backend)
     if not capture.isOpened():
-        raise Problem("is there but cannot be opened; another program may be using it", "later")
+        raise DecodingError("is there but cannot be opened; another program may be using it", "later")
     # The code of the format comes first: it decides which sizes and rates there are.
     if request["fourcc"]:
         capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*request["fourcc"]))
@@ -182,10 +182,10 @@ def _rounds(request: dict[str, Any]) -> Iterator[int]:
         round_number += 1
 
 
-def _no_frame(round_number: int) -> Problem:
+def _no_frame(round_number: int) -> DecodingError:
     if round_number == 0:
-        return Problem("It has no frame that can be read")
-    return Problem("It could be read once, but not again", "later")
+        return DecodingError("It has no frame that can be read")
+    return DecodingError("It could be read once, but not again", "later")
 
 
 def _shown(waiting: tuple[int, int, bytes], until_ns: int, from_ns: int) -> Iterator[Message]:
@@ -220,12 +220,12 @@ def load_av() -> Any:
     """PyAV.
 
     Raises:
-        Problem: it is not installed.
+        DecodingError: it is not installed.
     """
     try:
         import av
     except ImportError as error:
-        raise Problem(
+        raise DecodingError(
             f"A file needs PyAV, which cannot be imported ({error}); run: pip install av", "missing"
         ) from None
     return av

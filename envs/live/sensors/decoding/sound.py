@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from .container import Container
+from .error import DecodingError, reason
 from .pictures import load_av
-from .problem import Problem, reason
 
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 768_000
 """Rates beyond these are damage, or malice."""
@@ -30,7 +30,7 @@ def file_sound(request: dict[str, Any]) -> Iterator[Message]:
         container = Container(av, request["source"], "audio")
         rate_hz, channels = container.stream.rate, container.stream.layout.nb_channels
         if not (MIN_RATE_HZ <= rate_hz <= MAX_RATE_HZ and 1 <= channels <= MAX_CHANNELS):
-            raise Problem(f"Its sound has {channels} channels at {rate_hz} Hz, which cannot be")
+            raise DecodingError(f"Its sound has {channels} channels at {rate_hz} Hz, which cannot be")
         given = request["channels"] if channels > 2 >= request["channels"] else channels
         converter = _Converter(av, rate_hz, channels, given)
         end_ns = count = 0
@@ -46,9 +46,9 @@ def file_sound(request: dict[str, Any]) -> Iterator[Message]:
                 yield {"at_ns": timed.at_ns, "until_ns": end_ns, "number": count}, samples
             count += 1
         if count == 0 and is_open:
-            raise Problem("It could be read once, but not again", "later")
+            raise DecodingError("It could be read once, but not again", "later")
         if count == 0:
-            raise Problem("It has no sound that can be read")
+            raise DecodingError("It has no sound that can be read")
         yield {"end_ns": end_ns, "length_ns": max(1, container.length_ns or end_ns), "count": count}, b""
         container.close()
         from_ns = 0
@@ -101,7 +101,7 @@ class _Converter:
                 self._resampler = self._make(frame)
                 pieces = self._resampler.resample(frame)
         except (self._av.FFmpegError, ValueError) as error:
-            raise Problem(f"Its sound cannot be converted ({reason(error)})") from None
+            raise DecodingError(f"Its sound cannot be converted ({reason(error)})") from None
         if not pieces:
             return b""
         samples = np.concatenate([piece.to_ndarray() for piece in pieces], axis=1)

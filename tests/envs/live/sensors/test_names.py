@@ -1,4 +1,4 @@
-"""Names of cameras and files: devices by any name, a % that is only a letter, sequences, and names that are no UTF-8."""
+"""Names of cameras and files: devices by any name, a % that is a letter, sequences, names that are no UTF-8."""
 
 import os
 import stat

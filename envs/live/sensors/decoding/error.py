@@ -1,4 +1,4 @@
-"""`Problem`: what the child cannot do, and whether it is worth trying again. It says so, the parent raises it."""
+"""`DecodingError`: what the child cannot do, and whether it is worth trying again. It says so, the parent raises it."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Severity = str
 """How a problem counts: "final" (the file will not get better), "later" (worth trying again), "missing" (a package)."""
 
 
-class Problem(Exception):
+class DecodingError(Exception):
     """Something that ends the decoding.
 
     Args:
