@@ -5,6 +5,8 @@ Each message is one sentence: the field, the rule, the value that came, the next
 """
 
 import difflib
+import importlib.metadata
+import re
 from collections.abc import Iterable
 
 
@@ -41,6 +43,26 @@ class TokenizerMismatchError(CheckpointError):
 
 class MissingExtraError(SenseweaveError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+def packages_of_extra(extra: str) -> list[str]:
+    """What an extra of senseweave installs, as pip takes it: `packages_of_extra("data")` -> ["mcap>=1.6", ...].
+
+    It is read from the metadata of the installed distribution, where pyproject.toml put it; [] without any.
+    """
+    try:
+        required = importlib.metadata.requires("senseweave") or []
+    except importlib.metadata.PackageNotFoundError:  # on PYTHONPATH, and not installed
+        return []
+    parts = [requirement.partition(";") for requirement in required]
+    return [package.strip() for package, _, marker in parts if re.search(rf"extra == .{re.escape(extra)}.$", marker)]
+
+
+def how_to_install(extra: str) -> str:
+    """The end of a sentence: a command that installs an extra's packages, from wherever senseweave came."""
+    packages = packages_of_extra(extra) or [f"senseweave[{extra}]"]
+    quoted = " ".join(f'"{package}"' for package in packages)
+    return f"it comes with senseweave[{extra}]; run: pip install {quoted}"
 
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:

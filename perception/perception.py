@@ -26,12 +26,23 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .absence import clean
+from .checks.plain_json import parse
+from .checks.texts import shown
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
 from .errors import CheckpointError, TokenizerMismatchError
-from .files import load_strictly, read_json, read_tensors, write_atomically, write_tensors
+from .files import (
+    Header,
+    load_strictly,
+    read_json,
+    read_tensors,
+    require_fit,
+    shapes_of,
+    write_atomically,
+    write_tensors,
+)
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
 from .layout import Layout
@@ -213,17 +224,27 @@ class Perception(nn.Module):
             )
         if not isinstance(description.get("spec"), dict) or not isinstance(description.get("config"), dict):
             raise CheckpointError(f"{folder / 'config.json'} lacks its spec or config; restore it or save again.")
-        tensors, metadata = read_tensors(folder / "model.safetensors")
-        if _parsed(metadata.get("description")) != description:
-            raise CheckpointError(f"config.json and model.safetensors in {folder} are of different saves; save again.")
         identity = description.get("tokenizer")
         if identity is not None and identity != default_tokenizer().identity:
             raise TokenizerMismatchError(
-                f"{folder} was trained with tokenizer {identity}, but this release has "
+                f"{folder} was trained with tokenizer {shown(identity, 60)}, but this release has "
                 f"{default_tokenizer().identity}; use the release that trained it."
             )
-        perception = cls(Spec.from_json(description["spec"]), PerceptionConfig.from_json(description["config"]))
-        load_strictly(perception, tensors, folder / "model.safetensors")
+        source = folder / "model.safetensors"
+
+        def build() -> Self:
+            return cls(Spec.from_json(description["spec"]), PerceptionConfig.from_json(description["config"]))
+
+        def require(header: Header) -> None:
+            if _parsed(header[1].get("description")) != description:
+                raise CheckpointError(
+                    f"config.json and model.safetensors in {folder} are of different saves; save again."
+                )
+            require_fit(shapes_of(build), header[0], source)
+
+        tensors, _ = read_tensors(source, require)
+        perception = build()
+        load_strictly(perception, tensors, source)
         return perception
 
     def _description(self) -> dict[str, Any]:
@@ -240,6 +261,6 @@ class Perception(nn.Module):
 def _parsed(description: str | None) -> Any:
     """The description in the weights' metadata, which no checksum covers; None if it is none."""
     try:
-        return json.loads(description or "null")
-    except (ValueError, RecursionError):
+        return parse(description or "null")
+    except ValueError:
         return None

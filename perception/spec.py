@@ -5,6 +5,7 @@ It holds no tensors and no networks; environments emit what it describes and `Pe
 gymnasium only, so that environments can import it cheaply. The kinds themselves are in kinds/, and named here too.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
 
@@ -29,6 +30,9 @@ PRESENT = "present"
 
 MAX_TOKEN = 2**30
 """Whole numbers beyond are taken for no tokens where a space is all that tells."""
+
+MAX_BYTES = 2**26
+"""The most bytes that one observation may have: a frame of 4096 x 5461 pixels, 17 million numbers."""
 
 OfKind = TypeVar("OfKind", bound=Kind)
 
@@ -55,6 +59,7 @@ class Spec(Mapping[str, Kind]):
                     f'Modality "{name}" must be a kind ({", ".join(sorted(KINDS))}); got {kind!r}. '
                     "Pass an instance such as Camera(64, 64)."
                 )
+        _require_small(kinds)
         for name, kind in kinds.items():
             for part in (*kind.beside, *kind.instead):
                 if (key := key_of(name, part)) in kinds:
@@ -159,6 +164,18 @@ class Spec(Mapping[str, Kind]):
                 f'"{PRESENT}" must have one entry for each of the {len(spec)} modalities; got shape {mask.shape}.'
             )
         return spec
+
+
+def _require_small(kinds: Mapping[str, Kind]) -> None:
+    """What a description claims is bounded before anything of that size is made."""
+    total = 0
+    for name, kind in kinds.items():
+        total += math.prod(kind.shape) * np.dtype(kind.dtype).itemsize
+        if total > MAX_BYTES:
+            raise SpecError(
+                f'One observation must have at most {MAX_BYTES:,} bytes; with "{name}", {kind!r:.80}, it has '
+                f"{total:,.0f}. Take smaller readings."
+            )
 
 
 def key_of(name: str, part: str) -> str:

@@ -19,10 +19,11 @@ from ...envs.live.reading import without_limit
 from ...envs.live.rig import LiveRig
 from ...envs.live.sensor import Sensor, ThreadedSensor
 from ...envs.live.sensors.open import SPEECH, default_senses, open_sensors
-from ...envs.live.sensors.phrases import phrases_of
+from ...envs.live.sensors.phrases import common_phrases, phrases_of
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from ..runs.directory import RunDirectory
+from ..runs.strangers import needs_naming
 from ..settings.live import LiveConfig
 
 if TYPE_CHECKING:
@@ -195,7 +196,9 @@ def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[st
     has_no_ear = config.body is not None or not any(isinstance(kind, Microphone) for kind in senses.values())
     phrases = None
     if is_spoken and run is not None:
-        phrases = phrases_of(run.config.train.env, run.config.train.env_options)
+        trained = run.config.train
+        is_known = not needs_naming(trained.env, trained.env_options)  # else nothing is made for a file
+        phrases = phrases_of(trained.env, trained.env_options) if is_known else common_phrases()
     return open_sensors(
         senses,
         camera=config.camera,

@@ -12,8 +12,9 @@ from ...perception.errors import ConfigError
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
 from ..settings.evaluate import EvaluateConfig
-from .directory import RunDirectory, require_named_env
+from .directory import RunDirectory
 from .machine import choose_device, limit_threads
+from .strangers import choose_env, refuse_live
 
 
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
@@ -49,20 +50,6 @@ def chooses_one_action(run: RunDirectory) -> bool:
     return run.reader.chooses_one_action(run.path, run.config)
 
 
-def choose_env(run: RunDirectory, config: EvaluateConfig) -> tuple[str, dict[str, Any]]:
-    """The environment to evaluate in, and its options: the run's own unless others are asked for.
-
-    Raises:
-        ConfigError: the run's environment is a user's own and was not named.
-    """
-    trained = run.config.train
-    env_id = config.env or trained.env
-    require_named_env(run, config.env)
-    is_own = env_id == trained.env
-    options = config.env_options if config.env_options is not None else (trained.env_options if is_own else {})
-    return env_id, options
-
-
 def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, int, str, dict[str, Any]]:
     """Opens a run for evaluation.
 
@@ -75,7 +62,8 @@ def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, i
     device = choose_device(config.device)
     import_package(config.env)  # which may register kinds that the run senses
     run = RunDirectory.open(config.run)
-    env_id, options = choose_env(run, config)
+    env_id, options = choose_env(run, config.env, config.env_options)
+    refuse_live(env_id)
     env = make(env_id, **options)
     try:
         policy, steps = load_policy(run, env, device)

@@ -10,7 +10,7 @@ from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...perception.errors import ConfigError
-from ...perception.files import load_strictly
+from ...perception.files import load_strictly, shapes_of
 from ...policies.policy import SensePolicy
 from ...policies.ppo.ppo import PPO
 from ...policies.saving import weights
@@ -52,9 +52,13 @@ class PolicyReader:
             ConfigError: it was trained for other actions.
             CheckpointError: the weights are missing, damaged, or do not fit.
         """
-        tensors, steps = weights.read_policy(path, config.run)
         trainer = TRAINERS[config.train.trainer]()
-        policy = trainer.make_policy(config.train, config.spec, config.perception, space, actions)
+
+        def build() -> ActorCriticPolicy:
+            return trainer.make_policy(config.train, config.spec, config.perception, space, actions)
+
+        tensors, steps = weights.read_policy(path, config.run, lambda: shapes_of(build))
+        policy = build()
         load_strictly(policy, tensors, path / weights.FILE)
         return policy, steps
 

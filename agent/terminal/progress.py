@@ -10,12 +10,17 @@ from typing import Self
 
 from tqdm import tqdm
 
+from ...perception.checks.texts import shown
+
 LOG_EVERY_S = 15.0
+
+MAX_MESSAGE = 2000
+"""Characters of a message that are shown."""
 
 
 def tell(message: str) -> None:
     """Writes one message to standard error, above a progress bar where there is one."""
-    tqdm.write(message, file=sys.stderr)
+    tqdm.write(shown(message, MAX_MESSAGE, keep="\n"), file=sys.stderr)
 
 
 def duration(seconds: float) -> str:
@@ -55,7 +60,7 @@ class Progress:
         """Adds finished units; `note` is shown beside them."""
         self.done += units
         if self._bar is not None:
-            self._bar.set_postfix_str(note, refresh=False)
+            self._bar.set_postfix_str(shown(note), refresh=False)
             self._bar.update(min(self.done, self.total) - self._bar.n)
         elif not self._is_quiet and time.monotonic() - self._told >= LOG_EVERY_S:
             self._told = time.monotonic()

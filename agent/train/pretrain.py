@@ -5,7 +5,6 @@ keeps what was learned; it does not resume.
 """
 
 import contextlib
-import json
 import os
 import shlex
 import time
@@ -16,11 +15,14 @@ from typing import Any
 import torch
 
 from ...perception.config import PerceptionConfig
+from ...perception.errors import ConfigError
 from ...perception.perception import Perception
 from ...policies.pretraining import Pretrainer, PretrainingSettings
 from ...policies.saving.random_state import cuda_devices
+from ...policies.saving.sealed import held_folder, writing
 from ..runs.directory import require_free
 from ..runs.machine import choose_device, limit_threads
+from ..runs.strangers import as_words
 from ..settings.pretrain import PretrainConfig
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
@@ -57,14 +59,23 @@ def pretrain(config: PretrainConfig, out: str | os.PathLike[str]) -> dict[str, A
             perception = Perception(batches.senses, network).to(device)
         settings = PretrainingSettings(config.learning_rate, config.modality_dropout)
         pretrainer = Pretrainer(perception, config.objectives, config.steps, settings, seed=config.seed)
-        return _learn(config, folder, pretrainer, batches)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder) as is_held:
+            if not is_held:
+                raise ConfigError(f'Another process is pretraining in "{folder}"; choose another --out.')
+            require_free(folder, resumes=False)
+            return _learn(config, folder, pretrainer, batches)
     finally:
         batches.close()
 
 
 def _batches(config: PretrainConfig, device: torch.device) -> Played | Recorded:
     if config.dataset is not None:
-        return Recorded(config.dataset, config.batch_size, device, config.seed)
+        batches = Recorded(config.dataset, config.batch_size, device, config.seed, allow_damaged=config.allow_damaged)
+        for sentence in batches.damage:
+            tell(sentence)
+        return batches
     return Played(str(config.env), config.env_options, config.num_envs, config.batch_size, device, config.seed)
 
 
@@ -100,6 +111,7 @@ def _learn(config: PretrainConfig, folder: Path, pretrainer: Pretrainer, batches
         "env": config.env,
         "env_options": config.env_options,
         "dataset": config.dataset,
+        "damage": batches.damage if isinstance(batches, Recorded) else [],
         "out": str(folder),
         "steps": len(course),
         "samples": len(course) * config.batch_size,
@@ -124,17 +136,12 @@ def _mean(course: list[dict[str, float]], name: str) -> float:
     return sum(losses[name] for losses in course) / len(course)
 
 
-def _option(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def as_text(result: dict[str, Any]) -> str:
     """The result for people."""
     lines = [f"{'objective':<14}{'weight':>8}{'first loss':>12}{'last loss':>12}"]
     for name, row in result["objectives"].items():
         lines.append(f"{name:<14}{row['weight']:>8g}{row['first']:>12.4f}{row['last']:>12.4f}")
-    source = f"--env {shlex.quote(result['env'])} " if result["env"] else ""
-    source += "".join(f"--env-option {shlex.quote(f'{k}={_option(v)}')} " for k, v in result["env_options"].items())
+    source = f"{as_words(result['env'], result['env_options'])} " if result["env"] else ""
     lines.append(f"perception      {result['out']}")
     lines.append(f"train with it   senseweave train {source}--perception {shlex.quote(result['out'])}")
     return "\n".join(lines)

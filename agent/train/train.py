@@ -16,9 +16,11 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from ...envs.registry import import_package
-from ...perception.errors import ConfigError
+from ...perception.checks.texts import shown
+from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
+from ...perception.spec import Spec
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
@@ -26,8 +28,9 @@ from ...policies.trainer import TRAINERS
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
-from ..runs.directory import RunDirectory, require_free, require_named_env
+from ..runs.directory import RunDirectory, require_free
 from ..runs.machine import choose_device
+from ..runs.strangers import choose_env, naming
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
@@ -69,20 +72,29 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
-            RunDirectory.create(out, described)
+            made = RunDirectory.create(out, described)
         wait_for_folder(Path(out))
-        return _learn(RunDirectory.open(out), training, None)
+        run = RunDirectory.open(out)
+        if is_first() and run.config.run != made.config.run:
+            raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
+        return _learn(run, training, None)
     finally:
         vector.close()
 
 
-def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: Any) -> dict[str, Any]:
+def resume(
+    path: str | os.PathLike[str],
+    *,
+    env: str | None = None,
+    env_options: dict[str, Any] | None = None,
+    **changes: Any,
+) -> dict[str, Any]:
     """Goes on from a run's newest checkpoint.
 
     Args:
         path: the run directory.
-        env: the run's own environment; needed where that is a user's own (`package:Id`), as no file of ours names
-            code to import.
+        env: the run's own environment; needed where a file may not choose it, see `strangers.needs_naming`.
+        env_options: the run's own options, needed then too where it has some.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
             `video`, `checkpoint_every`, `keep_checkpoints`.
 
@@ -94,18 +106,25 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         ConfigError: a change is out of its range, or the environment has changed.
     """
     with joined():
-        return _resume(path, env, changes)
+        return _resume(path, env, env_options, changes)
 
 
-def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+def _resume(
+    path: str | os.PathLike[str], env: str | None, env_options: dict[str, Any] | None, changes: dict[str, Any]
+) -> dict[str, Any]:
     import_package(env)  # which may register kinds that the run senses
     run = RunDirectory.open(path)
     run.reader.require_resumable(run.path)
-    require_named_env(run, env)
     if env is not None and env != run.config.train.env:
         raise ConfigError(
-            f"`env` cannot change when a run resumes: {run.path} is of {run.config.train.env}; got {env}."
+            f"`env` cannot change when a run resumes: {run.path} is of {shown(run.config.train.env, 80)}; got {env}."
         )
+    if env_options is not None and env_options != run.config.train.env_options:
+        raise ConfigError(
+            f"`env_options` cannot change when a run resumes: {run.path} has "
+            f"{shown(run.config.train.env_options, 200)}; got {env_options}."
+        )
+    choose_env(run, env, env_options)
     checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
     config = dataclasses.replace(run.config.train, **changes)
     done = max(0, checkpoint.steps - config.plan.imitation) if checkpoint else 0
@@ -119,9 +138,12 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
                 f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
                 "resume with the release that started it."
             )
-        pretrained = None if checkpoint else resolve_perception(config, facts.senses)[1]
-        training = build_training(config, run.config.algorithm, run.config.perception, facts.senses, vector, device)
-        _begin_with(training, pretrained, config)
+        if checkpoint is None and config.perception is not None:
+            raise ConfigError(
+                f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, "
+                "which only its file names; train anew with --perception if you trust it."
+            )
+        training = _training_of(run, config, facts.senses, vector, device)
         if checkpoint is not None:
             restore(training, checkpoint, run.path)
         if config != run.config.train and is_first():
@@ -132,6 +154,19 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
         return _learn(run, training, checkpoint)
     finally:
         vector.close()
+
+
+def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
+    """A training with the algorithm's settings as the run's file has them."""
+    try:
+        return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device)
+    except SenseweaveError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, MemoryError) as error:
+        raise CheckpointError(
+            f"The `algorithm` in {run.path / 'config.json'} is not one of this release "
+            f"({type(error).__name__}: {shown(error, 100)}); use the release that wrote it, or train anew."
+        ) from error
 
 
 def _begin_with(training: Training, pretrained: Perception | None, config: TrainConfig) -> None:
@@ -162,6 +197,7 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
         tell(f"Trained for {callback.steps:,} steps in {duration(callback.seconds)}; the policy is in {run.path}.")
     result: dict[str, Any] = {
         "env": config.env,
+        "env_options": config.env_options,
         "run": str(run.path),
         "steps": callback.steps,
         "seconds": round(callback.seconds, 3),
@@ -177,7 +213,8 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
     if not is_first():
         return result
     if was_stopped:
-        tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}")
+        named = naming(config.env, config.env_options)
+        tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}{named}")
         return result
     try:
         with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew
@@ -190,7 +227,8 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
             if config.video:
                 result["video"] = try_to_record(training.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:
-        command = f"senseweave evaluate {shlex.quote(str(run.path))}"
+        named = naming(config.env, config.env_options)
+        command = f"senseweave evaluate {shlex.quote(str(run.path))}{named}"
         tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")
         result["was_interrupted"] = True
     return result

@@ -64,6 +64,11 @@ class Sensor:
         self.kind = kind
         self.max_age_s = float(max_age_s)
 
+    @property
+    def retries(self) -> int:
+        """How often in a row its device was tried in vain; 0 while it works, and where there is none."""
+        return 0
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: a device cannot be doubled. Gymnasium copies what `make` was called with."""
         return self
@@ -107,7 +112,8 @@ class ThreadedSensor(Sensor):
     """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
 
     An attempt fails when the source raises, misses its start-up deadline or stalls. The next one follows after a delay
-    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none.
+    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none. A
+    failure in the same words as the one before it is no event, but counts in `retries`.
 
     Args:
         name: see `Sensor`.
@@ -121,7 +127,6 @@ class ThreadedSensor(Sensor):
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
-        failure: the sentence of the last failure, "" while it works; what it says can be fixed.
         has_ended: there is nothing more to come of it, ever.
     """
 
@@ -138,7 +143,6 @@ class ThreadedSensor(Sensor):
     ) -> None:
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
-        self.failure = ""
         self.has_ended = False
         self._make_source = make_source
         self._backoff = backoff or patience or Backoff()
@@ -148,6 +152,15 @@ class ThreadedSensor(Sensor):
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+
+    @property
+    def failure(self) -> str:
+        """The sentence of the last failure, "" while it works; what it says can be fixed."""
+        return self.inbox.failure
+
+    @property
+    def retries(self) -> int:
+        return self.inbox.retries
 
     @classmethod
     def of(cls, name: str, kind: Kind, make_source: Callable[[], Source], *, max_age_s: float | None = None) -> Self:
@@ -197,11 +210,12 @@ class ThreadedSensor(Sensor):
             self._current = attempt
             self._retry.begin(self._clock.now_ns())
         attempt.thread.start()
+        is_news = True
         while not (attempt.has_ended or self._stopping.is_set()):
             self._wake.clear()
             left_s = (self._retry.deadline_ns - self._clock.now_ns()) / NS_PER_S
             if left_s <= 0:
-                self._fail(attempt, "stalled", self._retry.missed())
+                is_news = self._fail(attempt, "stalled", self._retry.missed())
                 break
             if not attempt.has_ended and not self._stopping.is_set():
                 self._clock.wait(self._wake, left_s)
@@ -210,7 +224,7 @@ class ThreadedSensor(Sensor):
         attempt.thread.join(self._backoff.grace_s)
         if attempt.thread.is_alive() and attempt.kill():
             attempt.thread.join(KILLED_S)
-        if attempt.thread.is_alive() and not self._stopping.is_set():
+        if is_news and attempt.thread.is_alive() and not self._stopping.is_set():
             detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
             self._add_event("hung", detail)
         return attempt
@@ -218,14 +232,11 @@ class ThreadedSensor(Sensor):
     def _add_event(self, kind: str, detail: str) -> None:
         self.inbox.add_event(self._clock.now_ns(), kind, detail)
 
-    def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> None:
+    def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> bool:
         with self._lock:
             if attempt is not self._current or self._stopping.is_set():
-                return
-            self.failure = detail
-            self._add_event(kind, detail)
-            if ends:
-                self._add_event("ended", "To open it again would be useless.")
+                return False
+            return self.inbox.add_failure(self._clock.now_ns(), kind, detail, ends=ends)
 
     def _accept(self, attempt: "_Attempt", reading: Reading | None, notes: list[tuple[str, str]]) -> None:
         """Takes what an attempt has read, unless the attempt was given up meanwhile."""
@@ -242,8 +253,7 @@ class ThreadedSensor(Sensor):
             if not self.inbox.offer(reading, now_ns):
                 return
             if not self._retry.has_started:
-                self.failure = ""
-                self.inbox.add_event(now_ns, "opened", f"Attempt {self._retry.attempts}.")
+                self.inbox.add_opened(now_ns, self._retry.attempts)
             self._retry.feed(now_ns)
 
 

@@ -33,6 +33,10 @@ class Microphone(Kind):
     def __post_init__(self) -> None:
         require_positive(self, "channels", "samples", "sample_rate_hz")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.channels, self.samples)
+
     def space(self) -> spaces.Box:
         return spaces.Box(-1.0, 1.0, (self.channels, self.samples), np.float32)
 

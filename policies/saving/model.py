@@ -6,6 +6,7 @@ checkpoint, and before anything old is removed: at every moment it names a whole
 """
 
 import dataclasses
+import functools
 import os
 import re
 import secrets
@@ -20,8 +21,9 @@ from stable_baselines3.common.utils import get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from ...perception.errors import CheckpointError, ConfigError
-from ...perception.files import load_strictly, read_json
+from ...perception.checks.texts import shown
+from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
+from ...perception.files import load_strictly, read_json, require_fit, shapes_of
 from ..extractor import PerceptionExtractor
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
@@ -30,13 +32,16 @@ from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space, read_space, same_to_a_policy
 from .json_values import encode, encode_schedule
 from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, policy_of, settings_of, tokenizer_of
-from .sealed import remove_folder, write_sealed
+from .sealed import held_folder, remove_folder, write_sealed, writing
 from .weights import FILE, chooses_one_of, read_policy, write_policy
 
 Model = TypeVar("Model", bound="SavedAsFolder")
 
 _OURS = re.compile(r"\.?step-\d+-[0-9a-f]{8}(\.\d+\.partial)?")
 """Names of folders in checkpoints/ that saving may remove."""
+
+MAX_ROLLOUT = 2**24
+"""Steps of all environments in a rollout that a file may ask for, where no environments are given."""
 
 
 class SavedAsFolder(SB3PPO):
@@ -110,12 +115,15 @@ class SavedAsFolder(SB3PPO):
             return
         checkpoint = _checkpoint_of(self)
         new = folder / "checkpoints" / name
-        checkpoints.write(new, save_id, checkpoint)
-        write_sealed(folder / "config.json", described.to_json())
-        write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
-        for old in new.parent.iterdir():
-            if old != new and _OURS.fullmatch(old.name):
-                remove_folder(old)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder, waits=True):  # what another process saves here is whole, before or after
+            checkpoints.write(new, save_id, checkpoint)
+            write_sealed(folder / "config.json", described.to_json())
+            write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
+            for old in new.parent.iterdir():
+                if old != new and _OURS.fullmatch(old.name):
+                    remove_folder(old)
 
     @classmethod
     def load(
@@ -156,7 +164,7 @@ class SavedAsFolder(SB3PPO):
         policy, steps, checkpoint = _weights(folder, saved)
         if saved.checkpoint is None and not chooses_one_of(policy, len(saved.environment.action_names)):
             saved = dataclasses.replace(saved, action_space=None)  # of a run, which names actions and not their space
-        model = _build(cls, saved, folder, env, device, changes)
+        model = _build(cls, saved, folder, env, device, changes, policy)
         model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
         has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
             model.auxiliary.state_dict()
@@ -277,11 +285,22 @@ def _weights(folder: Path, saved: SavedModel) -> tuple[dict[str, Tensor], int, c
     return checkpoint.policy, checkpoint.steps, checkpoint
 
 
-def _build(kind: type[Model], saved: SavedModel, folder: Path, env: Any, device: Any, changes: dict[str, Any]) -> Model:
+def _build(
+    kind: type[Model],
+    saved: SavedModel,
+    folder: Path,
+    env: Any,
+    device: Any,
+    changes: dict[str, Any],
+    weights: Mapping[str, Tensor],
+) -> Model:
     given = dict(changes)
     policy = policy_of(kind.policy_aliases, saved, given.pop("policy", None))
     settings = settings_of(saved, given)
-    model = kind(policy, env, device=device, _init_setup_model=False, **settings)
+    try:
+        model = kind(policy, env, device=device, _init_setup_model=False, **settings)
+    except Exception as error:  # whatever a constructor makes of settings that somebody wrote into a file
+        raise _unfit(folder, error, changes) from error
     if env is None:
         if saved.action_space is None:
             raise ConfigError(f"{folder} does not tell its actions; give `env`.")
@@ -293,8 +312,24 @@ def _build(kind: type[Model], saved: SavedModel, folder: Path, env: Any, device:
     else:
         _require_same_spaces(model, saved, folder)
     model.mission_count = saved.mission_count
-    model._setup_model()
+    if env is None and not 0 < model.n_steps * model.n_envs <= MAX_ROLLOUT:
+        raise CheckpointError(f"{folder} describes a rollout of {model.n_steps} x {model.n_envs} steps; save it again.")
+    try:
+        spaces = model.observation_space, model.action_space
+        build = functools.partial(model.policy_class, *spaces, lambda _: 0.0, **model.policy_kwargs)
+        require_fit(shapes_of(build), weights, folder / FILE)  # before anything of that size is made
+        model._setup_model()
+    except Exception as error:
+        raise _unfit(folder, error, changes) from error
     return model
+
+
+def _unfit(folder: Path, error: Exception, changes: Mapping[str, Any]) -> Exception:
+    """What is raised where no model can be made: our own sentence, the user's own mistake, or the file's."""
+    if isinstance(error, SenseweaveError) or changes:
+        return error
+    told = shown(error, 120)
+    return CheckpointError(f"{folder} describes no model that can be made ({told}); use the release that saved it.")
 
 
 def _require_same_spaces(model: SavedAsFolder, saved: SavedModel, folder: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from ...perception.checks.texts import shown
 from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ...perception.files import read_json
@@ -152,8 +153,9 @@ class SavedModel:
             )
         except CheckpointError:
             raise
-        except (SenseweaveError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not describe a run of this release: {error!r}.") from error
+        except (SenseweaveError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            told = shown(repr(error))
+            raise CheckpointError(f"{path} does not describe a run of this release: {told}.") from error
 
     @property
     def senses(self) -> tuple[Spec, PerceptionConfig] | None:
@@ -163,9 +165,12 @@ class SavedModel:
             CheckpointError: they are not of this release.
         """
         kwargs = self.settings.get("policy_kwargs", {}).get("features_extractor_kwargs", {})
-        if not {"spec", "config"} <= kwargs.keys():
+        if not isinstance(kwargs, dict) or not {"spec", "config"} <= kwargs.keys():
             return None
-        return decode(kwargs["spec"], "spec"), decode(kwargs["config"], "config")
+        spec, config = decode(kwargs["spec"], "spec"), decode(kwargs["config"], "config")
+        if not isinstance(spec, Spec) or not isinstance(config, PerceptionConfig):
+            raise CheckpointError("The saved perception is described in another way; use the release that saved it.")
+        return spec, config
 
 
 def tokenizer_of(spec: Spec | None) -> str | None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from ....perception.errors import ConfigError
 from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
+from ...runs.present import require_run
 from ...settings.base import kinds_of
 from ...settings.train import TrainConfig
 from ...settings.values import Hidden, Text
@@ -16,6 +17,7 @@ from ..command import Command, Result, new_folder
 
 CHANGES_WHEN_RESUMING = (
     "env",
+    "env_options",
     "steps",
     "device",
     "evaluation_episodes",
@@ -63,6 +65,8 @@ class TrainOptions(TrainConfig):
 
 
 def _run(settings: TrainOptions) -> Result:
+    if settings.resume is not None:
+        require_run(settings.resume)
     from ...train.train import resume, train
 
     if settings.resume is not None:
@@ -74,13 +78,15 @@ def _run(settings: TrainOptions) -> Result:
 
 def _text(result: dict[str, Any]) -> str:
     from ...evaluate.evaluate import as_text
+    from ...runs.strangers import naming
 
     lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
     lines.append(f"run directory   {result['run']}")
     if result["video"]:
         lines.append(f"video           {result['video']}")
     if not result["was_interrupted"]:
-        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}")
+        named = naming(result["env"], result["env_options"])
+        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}{named}")
     return "\n".join(lines)
 
 

@@ -4,18 +4,19 @@ Only phrases of a given list are understood. Whatever is not clear keeps the old
 always listened for, and never reaches the network. Loading takes seconds; from the event "ready" on, it listens.
 """
 
+import collections
 import importlib.util
 import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Instruction, Microphone
 from ..child import Child
 from ..reading import Reading
 from ..sensor import ThreadedSensor
 from ..source import SourceError
-from .instruction import STOP_WORDS, WAIT_S, InstructionSource
+from .instruction import STOP_WORDS, WAIT_S, InstructionSource, means_stop
 from .microphone import MicrophoneSource
 from .phrases import common_phrases
 from .sound_tap import SoundTap
@@ -77,9 +78,11 @@ class SpeechSource(InstructionSource):
         self._child: Child | None = None
         self._give_up_s = 0.0
         self._has_sent_phrases = self._is_listening = False
+        self._heard: collections.deque[dict[str, str]] = collections.deque()
 
     def open(self) -> None:
         self._has_sent_phrases = self._is_listening = False
+        self._heard.clear()
         self._child = Child("senseweave.envs.live.sensors.recogniser", "The speech recogniser")
         self._give_up_s = time.monotonic() + START_UP_S
         self._notes.append(("loading", "Speech is not heard yet: its recogniser is being loaded."))
@@ -96,15 +99,23 @@ class SpeechSource(InstructionSource):
             self._listener().send_bytes(
                 sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more."
             )
-        message = self._listener().receive(0.0)
-        if message is None:
+        answer = self._next_heard()
+        if answer is None:
             return None
-        answer = message[0]
         if not answer["text"]:
             what = f'Something like "{answer["guess"]}"' if answer["guess"] else "Something"
             self._notes.append(("rejected", f"{what} was said, but not clearly."))
             return None
         return self.hear(answer["text"], self.clock.now_ns())
+
+    def _next_heard(self) -> dict[str, str] | None:
+        """What was said next; a "stop" overtakes everything that waits in front of it."""
+        while (message := self._listener().receive(0.0)) is not None:
+            answer = message[0]
+            if means_stop(answer["text"]):
+                self._heard.clear()
+            self._heard.append(answer)
+        return self._heard.popleft() if self._heard else None
 
     def _load(self) -> None:
         """One step on the way to listening. What `open` noted is shown by then, so a person knows to wait."""
@@ -184,5 +195,5 @@ def require_speech() -> None:
     for package in ("pocketsphinx", "silero_vad"):
         if importlib.util.find_spec(package) is None:
             raise MissingExtraError(
-                f'Spoken instructions need {package}, which is not installed; run: pip install "senseweave[speech]"'
+                f"Spoken instructions need {package}, which is not installed; {how_to_install('speech')}"
             )

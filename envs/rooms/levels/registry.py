@@ -40,6 +40,9 @@ LEVELS: "Registry[type[Level]]" = Registry(
 )
 """Name -> class; the id of "Seek" is "senseweave/Seek-v0"."""
 
+OWN_LEVELS = frozenset(LEVELS)
+"""Those that come with senseweave; others may join `LEVELS` later."""
+
 
 def make_level(name: str, device: "torch.device | str" = "cpu", **options: Any) -> "Level":
     """Makes a level.

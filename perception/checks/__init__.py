@@ -10,7 +10,7 @@ import re
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from .errors import ConfigError
+from ..errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
