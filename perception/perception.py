@@ -28,35 +28,21 @@ from torch import Tensor, nn
 from .absence import clean
 from .brightness import BrightnessLooker
 from .checks import choose_device
-from .checks.plain_json import parse
-from .checks.texts import shown
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
-from .errors import CheckpointError, SpecError, TokenizerMismatchError
-from .files import (
-    Header,
-    load_strictly,
-    read_json,
-    read_tensors,
-    require_fit,
-    shapes_of,
-    weights_of,
-    write_atomically,
-    write_tensors,
-)
+from .errors import SpecError
+from .files import load_strictly, require_fit, shapes_of, weights_of, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
 from .layout import Layout
 from .modules import NamedModules
 from .prepare import prepare
+from .pretrained import FORMAT, VERSION, find
 from .spec import Spec
 from .tokenizer import Tokenizer, default_tokenizer
 from .tokens import TokenGroup
-
-FORMAT, VERSION = "senseweave.perception", 1
-"""Of the folders that `Perception.save_pretrained` writes."""
 
 
 class State(NamedTuple):
@@ -221,10 +207,11 @@ class Perception(nn.Module):
 
     @classmethod
     def from_pretrained(cls, directory: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Self:
-        """Reads what `save_pretrained` wrote, strictly and without running code from the files.
+        """Reads what `save_pretrained` wrote, or the senses of a run, strictly and without running code from files.
 
         Args:
-            directory: the folder; "~" is the home directory.
+            directory: the folder; "~" is the home directory. A run directory of `senseweave train` or `PPO.save` gives
+                the perception of its policy.
             device: of the weights: "cuda", "auto"; the CPU by default.
 
         Raises:
@@ -235,35 +222,14 @@ class Perception(nn.Module):
         """
         folder = Path(directory).expanduser()
         target = None if device is None else choose_device(device)
-        description = read_json(folder / "config.json")
-        if description.get("format") != FORMAT or description.get("version") != VERSION:
-            raise CheckpointError(
-                f"{folder / 'config.json'} must say format {FORMAT}, version {VERSION}; got "
-                f"{description.get('format')!r}, {description.get('version')!r}. Use the release that wrote it."
-            )
-        if not isinstance(description.get("spec"), dict) or not isinstance(description.get("config"), dict):
-            raise CheckpointError(f"{folder / 'config.json'} lacks its spec or config; restore it or save again.")
-        identity = description.get("tokenizer")
-        if identity is not None and identity != default_tokenizer().identity:
-            raise TokenizerMismatchError(
-                f"{folder} was trained with tokenizer {shown(identity, 60)}, but this release has "
-                f"{default_tokenizer().identity}; use the release that trained it."
-            )
-        source = folder / "model.safetensors"
+        found = find(folder)
 
         def build() -> Self:
-            return cls(Spec.from_json(description["spec"]), PerceptionConfig.from_json(description["config"]))
+            return cls(*found.described())
 
-        def require(header: Header) -> None:
-            if _parsed(header[1].get("description")) != description:
-                raise CheckpointError(
-                    f"config.json and model.safetensors in {folder} are of different saves; save again."
-                )
-            require_fit(shapes_of(build), header[0], source)
-
-        tensors, _ = read_tensors(source, require)
+        tensors = found.read(lambda outlines: require_fit(shapes_of(build), outlines, found.weights))
         perception = build()
-        load_strictly(perception, tensors, source)
+        load_strictly(perception, tensors, found.weights)
         return perception if target is None else perception.to(target)
 
     def _description(self) -> dict[str, Any]:
@@ -275,11 +241,3 @@ class Perception(nn.Module):
             "config": self.config.to_json(),
             "tokenizer": default_tokenizer().identity if self.spec.texts() else None,
         }
-
-
-def _parsed(description: str | None) -> Any:
-    """The description in the weights' metadata, which no checksum covers; None if it is none."""
-    try:
-        return parse(description or "null")
-    except ValueError:
-        return None

@@ -16,7 +16,7 @@ from typing import Any
 from ...perception.checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular
 from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError
-from ...perception.files import create_atomically, read_json, sync_folder, write_atomically
+from ...perception.files import create_atomically, read_json, seal_of, sync_folder, write_atomically
 
 _ADVICE = {
     errno.ENOSPC: "free some space",
@@ -75,11 +75,6 @@ def held_folder(folder: Path, *, waits: bool = False) -> Iterator[bool]:
         os.close(descriptor)
 
 
-def _seal(content: dict[str, Any]) -> str:
-    plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(plain.encode()).hexdigest()
-
-
 def write_sealed(path: Path, content: dict[str, Any]) -> None:
     """Writes a JSON object with the SHA-256 of its own content, atomically and durably.
 
@@ -102,7 +97,7 @@ def create_sealed(path: Path, content: dict[str, Any]) -> bool:
 
 
 def _sealed(content: dict[str, Any]) -> bytes:
-    return json.dumps({"sha256": _seal(content)} | content, indent=2, allow_nan=False).encode() + b"\n"
+    return json.dumps({"sha256": seal_of(content)} | content, indent=2, allow_nan=False).encode() + b"\n"
 
 
 def read_sealed(path: Path, format_name: str, version: int, at_most: int = DESCRIPTION_BYTES) -> dict[str, Any]:
@@ -124,7 +119,7 @@ def read_sealed(path: Path, format_name: str, version: int, at_most: int = DESCR
             f"{path} must say format {format_name}, version {version}; got {shown(repr(found[0]), 60)}, "
             f"{shown(repr(found[1]), 60)}. Use the senseweave release that wrote it."
         )
-    if content.pop("sha256", None) != _seal(content):
+    if content.pop("sha256", None) != seal_of(content):
         raise CheckpointError(
             f"{path} does not match its own checksum, so it was damaged or edited; restore it or train again."
         )

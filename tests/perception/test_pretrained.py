@@ -8,8 +8,7 @@ import pytest
 import torch
 
 from kit.absence_cases import KINDS, SMALL, perception_of, readings
-from senseweave.perception import FUSIONS, Camera, Perception, PerceptionConfig, Spec, Vector, files
-from senseweave.perception import perception as perception_module
+from senseweave.perception import FUSIONS, Camera, Perception, PerceptionConfig, Spec, Vector, files, pretrained
 from senseweave.perception.config import PRESETS
 from senseweave.perception.errors import CheckpointError, SenseweaveError, SpecError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors, write_tensors
@@ -65,7 +64,7 @@ def test_a_subclass_loads_as_itself(saved):
 def test_a_perception_without_instruction_names_no_tokenizer(tmp_path, monkeypatch):
     Perception(Spec(touch=Vector(1)), PerceptionConfig(**SMALL)).save_pretrained(tmp_path)
     assert json.loads((tmp_path / "config.json").read_text())["tokenizer"] is None
-    monkeypatch.setattr(perception_module, "default_tokenizer", lambda: pytest.fail("not needed"))
+    monkeypatch.setattr(pretrained, "default_tokenizer", lambda: pytest.fail("not needed"))
     Perception.from_pretrained(tmp_path)
 
 
@@ -73,7 +72,7 @@ def test_weights_trained_with_another_tokenizer_are_refused(saved, monkeypatch):
     class Other:
         identity = "senseweave-1:0000000000000000"
 
-    monkeypatch.setattr(perception_module, "default_tokenizer", Other)
+    monkeypatch.setattr(pretrained, "default_tokenizer", Other)
     with pytest.raises(TokenizerMismatchError, match="was trained with tokenizer senseweave-1:.*0000000000000000"):
         Perception.from_pretrained(saved)
 
