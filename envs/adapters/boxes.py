@@ -66,8 +66,8 @@ def read_box(source: str, box: spaces.Box, wishes: Wishes, *, is_alone: bool) ->
     if "depth" in name and np.issubdtype(dtype, np.integer) and not is_byte:
         raise SpecError(
             f'"{source}" is a depth map of whole numbers, {dtype}, whose unit no space tells; make it floats in '
-            "metres, gymnasium.wrappers.TransformObservation(env, lambda seen: ..., space), which divides millimetres by "
-            f"1000, or {_ways(source, box, wishes, is_alone=is_alone)}."
+            "metres with gymnasium.wrappers.TransformObservation: divide millimetres by 1000, "
+            f"or {_ways(source, box, wishes, is_alone=is_alone)}."
         )
     raise SpecError(
         f'"{source}" is {dtype} of shape {box.shape} within {box.low.min():g}..{box.high.max():g}, which may be '

@@ -132,7 +132,7 @@ def test_a_source_that_is_called_depth_is_depth_up_to_its_limit() -> None:
 def test_a_depth_map_of_millimetres_is_told_and_can_be_divided() -> None:
     space, value = spaces.Box(0, 65535, (24, 32), np.uint16), np.full((24, 32), 1500, np.uint16)
     world = ScriptedWorld(spaces.Dict({"depth": space, "rgb": RGB}), {"depth": value, "rgb": BYTES})
-    with pytest.raises(SpecError, match='"depth" is a depth map of whole numbers, uint16.*divides millimetres by 1000'):
+    with pytest.raises(SpecError, match='"depth" is a depth map of whole numbers, uint16.*divide millimetres by 1000'):
         adapt(world)
     metres = spaces.Dict({"depth": floats(0, 8, 24, 32), "rgb": RGB})
     env = gym.wrappers.TransformObservation(
