@@ -42,6 +42,7 @@ from .files import (
     read_tensors,
     require_fit,
     shapes_of,
+    weights_of,
     write_atomically,
     write_tensors,
 )
@@ -215,7 +216,7 @@ class Perception(nn.Module):
         """
         folder = Path(directory).expanduser()
         description = json.dumps(self._description(), indent=2)
-        write_tensors(folder / "model.safetensors", self.state_dict(), {"description": description})
+        write_tensors(folder / "model.safetensors", weights_of(self), {"description": description})
         write_atomically(folder / "config.json", description.encode() + b"\n")
 
     @classmethod

@@ -16,7 +16,7 @@ from gymnasium.utils import RecordConstructorArgs
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Camera, Kind, Microphone, Spec
 from ...perception.tokenizer import DEFAULT_MAX_TOKENS, default_tokenizer
-from ..contract import Observation
+from ..contract import Observation, text_key
 from . import facts
 from .actions import PlainActions
 from .converters import TextConverter
@@ -104,7 +104,7 @@ def emits_contract(env: gym.Env[Any, Any]) -> bool:
 
 
 class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
-    """What `adapt` makes. `info` holds, for every text, the raw string by the sense's name and `<name>_was_truncated`.
+    """What `adapt` makes. `info` holds, for every text, the raw string as `<name>_text`, and `<name>_was_truncated`.
 
     Args:
         env: the environment.
@@ -203,5 +203,5 @@ class AdaptedSenses(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
         if self._holds:
             text = self._held[name] = text if text is not None and text.strip() else self._held.get(name, "")
         tokens, info[f"{name}_was_truncated"] = converter.encode(text or "")
-        info[name] = text or ""
+        info[text_key(name)] = text or ""
         return tokens, bool(text) if self._holds else text is not None

@@ -74,7 +74,7 @@ def test_camera_sound_and_text_become_the_contract() -> None:
     assert list(observation) == ["audio", "camera", "heading", "instruction", "present"]
     assert observation["present"].tolist() == [1, 1, 1, 1]
     assert info["own"] == 1
-    assert (observation["instruction"] == default_tokenizer().encode(info["instruction"], 16)[0]).all()
+    assert (observation["instruction"] == default_tokenizer().encode(info["instruction_text"], 16)[0]).all()
 
 
 def test_cartpole_is_a_vector() -> None:
@@ -98,7 +98,7 @@ def test_a_minigrid_is_read_without_its_adapter() -> None:
     theirs, their_info = make_babyai("BabyAI-GoToLocal-v0").reset(seed=4)
     assert (ours["grid"] == theirs["grid"]).all()
     assert (ours["instruction"] == theirs["instruction"]).all()
-    assert our_info["instruction"] == their_info["instruction"]
+    assert our_info["instruction_text"] == their_info["instruction_text"]
 
 
 @pytest.mark.parametrize(
@@ -249,22 +249,22 @@ def test_an_instruction_given_once_is_held_until_the_episode_ends() -> None:
     texts = [{"notifications": text} for text in ("", "", "shoot: demon", "", "", "shoot: imp", "")]
     env = adapt(Scripted(spaces.Dict({"notifications": TEXT}), *texts), hold_instruction=True)
     observation, info = env.reset()
-    heard = [(info["instruction"], int(observation["present"][0]))]
+    heard = [(info["instruction_text"], int(observation["present"][0]))]
     for _ in range(6):
         observation, _, _, _, info = env.step(0)
-        heard.append((info["instruction"], int(observation["present"][0])))
-        assert (observation["instruction"] == default_tokenizer().encode(info["instruction"], 48)[0]).all()
+        heard.append((info["instruction_text"], int(observation["present"][0])))
+        assert (observation["instruction"] == default_tokenizer().encode(info["instruction_text"], 48)[0]).all()
     demon, imp = ("shoot: demon", 1), ("shoot: imp", 1)
     assert heard == [("", 0), ("", 0), demon, demon, demon, imp, imp]
     observation, info = env.reset()
-    assert (info["instruction"], observation["present"].tolist()) == ("", [0])
+    assert (info["instruction_text"], observation["present"].tolist()) == ("", [0])
 
 
 def test_an_instruction_is_not_held_unless_asked() -> None:
     env = adapt(Scripted(TEXT, "go", ""))
     env.reset()
     observation, _, _, _, info = env.step(0)
-    assert info["instruction"] == "" and not observation["instruction"].any()
+    assert info["instruction_text"] == "" and not observation["instruction"].any()
 
 
 def test_a_long_text_is_cut_and_reported() -> None:
