@@ -180,8 +180,8 @@ def require_rescalable(spec: Spec | None, env: VecEnv) -> None:
             others = [other for other in rescaled if not has_limits(spec[other])]
             instead = f"norm_obs_keys={others}" if others else "norm_obs=False"
             raise ConfigError(
-                f'"{name}" is a {type(spec[name]).__name__}, which has a scale of its own, but VecNormalize rescales '
-                f"it; pass VecNormalize(..., {instead})."
+                f'"{name}" is of the kind {type(spec[name]).__name__}, which has a scale of its own, but VecNormalize '
+                f"rescales it; pass VecNormalize(..., {instead})."
             )
 
 

@@ -63,6 +63,12 @@ def read_box(source: str, box: spaces.Box, wishes: Wishes, *, is_alone: bool) ->
         return tokens(source, box)
     if rank <= 1 and not (is_byte and rank == 1):
         return NumbersConverter(source, Vector(int(np.prod(box.shape))), box)
+    if "depth" in name and np.issubdtype(dtype, np.integer) and not is_byte:
+        raise SpecError(
+            f'"{source}" is a depth map of whole numbers, {dtype}, whose unit no space tells; make it floats in '
+            "metres with gymnasium.wrappers.TransformObservation: divide millimetres by 1000, "
+            f"or {_ways(source, box, wishes, is_alone=is_alone)}."
+        )
     raise SpecError(
         f'"{source}" is {dtype} of shape {box.shape} within {box.low.min():g}..{box.high.max():g}, which may be '
         f"several things; {_ways(source, box, wishes, is_alone=is_alone)}."
@@ -211,7 +217,9 @@ def sound(source: str, box: spaces.Box, rate_hz: int | None, kind: Microphone | 
             f"{shape}. Convert it in the environment."
         )
     if rate_hz is None:
-        raise SpecError(f'"{source}" is sound, whose rate no space can carry; pass sample_rate_hz=....')
+        raise SpecError(
+            f'"{source}" is sound, whose rate no space can carry; pass sample_rate_hz=16000, or what it is.'
+        )
     scale = _full_scale(source, box)
     if kind is not None and shape in (kind.shape, kind.shape[::-1], kind.shape[1:]):
         is_last = shape == kind.shape[::-1] and shape != kind.shape

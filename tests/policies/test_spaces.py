@@ -187,7 +187,7 @@ def test_sb3s_ppo_sees_that_tokens_are_rescaled() -> None:
 @pytest.mark.parametrize(
     ("names", "words"),
     [
-        (["instruction"], r'"instruction" is a Instruction.*norm_obs=False'),
+        (["instruction"], r'"instruction" is of the kind Instruction.*norm_obs=False'),
         (["instruction", "joints"], r"norm_obs_keys=\['joints'\]"),
     ],
 )

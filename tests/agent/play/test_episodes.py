@@ -164,7 +164,11 @@ def test_a_policy_can_be_evaluated_in_another_level_with_the_same_senses(trained
     ("changes", "error", "message"),
     [
         ({"env": "CartPole-v1"}, ConfigError, "was trained with"),
-        ({"env_options": {"view": "camera"}}, ConfigError, "The environment senses"),
+        (
+            {"env_options": {"max_tokens": 9}},
+            ConfigError,
+            '"instruction" is Instruction.max_tokens=9.*in the environment',
+        ),
         ({"without": ("camera",)}, ObservationError, 'There is no sense "camera" to remove'),
         ({"run": "/nowhere"}, CheckpointError, 'The run directory "/nowhere" does not exist'),
         ({"run": "/"}, CheckpointError, "has no config.json"),

@@ -129,6 +129,18 @@ def test_a_source_that_is_called_depth_is_depth_up_to_its_limit() -> None:
         senses_of(RGB, kinds={"observation": Depth(24, 32, 10)})
 
 
+def test_a_depth_map_of_millimetres_is_told_and_can_be_divided() -> None:
+    space, value = spaces.Box(0, 65535, (24, 32), np.uint16), np.full((24, 32), 1500, np.uint16)
+    world = ScriptedWorld(spaces.Dict({"depth": space, "rgb": RGB}), {"depth": value, "rgb": BYTES})
+    with pytest.raises(SpecError, match='"depth" is a depth map of whole numbers, uint16.*divide millimetres by 1000'):
+        adapt(world)
+    metres = spaces.Dict({"depth": floats(0, 8, 24, 32), "rgb": RGB})
+    env = gym.wrappers.TransformObservation(
+        world, lambda seen: seen | {"depth": np.float32(seen["depth"]) / 1000}, metres
+    )
+    assert (adapt(env).reset()[0]["depth"] == 1.5).all()
+
+
 AMBIGUOUS = [
     floats(-1, 1, 24, 32, 3),
     floats(-1, 1, 2, 800),

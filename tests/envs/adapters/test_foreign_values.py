@@ -88,7 +88,7 @@ def test_a_text_is_read_whatever_its_form(text: Any) -> None:
     env = adapt(ScriptedWorld(TEXT, text))
     observation, info = env.reset()
     assert observation["instruction"].tolist() == default_tokenizer().encode("go to the ball", 48)[0].tolist()
-    assert type(info["instruction"]) is str and info["instruction"] == "go to the ball"
+    assert type(info["instruction_text"]) is str and info["instruction_text"] == "go to the ball"
     assert observation["present"].tolist() == [1]
 
 
