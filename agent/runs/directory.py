@@ -24,6 +24,9 @@ from ...policies.saving.sealed import write_sealed, writing
 from .config import UNNAMED, RunConfig
 from .readers import PolicyReader, SavedModelReader
 
+IS_EXACT = "is_exact"
+"""Of a checkpoint's state: whether a run that resumes there ends with the bits of the run that never stopped."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
@@ -100,10 +103,12 @@ class RunDirectory:
     def save_checkpoint(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Writes a checkpoint and, after it, the policy alone.
 
+        One from which a run does not resume bit for bit takes no other one's place.
+
         Raises:
             CheckpointError: one of them cannot be written; earlier checkpoints are untouched.
         """
-        keep = self.config.train.keep_checkpoints
+        keep = self.config.train.keep_checkpoints + (0 if checkpoint.state.get(IS_EXACT, True) else 1)
         checkpoints.save(self.path / "checkpoints", self.config.run, checkpoint, keep)
         self.save_policy(checkpoint.policy, checkpoint.steps)
 
@@ -131,13 +136,21 @@ class RunDirectory:
         finally:
             os.close(descriptor)
 
-    def load_checkpoint(self, tell: Callable[[str], None]) -> checkpoints.Checkpoint:
+    def load_checkpoint(self, tell: Callable[[str], None], *, exact: bool = False) -> checkpoints.Checkpoint:
         """Reads the newest checkpoint that is whole.
+
+        Args:
+            tell: is told of those that are not.
+            exact: take only one from which the run goes on bit for bit.
 
         Raises:
             CheckpointError: there is none.
         """
-        return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell)
+
+        def is_wanted(checkpoint: checkpoints.Checkpoint) -> bool:
+            return not exact or bool(checkpoint.state.get(IS_EXACT, True))
+
+        return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell, is_wanted)
 
 
 def require_named_env(run: RunDirectory, env: str | None) -> None:

@@ -8,7 +8,6 @@ would have.
 import contextlib
 import dataclasses
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +27,12 @@ from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
 from ..runs.directory import RunDirectory, require_free, require_named_env
 from ..runs.machine import choose_device
+from ..runs.next_steps import command_for
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
+from .blame import explained
 from .callback import TrainingCallback, restore
 from .metrics import open_logger
 from .start import build_training, make_training_env, resolve_perception
@@ -150,10 +151,36 @@ def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> d
     ):
         training.logger = logger
         callback = TrainingCallback(run, training, start, stop, progress)
-        training.learn(total, callback)
-        if training.steps > done:
-            callback.save()
+        try:
+            training.learn(total, callback)
+            if training.steps > done:
+                callback.save()
+        except KeyboardInterrupt:  # raised inside an environment, or where signals are not ours
+            stop.is_set = True
+            callback.rescue()
+        except BaseException as error:
+            _end_with(error, run, training, callback)
+            raise
     return _report(run, training, callback, stop.is_set)
+
+
+def _end_with(error: BaseException, run: RunDirectory, training: Training, callback: TrainingCallback) -> None:
+    """Keeps what was learned until the last moment between two rollouts, and says whose fault it was.
+
+    Raises:
+        EnvironmentFault: it was the environment's, or that of other code which is not ours.
+    """
+    if not is_first():
+        return
+    failed_at = training.steps
+    kept = callback.rescue()
+    advice = "" if kept is None else f"The state of step {kept:,} is kept."
+    goes_on = f"Go on with: {command_for(run, 'train --resume')}"
+    training.steps = failed_at
+    fault = explained(error, training, f"{advice} Mend it. {goes_on}".strip())
+    if fault is not None:
+        raise fault from error
+    tell(f"{advice} {goes_on}".strip())
 
 
 def _report(run: RunDirectory, training: Training, callback: TrainingCallback, was_stopped: bool) -> dict[str, Any]:
@@ -177,7 +204,7 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
     if not is_first():
         return result
     if was_stopped:
-        tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}")
+        tell(f"Go on with: {command_for(run, 'train --resume')}")
         return result
     try:
         with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew
@@ -190,7 +217,7 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
             if config.video:
                 result["video"] = try_to_record(training.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:
-        command = f"senseweave evaluate {shlex.quote(str(run.path))}"
+        command = command_for(run, "evaluate")
         tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")
         result["was_interrupted"] = True
     return result

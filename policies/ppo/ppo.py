@@ -31,6 +31,7 @@ from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
 from .actor import Actor
 from .learner import Acted, Learner, Underway
+from .rewards import require_finite_rewards
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
 from .tally import EpisodeTally
@@ -313,6 +314,8 @@ class PPO(SavedAsFolder):
 
         if not self.learner.collect(self.environments, self.underway, n_rollout_steps, actor.act, after_step):
             return False
+        steps_before = self.num_timesteps // (self.n_envs * world_size()) - rollout_buffer.length
+        require_finite_rewards(rollout_buffer.rewards[: rollout_buffer.length], steps_before)
         with torch.no_grad():
             limits.settle()
         values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)

@@ -19,6 +19,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..policy import ONLY, Observation
+from .rewards import as_rewards
 from .vec_env import GymnasiumVecEnv, final_observation, require_same_step
 
 
@@ -219,7 +220,7 @@ class ArrayEnvironments(Environments):
             lengths = self._rows(0.0, over, [infos[i]["episode"]["l"] for i in over]).long()
         return StepOutcome(
             self.tensors(observation),
-            torch.as_tensor(reward, dtype=torch.float32, device=self.device),
+            as_rewards(reward, self.num_envs, self.device),
             torch.as_tensor(np.asarray(dones, bool), device=self.device),
             torch.tensor(cut, device=self.device) if cut else None,
             final,

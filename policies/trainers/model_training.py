@@ -110,6 +110,13 @@ class ModelTraining(Training):
     def after_step(self, dones: Any) -> None:
         """Counts the episodes that end, where the model does not do so itself; `dones` are (b,)."""
 
+    def look_at_rollout(self) -> None:
+        """Called before a rollout is learned from, where the model does not look at it by itself.
+
+        Raises:
+            EnvironmentFault: a reward is not finite.
+        """
+
     def learned(self) -> Learned:
         optimizer, state = learner_state.describe(self.model)
         return Learned(self.policy.state_dict(), optimizer, state, {})
@@ -228,5 +235,6 @@ class _Forwarded(BaseCallback):
         return self._callback.on_step()
 
     def _on_rollout_end(self) -> None:
+        self._training.look_at_rollout()
         self._training.lower_entropy()
         self._callback.on_rollout_end()

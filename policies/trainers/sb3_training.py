@@ -15,6 +15,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from ..policy import SensePolicy
 from ..ppo.learner import Underway
+from ..ppo.rewards import require_finite_rewards
 from ..ppo.sources import StepOutcome
 from ..presets import PPOPreset, ppo_settings, recurrent_ppo_settings
 from ..trainer import Setup
@@ -44,6 +45,10 @@ class SB3Training(ModelTraining):
 
     def after_step(self, dones: NDArray[np.bool_]) -> None:
         self.model._episode_num += int(np.count_nonzero(dones))
+
+    def look_at_rollout(self) -> None:
+        rewards = torch.as_tensor(self.model.rollout_buffer.rewards)
+        require_finite_rewards(rewards, self.steps // self.model.n_envs - len(rewards))
 
     @property
     def environments(self) -> VecEnv:
