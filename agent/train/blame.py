@@ -14,7 +14,6 @@ from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from ...perception.errors import EnvironmentFault
-from ...policies.training import Training
 
 OURS = tuple(Path(__file__).resolve().parents[2] / name for name in ("agent", "envs", "perception", "policies"))
 OTHERS = tuple({Path(path).resolve() for path in sysconfig.get_paths().values()})
@@ -60,12 +59,13 @@ class _Call(NamedTuple):
         return f'  File "{self.file}", line {self.line}, in {self.name}'
 
 
-def explained(error: BaseException, training: Training, advice: str) -> EnvironmentFault | None:
+def explained(error: BaseException, env_step: int, moment: str, advice: str) -> EnvironmentFault | None:
     """The fault as one sentence, where code that senseweave was given raised it; None where it is ours.
 
     Args:
-        error: what `Training.learn` raised.
-        training: where it happened; its steps tell when.
+        error: what learning raised.
+        env_step: the step that each environment was at.
+        moment: when it was, where it was no environment: "at step 1,200 of the training".
         advice: what to do next, a sentence or two.
     """
     if isinstance(error, EnvironmentFault):
@@ -79,12 +79,11 @@ def explained(error: BaseException, training: Training, advice: str) -> Environm
     if number is None and not own:
         return None
     what = f"called sys.exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {_told(error)}"
-    step = training.steps // max(1, training.steps_at_once) + 1
     if number is None:
-        when = f"at step {training.steps:,} of the training"
-        fault = EnvironmentFault(f"Code of your own ({own[-1].file.name}) {what}, {when}. {advice}")
+        fault = EnvironmentFault(f"Code of your own ({own[-1].file.name}) {what}, {moment}. {advice}")
     else:
-        when = f"as it began an episode, at its step {step:,}" if method == "reset" else f"at its step {step:,}"
+        when = f"at its step {env_step:,}"
+        when = f"as it began an episode, {when}" if method == "reset" else when
         fault = EnvironmentFault(f"Environment {number} {what}, {when}. {advice}")
     if own:
         fault.add_note("\n".join(["Where that happened:", *map(str, own[-MAX_FRAMES:])]))

@@ -66,6 +66,14 @@ class TrainingCallback:
         self._is_late = False
 
     @property
+    def how_exact(self) -> str:
+        """What to add to the command that goes on from the last checkpoint, where it does not do so bit for bit."""
+        boundary = self._boundary
+        if boundary is None or boundary.state[IS_EXACT]:
+            return ""
+        return "  (add --exact to go back to where it goes on bit for bit, as if it had never stopped)"
+
+    @property
     def seconds(self) -> float:
         """Seconds of training, earlier parts of the run included."""
         return self._seconds_before + time.monotonic() - self._began
@@ -93,10 +101,10 @@ class TrainingCallback:
         is_due = training.steps // every > self.steps // every
         self._require_finite_weights()
         self.steps = training.steps
-        if is_due or self._is_late:
-            self._save_or_wait(is_exact=is_due or self._is_first_rollout)
         if is_due and (seen := self._look()):
             self._seen = f", {seen}"
+        if is_due or self._is_late:
+            self._save_or_wait(is_exact=is_due or self._is_first_rollout)
         if self._resumes_exactly and self._is_first_rollout and self._start is not None:
             training.restore_snapshot(self._start.world)
         elif self._is_first_rollout or (is_due and not self._resumes_exactly):
@@ -136,6 +144,7 @@ class TrainingCallback:
         """Writes a checkpoint; what follows restarts the environments where they cannot tell their state."""
         self._require_finite_weights()
         self.steps, self._seen = self._training.steps, ""
+        self._look()
         self._save_or_wait(is_exact=True)
         self._start, self._is_first_rollout = None, not self._resumes_exactly
 

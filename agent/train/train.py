@@ -15,7 +15,7 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from ...envs.registry import import_package
-from ...perception.errors import ConfigError
+from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
 from ...policies.extractor import perception_of
@@ -25,16 +25,18 @@ from ...policies.trainer import TRAINERS
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
-from ..runs.directory import RunDirectory, require_free, require_named_env
+from ..runs.directory import IS_EXACT, RunDirectory, require_free, require_named_env
 from ..runs.machine import choose_device
 from ..runs.next_steps import command_for
+from ..runs.results import evaluation_figures, read_results, write_results
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
 from .blame import explained
 from .callback import TrainingCallback, restore
-from .metrics import open_logger
+from .held_out import HeldOutCurve
+from .metrics import log_evaluation, open_logger
 from .start import build_training, make_training_env, resolve_perception
 
 
@@ -77,13 +79,17 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         vector.close()
 
 
-def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: Any) -> dict[str, Any]:
-    """Goes on from a run's newest checkpoint.
+def resume(
+    path: str | os.PathLike[str], *, env: str | None = None, exact: bool = False, **changes: Any
+) -> dict[str, Any]:
+    """Goes on from a run's newest checkpoint; a finished run is told to be, and nothing is done.
 
     Args:
         path: the run directory.
         env: the run's own environment; needed where that is a user's own (`package:Id`), as no file of ours names
             code to import.
+        exact: go back to the newest checkpoint from which the run goes on bit for bit; without it, environments that
+            cannot be put back into the middle of their episodes begin new ones where the run was stopped.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
             `video`, `checkpoint_every`, `keep_checkpoints`.
 
@@ -95,10 +101,10 @@ def resume(path: str | os.PathLike[str], *, env: str | None = None, **changes: A
         ConfigError: a change is out of its range, or the environment has changed.
     """
     with joined():
-        return _resume(path, env, changes)
+        return _resume(path, env, changes, exact)
 
 
-def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any]) -> dict[str, Any]:
+def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any], exact: bool) -> dict[str, Any]:
     import_package(env)  # which may register kinds that the run senses
     run = RunDirectory.open(path)
     run.reader.require_resumable(run.path)
@@ -107,11 +113,14 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
         raise ConfigError(
             f"`env` cannot change when a run resumes: {run.path} is of {run.config.train.env}; got {env}."
         )
-    checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
+    checkpoint = _checkpoint_of(run, exact)
     config = dataclasses.replace(run.config.train, **changes)
     done = max(0, checkpoint.steps - config.plan.imitation) if checkpoint else 0
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
+    finished_at = checkpoint.steps if checkpoint is not None and checkpoint.steps >= config.plan.total else None
+    if finished_at is not None and not (changes.get("evaluation_episodes") or changes.get("video")):
+        return _finished(run, finished_at)
     device = choose_device(config.device)
     vector, facts = make_training_env(config, device)
     try:
@@ -129,15 +138,79 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
             run = run.with_config(dataclasses.replace(run.config, train=config))
         wait_for_all()
         run = RunDirectory.open(path)
-        tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.plan.total:,}.")
+        if finished_at is not None:
+            tell(_is_finished(run, finished_at))
+        else:
+            tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.plan.total:,}.")
+        if checkpoint is not None and not checkpoint.state.get(IS_EXACT, True):
+            tell(
+                "Its environments cannot be put back into the middle of their episodes: they begin new ones, and the "
+                "end will not be, bit for bit, that of a run that never stopped; see --exact."
+            )
         return _learn(run, training, checkpoint)
     finally:
         vector.close()
 
 
+def _checkpoint_of(run: RunDirectory, exact: bool) -> Checkpoint | None:
+    """The checkpoint to go on from; None where there is none yet.
+
+    Raises:
+        ConfigError: an exact one is wanted, and none is kept.
+    """
+    if not folders(run.path / "checkpoints"):
+        return None
+    try:
+        return run.load_checkpoint(tell, exact=exact)
+    except CheckpointError as error:
+        if not exact:
+            raise
+        raise ConfigError(
+            f"`exact` needs a checkpoint from which the run goes on bit for bit, and {run.path} keeps none; leave "
+            "--exact out, or train from the start with a new --out."
+        ) from error
+
+
+def _is_finished(run: RunDirectory, steps: int) -> str:
+    asked = run.config.train.plan.total
+    more = "" if steps == asked else f" ({asked:,} were asked for; the last rollout is always played to its end)"
+    return f"{run.path} is finished: {steps:,} steps are done{more}."
+
+
+def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
+    """Says that a run is finished, and what can be done with it."""
+    if is_first():
+        tell(
+            f"{_is_finished(run, steps)} Add --steps with a larger total to go on, or evaluate it: "
+            f"{command_for(run, 'evaluate')}"
+        )
+    results = read_results(run)
+    result = _result(run, steps) | {"evaluation": results and results["evaluation"]}
+    return result | evaluation_figures(result["evaluation"])
+
+
 def _begin_with(training: Training, pretrained: Perception | None, config: TrainConfig) -> None:
     if pretrained is not None:
         load_strictly(perception_of(training.policy), pretrained.state_dict(), Path(str(config.perception)))
+
+
+def _result(run: RunDirectory, steps: int) -> dict[str, Any]:
+    """What `train --json` prints, as far as the run directory tells."""
+    return {
+        "env": run.config.train.env,
+        "run": str(run.path),
+        "steps": steps,
+        "seconds": 0.0,
+        "steps_per_second": 0.0,
+        "episodes": 0,
+        "success_rate": None,
+        "mean_return": None,
+        "training_success_rate": None,
+        "was_interrupted": False,
+        "evaluation": None,
+        "video": None,
+        "next": {name: command_for(run, name) for name in ("evaluate", "explain")},
+    }
 
 
 def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> dict[str, Any]:
@@ -150,9 +223,11 @@ def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> d
         Progress(total, "steps", done, is_quiet=not is_first()) as progress,
     ):
         training.logger = logger
-        callback = TrainingCallback(run, training, start, stop, progress)
+        look = HeldOutCurve(run.config.train, training)
+        callback = TrainingCallback(run, training, start, stop, progress, look)
         try:
-            training.learn(total, callback)
+            with contextlib.closing(look):
+                training.learn(total, callback)
             if training.steps > done:
                 callback.save()
         except KeyboardInterrupt:  # raised inside an environment, or where signals are not ours
@@ -172,12 +247,12 @@ def _end_with(error: BaseException, run: RunDirectory, training: Training, callb
     """
     if not is_first():
         return
-    failed_at = training.steps
+    env_step = training.steps // max(1, training.steps_at_once) + 1
+    moment = f"at step {training.steps:,} of the training"
     kept = callback.rescue()
     advice = "" if kept is None else f"The state of step {kept:,} is kept."
     goes_on = f"Go on with: {command_for(run, 'train --resume')}"
-    training.steps = failed_at
-    fault = explained(error, training, f"{advice} Mend it. {goes_on}".strip())
+    fault = explained(error, env_step, moment, f"{advice} Mend it. {goes_on}".strip())
     if fault is not None:
         raise fault from error
     tell(f"{advice} {goes_on}".strip())
@@ -187,24 +262,17 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
     config = run.config.train
     if is_first():
         tell(f"Trained for {callback.steps:,} steps in {duration(callback.seconds)}; the policy is in {run.path}.")
-    result: dict[str, Any] = {
-        "env": config.env,
-        "run": str(run.path),
-        "steps": callback.steps,
+    result = _result(run, callback.steps) | {
         "seconds": round(callback.seconds, 3),
         "steps_per_second": round(callback.steps_per_second, 1),
         "episodes": training.episodes,
-        "success_rate": None,
-        "mean_return": None,
         "training_success_rate": finite_or_none(training.success_rate),
         "was_interrupted": was_stopped,
-        "evaluation": None,
-        "video": None,
     }
     if not is_first():
         return result
     if was_stopped:
-        tell(f"Go on with: {command_for(run, 'train --resume')}")
+        tell(f"Go on with: {command_for(run, 'train --resume')}{callback.how_exact}")
         return result
     try:
         with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew
@@ -212,8 +280,9 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
                 evaluation = evaluate_policy(
                     training.policy, config.env, config.env_options, episodes=config.evaluation_episodes
                 )
-                result |= {"evaluation": evaluation}
-                result |= {key: evaluation[key] for key in ("success_rate", "mean_return", "greedy_success_rate")}
+                result |= {"evaluation": evaluation} | evaluation_figures(evaluation)
+                write_results(run, callback.steps, evaluation)
+                log_evaluation(run.path, callback.steps, evaluation)
             if config.video:
                 result["video"] = try_to_record(training.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:

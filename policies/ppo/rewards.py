@@ -38,7 +38,7 @@ def as_rewards(rewards: object, num_envs: int, device: torch.device) -> Float[Te
         EnvironmentFault: they are no numbers, or not one for each environment.
     """
     try:
-        given = torch.as_tensor(rewards, dtype=torch.float32, device=device)  # type: ignore[arg-type]
+        given = torch.as_tensor(rewards, dtype=torch.float32, device=device)
     except (TypeError, ValueError, RuntimeError) as error:
         raise _no_numbers(rewards, num_envs) from error
     if given.shape != (num_envs,):
