@@ -7,6 +7,7 @@ here.
 b environments, k those whose episode is over
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,6 +22,7 @@ from torch import Tensor
 from ..policy import ONLY, Observation
 from .rewards import as_rewards
 from .vec_env import GymnasiumVecEnv, final_observation, require_same_step
+from .watchdog import Watchdog
 
 
 class Infos(Sequence[dict[str, Any]]):
@@ -194,14 +196,18 @@ class ArrayEnvironments(Environments):
 
     def __init__(self, env: VecEnv, device: torch.device) -> None:
         self.env, self.device, self.num_envs = env, device, env.num_envs
+        watchdog = Watchdog.of(env)
+        self._waiting = contextlib.nullcontext if watchdog is None else watchdog.waiting
 
     def reset(self, seed: int | None = None) -> Observation:
-        if seed is not None:
-            self.env.seed(seed)
-        return self.tensors(self.env.reset())
+        with self._waiting():
+            if seed is not None:
+                self.env.seed(seed)
+            return self.tensors(self.env.reset())
 
     def step(self, actions: Tensor) -> StepOutcome:
-        observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
+        with self._waiting():
+            observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
         over = np.flatnonzero(dones)
         cut = [i for i in over if infos[i].get("TimeLimit.truncated") and "terminal_observation" in infos[i]]
         final = None
