@@ -154,9 +154,8 @@ def _watch(of: "weakref.ref[Watchdog]") -> None:
 
 def _shut(pipe: Any) -> None:
     """Ends a pipe under somebody who reads from it: closing would not wake them."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        with socket.socket(fileno=os.dup(pipe.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError, ValueError, AttributeError), socket.socket(fileno=os.dup(pipe.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def _ended(exitcode: int | None) -> str:
