@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from ..perception.errors import ConfigError, MissingExtraError, UnknownNameError, unknown_name
+from ..perception.errors import MissingExtraError, UnknownNameError, how_to_install, unknown_name, unknown_option
 from .adapters.construct import construct
 
 OURS = "senseweave/"
@@ -122,8 +122,8 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     from .adapters.babyai import BabyAISenses, is_minigrid
     from .adapters.generic import adapt
 
-    minigrid_names = _option_names(BabyAISenses.__init__)
-    adapt_names = _option_names(adapt)
+    minigrid_names = option_names(BabyAISenses.__init__)
+    adapt_names = option_names(adapt)
     all_names = minigrid_names | adapt_names
     env = construct(env_id, {name: options[name] for name in options if name not in all_names}, adapt_names)
     adapting = {name: options[name] for name in options if name in all_names}
@@ -131,11 +131,12 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     for name in adapting:
         if name not in allowed:
             env.close()
-            raise ConfigError(f'"{env_id}" does not take the option "{name}"; choose of: {", ".join(sorted(allowed))}.')
+            raise unknown_option(f'"{env_id}"', name, f"choose of: {', '.join(sorted(allowed))}.")
     return wrap(env, **adapting)
 
 
-def _option_names(function: Any) -> set[str]:
+def option_names(function: Any) -> set[str]:
+    """The names of a function's keyword-only arguments."""
     parameters = inspect.signature(function).parameters.values()
     return {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
 
@@ -164,7 +165,7 @@ def _import_provider(provider: Provider) -> None:
         module = importlib.import_module(provider.package)
     except ImportError as error:
         raise MissingExtraError(
-            f'"{provider.prefix}..." needs an extra ({error}); run: pip install "senseweave[{provider.extra}]".'
+            f'"{provider.prefix}..." needs an extra ({error}); {how_to_install(provider.extra)}'
         ) from error
     gym.register_envs(module)
 

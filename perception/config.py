@@ -20,6 +20,16 @@ IMPUTATIONS: Registry[Any] = Registry(
 )
 """What `PerceptionConfig(imputation=...)` and `--imputation` choose from: an `Imputer`, or None for "none"."""
 
+MOST = {
+    "width": 2**16,
+    "latents": 2**16,
+    "layers": 2**8,
+    "heads": 2**12,
+    "state_dim": 2**16,
+    "fusion_width": 2**20,
+}
+"""The greatest sizes: beyond, a number is a slip, or somebody's trap."""
+
 
 @dataclasses.dataclass(frozen=True)
 class PerceptionConfig:
@@ -58,7 +68,10 @@ class PerceptionConfig:
             value = getattr(self, field)
             if field == "fusion_width" and value is None:
                 continue
-            object.__setattr__(self, field, require_whole(field, value, 1))
+            number = require_whole(field, value, 1)
+            if number > MOST[field]:
+                raise ConfigError(f"`{field}` must be at most {MOST[field]:,}; got {number:,}.")
+            object.__setattr__(self, field, number)
         if self.width % (2 * self.heads):
             raise ConfigError(
                 f"`width` must be a multiple of 2 * heads = {2 * self.heads}; got {self.width}. "

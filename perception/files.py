@@ -1,19 +1,28 @@
 """Files that are either whole or not there: atomic, durable writes, and tensors with a checksum. No pickle anywhere."""
 
 import hashlib
-import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from .errors import CheckpointError
+from .checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular, read_regular
+from .checks.plain_json import parse
+from .checks.texts import shown
+from .errors import CheckpointError, SenseweaveError
+
+_DTYPES: dict[str, torch.dtype] = {
+    **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},
+    **{"I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8},
+    "BOOL": torch.bool,
+}
+"""What safetensors calls the types of tensors that a model of ours may have."""
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -22,6 +31,46 @@ def write_atomically(path: Path, content: bytes) -> None:
     Raises:
         CheckpointError: the file cannot be written; nothing has changed then.
     """
+    _write(path, content, lambda temporary, final: os.replace(temporary, final))
+
+
+def create_atomically(path: Path, content: bytes) -> bool:
+    """Writes a file that must not be there yet: of several processes that try, one succeeds.
+
+    Returns:
+        Whether it was created; False where there is one already.
+
+    Raises:
+        CheckpointError: the file cannot be written.
+    """
+    try:
+        _write(path, content, _link)
+    except _TakenError:
+        return False
+    return True
+
+
+class _TakenError(Exception):
+    """There is a file of that name."""
+
+
+def _link(temporary: Path, path: Path) -> None:
+    """Gives a whole file its name, unless that is taken."""
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise _TakenError from None
+    except OSError:  # a file system without hard links: an empty file takes the name, the whole one its place
+        try:
+            path.open("xb").close()
+        except FileExistsError:
+            raise _TakenError from None
+        os.replace(temporary, path)
+        return
+    temporary.unlink()
+
+
+def _write(path: Path, content: bytes, publish: Callable[[Path, Path], object]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")  # mkstemp's would be readable by us alone
@@ -30,7 +79,7 @@ def write_atomically(path: Path, content: bytes) -> None:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(temporary, path)
+            publish(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -50,18 +99,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
+def read_json(path: Path, at_most: int = DESCRIPTION_BYTES) -> dict[str, Any]:
+    """Reads a JSON object, strictly; see `checks.plain_json`.
+
+    Args:
+        path: the file.
+        at_most: bytes that it may have.
 
     Raises:
-        CheckpointError: the file is missing or is not a JSON object.
+        CheckpointError: the file is missing, no regular file, too large, or is not a JSON object.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse(read_regular(path, at_most))
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); is this the right folder?") from error
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is not valid JSON and may be damaged; restore it or train again.") from error
+    except ValueError as error:
+        raise CheckpointError(
+            f"{path} is not valid JSON ({shown(error, 80)}) and may be damaged; restore it or train again."
+        ) from error
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object; got a {type(data).__name__}.")
     return data
@@ -83,35 +138,101 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[s
     write_atomically(path, save(held, dict(metadata) | {"sha256": digest(held)}))
 
 
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+Header = tuple[dict[str, Tensor], dict[str, str]]
+"""Tensors without content, on the device "meta", and metadata: what a file of tensors says before it is read."""
+
+
+def read_tensors(
+    path: Path, require: Callable[[Header], object] = lambda header: None
+) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Reads what `write_tensors` wrote, onto the CPU, and checks it.
+
+    Args:
+        path: the file.
+        require: called with the header before anything of the tensors' size is made; raises what is wrong with it.
 
     Raises:
         CheckpointError: the file is missing, truncated or changed.
     """
-    if not path.is_file():
-        raise CheckpointError(f"{path} is missing; is this the right folder, and was saving finished?")
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        with open_regular(path, TENSOR_BYTES) as opened:
+            _require_header(opened)
+            with safe_open(_name_of(opened, path), framework="pt") as file:
+                metadata = dict(file.metadata() or {})
+                outlines = {name: _outline(file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
+                require((outlines, metadata))
+                tensors = {name: file.get_tensor(name) for name in outlines}
+    except SenseweaveError:
+        raise
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise CheckpointError(f"{path} is missing; is this the right folder, and was saving finished?") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); restore it or use an older save.") from error
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CheckpointError(f"{path} is damaged or truncated; restore it or use an older save.") from error
     if metadata.get("sha256") != digest(tensors):
         raise CheckpointError(f"{path} does not match its checksum; restore it or use an older save.")
     return tensors, metadata
 
 
-def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: Path | str) -> None:
-    """Copies tensors into a module's state after checking every name and shape; nothing is copied on an error.
+def _require_header(file: BinaryIO) -> None:
+    """Checks how long the header says that it is, before a library takes its word for it."""
+    length = int.from_bytes(file.read(8), "little")
+    if length > min(DESCRIPTION_BYTES, os.fstat(file.fileno()).st_size - 8):
+        raise ValueError("its header is longer than it can be")
+
+
+def _name_of(file: BinaryIO, path: Path) -> Path:
+    """A name of the very file that is open, where the system has one: nothing can be put in its place."""
+    own = Path(f"/proc/self/fd/{file.fileno()}")
+    return own if own.exists() else path
+
+
+def _outline(part: Any) -> Tensor:
+    """A tensor of that shape and type without any content."""
+    dtype = _DTYPES.get(part.get_dtype())
+    if dtype is None:
+        raise ValueError(f"it has the unknown type {part.get_dtype()}")
+    return torch.empty(part.get_shape(), dtype=dtype, device="meta")
+
+
+def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, Tensor] | None:
+    """Names, shapes and types of a module's state, without the memory that it will take.
+
+    Args:
+        build: makes the module; it is called once, on torch's device "meta".
+
+    Returns:
+        Its state dict on that device; None where the module is of somebody's own and cannot be made there.
 
     Raises:
-        CheckpointError: names or shapes differ.
+        SenseweaveError: there can be no such module.
     """
-    own = module.state_dict()
+    try:
+        with torch.device("meta"):
+            return dict(build().state_dict())
+    except SenseweaveError:
+        raise
+    except Exception:  # whatever an encoder of a user's own does with numbers that are not there
+        return None
+
+
+def require_fit(own: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor], source: Path | str) -> None:
+    """Checks that tensors have the names, shapes and types of a module's state.
+
+    Args:
+        own: the module's state, on any device; None where it is not known, and anything fits.
+        tensors: what is to be put into it, on any device.
+        source: where they are from, for the sentence.
+
+    Raises:
+        CheckpointError: they differ.
+    """
+    if own is None:
+        return
     missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or extra:
-        fault = f"lacks {missing[0]}" if missing else f"has the unknown {extra[0]}"
+        fault = f"lacks {missing[0]}" if missing else f"has the unknown {shown(extra[0], 80)}"
         raise CheckpointError(
             f"{source} does not fit this model: it {fault} ({len(missing)} missing, {len(extra)} unknown)."
         )
@@ -121,4 +242,40 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
                 f"{source} does not fit this model: {name} has shape {tuple(tensor.shape)}, "
                 f"not {tuple(own[name].shape)}."
             )
-    module.load_state_dict(dict(tensors))
+        if tensor.dtype != own[name].dtype:
+            raise CheckpointError(
+                f"{source} does not fit this model: {name} is {_plain(tensor.dtype)}, not {_plain(own[name].dtype)}; "
+                "save the model in the precision that it is loaded in."
+            )
+
+
+def _plain(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source: Path | str) -> None:
+    """Copies tensors into a module's state after checking them all; nothing is copied on an error.
+
+    Raises:
+        CheckpointError: names, shapes or types differ, or a number is not finite.
+    """
+    require_fit(weights_of(module), tensors, source)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise CheckpointError(f"{source} holds numbers that are not finite ({name}); use an older save.")
+    module.load_state_dict(in_own_names(module, tensors))
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A module's state dict, by the names that it has where no part of it is wrapped by `torch.compile`."""
+    return {_plain_name(name): tensor for name, tensor in module.state_dict().items()}
+
+
+def in_own_names(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that `weights_of` named, by the names that the module itself has for them."""
+    own = {_plain_name(name): name for name in module.state_dict()}
+    return {own.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("_orig_mod.", "")  # what torch.compile(module) puts before the names of what it wraps

@@ -5,6 +5,7 @@ It holds no tensors and no networks; environments emit what it describes and `Pe
 gymnasium only, so that environments can import it cheaply. The kinds themselves are in kinds/, and named here too.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Self, TypeVar
 
@@ -19,8 +20,10 @@ from .kinds.base import Kind as Kind
 from .kinds.base import Picture as Picture
 from .kinds.by_kind import ByKind as ByKind
 from .kinds.camera import Camera as Camera
+from .kinds.depth import Depth as Depth
 from .kinds.grid import Grid as Grid
 from .kinds.instruction import Instruction as Instruction
+from .kinds.microphone import LOUDEST as LOUDEST
 from .kinds.microphone import Microphone as Microphone
 from .kinds.vector import Vector as Vector
 
@@ -29,6 +32,9 @@ PRESENT = "present"
 
 MAX_TOKEN = 2**30
 """Whole numbers beyond are taken for no tokens where a space is all that tells."""
+
+MAX_BYTES = 2**26
+"""The most bytes that one observation may have: a frame of 4096 x 5461 pixels, 17 million numbers."""
 
 OfKind = TypeVar("OfKind", bound=Kind)
 
@@ -55,6 +61,7 @@ class Spec(Mapping[str, Kind]):
                     f'Modality "{name}" must be a kind ({", ".join(sorted(KINDS))}); got {kind!r}. '
                     "Pass an instance such as Camera(64, 64)."
                 )
+        _require_small(kinds)
         for name, kind in kinds.items():
             for part in (*kind.beside, *kind.instead):
                 if (key := key_of(name, part)) in kinds:
@@ -161,6 +168,18 @@ class Spec(Mapping[str, Kind]):
         return spec
 
 
+def _require_small(kinds: Mapping[str, Kind]) -> None:
+    """What a description claims is bounded before anything of that size is made."""
+    total = 0
+    for name, kind in kinds.items():
+        total += math.prod(kind.shape) * np.dtype(kind.dtype).itemsize
+        if total > MAX_BYTES:
+            raise SpecError(
+                f'One observation must have at most {MAX_BYTES:,} bytes; with "{name}", {kind!r:.80}, it has '
+                f"{total:,.0f}. Take smaller readings."
+            )
+
+
 def key_of(name: str, part: str) -> str:
     """The key in an observation of what stands beside a sense's reading or in its place: "audio_length"."""
     return f"{name}_{part}"
@@ -195,6 +214,8 @@ def _kind_from_box(name: str, box: spaces.Space[Any], sample_rate_hz: int | None
         return Instruction(box.shape[0], int(box.high.max()) + 1)
     if np.issubdtype(dtype, np.floating) and rank == 1:
         return Vector(box.shape[0])
+    if np.issubdtype(dtype, np.floating) and rank == 2 and box.low.min() == 0.0 and np.isfinite(box.high).all():
+        return Depth(box.shape[0], box.shape[1], float(box.high.max()))  # sound goes below 0
     if np.issubdtype(dtype, np.floating) and rank == 2:
         if sample_rate_hz is None:
             raise SpecError(

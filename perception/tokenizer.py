@@ -8,16 +8,19 @@ time; `data/build_tokenizer.py` made its file. numpy only, no torch.
 
 import functools
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tokenizers
 from jaxtyping import Int32
 from numpy.typing import NDArray
 
+from .checks.files import JSON_BYTES, read_regular
+from .checks.plain_json import parse
+from .checks.texts import shown
 from .errors import CheckpointError, ConfigError, ObservationError
 from .spec import Instruction
 
@@ -41,19 +44,31 @@ class Tokenizer:
 
     def __init__(self, file: str | os.PathLike[str] = _DEFAULT_FILE) -> None:
         try:
-            content = pathlib.Path(file).read_text(encoding="utf-8")
+            content = read_regular(file, JSON_BYTES).decode("utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CheckpointError(
                 f'The tokenizer file "{file}" cannot be read ({error}); reinstall senseweave.'
             ) from error
+        self._read(content, file)
+
+    def _read(self, content: str, file: object) -> None:
+        self._content = content
         try:
-            self._pieces = json.loads(content)["model"]["vocab"]
+            self._pieces = dict(parse(content)["model"]["vocab"])
             self._tokenizer = tokenizers.Tokenizer.from_str(content)
         except Exception as error:  # the library raises bare Exception for a file that it cannot parse
-            raise CheckpointError(f'"{file}" is not a tokenizer file ({error}); reinstall senseweave.') from error
+            raise CheckpointError(
+                f'"{file}" is not a tokenizer file ({shown(error, 80)}); reinstall senseweave.'
+            ) from error
         self._identity = f"senseweave-1:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
         # Per instance, so that a tokenizer that goes away takes its cache with it.
         self._cached_encode = functools.lru_cache(maxsize=_CACHED_TEXTS)(self._encode)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = default_tokenizer()
+        if self is own or self._identity == own.identity:
+            return default_tokenizer, ()
+        return _of_content, (type(self), self._content)
 
     @property
     def vocab_size(self) -> int:
@@ -115,6 +130,12 @@ class Tokenizer:
         kept = encoded[:max_tokens]
         ids[: len(kept)] = kept
         return ids, len(encoded) > max_tokens
+
+
+def _of_content(kind: type[Tokenizer], content: str) -> Tokenizer:
+    tokenizer = kind.__new__(kind)
+    tokenizer._read(content, "a tokenizer")
+    return tokenizer
 
 
 @functools.cache

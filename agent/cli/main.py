@@ -6,6 +6,7 @@ own prints included, goes to standard error. Commands are imported when they are
 
 import contextlib
 import errno
+import importlib.metadata
 import json
 import math
 import os
@@ -17,11 +18,15 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from ...perception.checks.texts import shown
 from ...perception.errors import ConfigError, EnvironmentFault, SenseweaveError
 from .command import Command
 from .commands import COMMANDS
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
+MAX_SENTENCE = 2000
+"""Characters of an error that are shown."""
+
 ABOUT = "Trains agents that see, hear and are told what to do, and shows which of their senses they use."
 
 
@@ -43,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         if shows_traceback:
-            traceback.print_exc()
+            print(shown(traceback.format_exc(), None, keep="\n"), end="", file=sys.stderr)
         if isinstance(error, SenseweaveError):
             print(_one_line(error), *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
             return FAULT if isinstance(error, EnvironmentFault) else MISTAKE
@@ -58,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], shows_traceback: bool) -> int:
     if not words or words[0] in ("-h", "--help"):
         return _print(overview())
+    if words[0] in ("-V", "--version"):
+        return _print(f"senseweave {importlib.metadata.version('senseweave')}")
     name, *words = words
     command = _command(name)
     from .parse import parse, print_help, wants_help
@@ -71,7 +78,9 @@ def _run(words: Sequence[str], shows_traceback: bool) -> int:
         if not sys.warnoptions and not shows_traceback:
             warnings.simplefilter("ignore")
         values, text = command.run(settings)
-    return _print(json.dumps(without_non_finite(values), allow_nan=False) if common.json else text)
+    if common.json:
+        return _print(json.dumps(without_non_finite(values), allow_nan=False))
+    return _print(shown(text, None, keep="\n"))  # names and instructions in it may be anybody's
 
 
 def overview() -> str:
@@ -82,7 +91,7 @@ def overview() -> str:
         summary, example = _presented(name)
         lines += textwrap.wrap(summary, width, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12)
         lines += [f"{'':12}{example}", ""]
-    return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told."])
+    return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told; --version the release."])
 
 
 def _command(name: str) -> Command[Any]:
@@ -109,7 +118,7 @@ def _presented(name: str) -> tuple[str, str]:
 
 def _one_line(error: BaseException) -> str:
     message = error.args[0] if isinstance(error, KeyError) and error.args else error
-    return " ".join(str(message).split()) or "no message"
+    return shown(" ".join(str(message).split()), MAX_SENTENCE) or "no message"
 
 
 @contextlib.contextmanager

@@ -9,13 +9,14 @@ import gymnasium
 import numpy as np
 
 from ...envs.registry import import_package
+from ...perception.checks.texts import shown
 from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
 from ..runs.directory import RunDirectory
 from ..runs.machine import choose_device
-from ..runs.policies import choose_env, load_policy
-from ..settings.evaluate import EvaluateConfig
+from ..runs.policies import load_policy
+from ..runs.strangers import choose_env, refuse_live
 from ..settings.train import TrainConfig
 from ..settings.watch import WatchConfig
 from ..show.video import MAX_FRAMES, make_with_pictures, record
@@ -71,7 +72,9 @@ def watch(config: WatchConfig) -> dict[str, Any]:
 def _choose_env(config: WatchConfig, run: RunDirectory | None) -> tuple[str, dict[str, Any]]:
     if run is None:
         return config.env or TrainConfig().env, config.env_options or {}
-    return choose_env(run, EvaluateConfig(str(run.path), env=config.env, env_options=config.env_options))
+    env_id, options = choose_env(run, config.env, config.env_options)
+    refuse_live(env_id)
+    return env_id, options
 
 
 def _choose_player(
@@ -96,7 +99,7 @@ def as_text(result: dict[str, Any]) -> str:
     ends = {True: "success", False: "failure", None: "-"}
     lines = [f"{result['env']}, played by: {result['player']}"]
     for number, episode in enumerate(result["episodes"], 1):
-        told = f'   "{episode["instruction"]}"' if episode["instruction"] else ""
+        told = f'   "{shown(episode["instruction"], 120)}"' if episode["instruction"] else ""
         end = ends[episode["is_success"]] if episode["is_whole"] else "cut short"
         lines.append(
             f"  episode {number}   {end:9}  return {episode['total_return']:.3f}   {episode['steps']} steps{told}"

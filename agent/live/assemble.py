@@ -19,10 +19,11 @@ from ...envs.live.reading import without_limit
 from ...envs.live.rig import LiveRig
 from ...envs.live.sensor import Sensor, ThreadedSensor
 from ...envs.live.sensors.open import SPEECH, default_senses, open_sensors
-from ...envs.live.sensors.phrases import phrases_of
+from ...envs.live.sensors.phrases import common_phrases, phrases_of
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from ..runs.directory import RunDirectory
+from ..runs.strangers import needs_naming
 from ..settings.live import LiveConfig
 
 if TYPE_CHECKING:
@@ -96,8 +97,10 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         watched=[sensor for name, sensor in sensors.items() if name not in senses],
     )
     lenient = {name for name, sensor in sensors.items() if sensor.kind.is_text}
-    if config.camera is not None and "://" in config.camera:
-        lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
+    for name, sensor in sensors.items():
+        address = config.camera.get(name, "") if isinstance(config.camera, dict) else config.camera or ""
+        if isinstance(sensor.kind, Camera) and "://" in address:
+            lenient.add(name)
     return Parts(rig, sensors, frozenset(lenient), actuator)
 
 
@@ -179,8 +182,12 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
     """The policy's senses; without one, those that are named, as Rooms has them."""
     if run is not None:
         return run.config.spec
-    named = [kind for kind, option in OPTION_OF.items() if getattr(config, option) is not None]
-    return Spec(**{name: kind for name, kind in default_senses().items() if type(kind) in named})
+    senses: dict[str, Kind] = {}
+    for name, kind in default_senses().items():
+        given = getattr(config, OPTION_OF[type(kind)])
+        if given is not None:
+            senses |= dict.fromkeys(given if isinstance(given, dict) else [name], kind)
+    return Spec(**senses)
 
 
 def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:
@@ -189,7 +196,9 @@ def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[st
     has_no_ear = config.body is not None or not any(isinstance(kind, Microphone) for kind in senses.values())
     phrases = None
     if is_spoken and run is not None:
-        phrases = phrases_of(run.config.train.env, run.config.train.env_options)
+        trained = run.config.train
+        is_known = not needs_naming(trained.env, trained.env_options)  # else nothing is made for a file
+        phrases = phrases_of(trained.env, trained.env_options) if is_known else common_phrases()
     return open_sensors(
         senses,
         camera=config.camera,

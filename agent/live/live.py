@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...envs.live.reading import Event
-from ...envs.live.sensor import stop_together
+from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
@@ -22,7 +22,7 @@ from ..runs.directory import RunDirectory
 from ..runs.machine import choose_device
 from ..runs.policies import chooses_one_action, load_policy
 from ..settings.live import LiveConfig
-from ..terminal.progress import duration
+from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
 from .assemble import Parts, assemble, assemble_replay, start_sensors
 from .loop import Tally, limit_heaps, run_loop
@@ -31,6 +31,7 @@ from .status_line import Glance, StatusLine, loading_after
 if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
+    from ...envs.live.sessions.session import Session
     from .report import Reporter
 
 
@@ -92,14 +93,42 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
             player,
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
-            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
+            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended) or _is_left(parts, status),
             observers=observers,
             on_end=note_last_events,
         )
+        if reporter is not None and replay is not None:
+            from .report import facts_of
+
+            reporter.add_facts(facts_of(replay.session))
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {
+        "replay": None if replay is None else _replayed(replay.session),
         "recording": None if recorder is None else recorder.close(),
         "report": None if reporter is None else reporter.close(),
+    }
+
+
+def _is_left(parts: Parts, status: StatusLine) -> bool:
+    """Whether nothing is sensed any more, and nothing ever will be; it is told."""
+    sensors = list(parts.rig.sensors.values())
+    if not sensors or not all(isinstance(sensor, ThreadedSensor) and sensor.has_ended for sensor in sensors):
+        return False
+    status.tell(f"Nothing is left to sense: {', '.join(parts.rig.sensors)} ended for good.")
+    return True
+
+
+def _replayed(session: "Session") -> dict[str, Any]:
+    """What a session turned out to be when it was read; a sentence for people where that is not whole."""
+    if session.damage:
+        tell(session.damage_told)
+    if not session.is_sealed:
+        tell(f"{session.path} is of an earlier release: its description has no checksum.")
+    return {
+        "file": str(session.path),
+        "is_sealed": session.is_sealed,
+        "damage": session.damage,
+        "share_read": session.share_read,
     }
 
 
@@ -151,7 +180,8 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         loading = loading_after(loading, tick.moment.events)
-        status.show(Glance(tick, loading, held))
+        retries = {name: sensor.retries for name, sensor in parts.rig.sensors.items() if sensor.retries}
+        status.show(Glance(tick, loading, held, retries))
 
     return show
 
@@ -171,6 +201,7 @@ def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: 
         "work_p50_ms": timing.work_ms(50),
         "work_p99_ms": timing.work_ms(99),
         "presence": tally.presence,
+        "retries": {name: sensor.retries for name, sensor in parts.rig.sensors.items()},
         "safe_ticks": tally.safe_ticks,
         "events": sum(tally.events.values()),
         "events_by_kind": dict(sorted(tally.events.items())),
@@ -190,10 +221,16 @@ def as_text(result: dict[str, Any]) -> str:
         f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
         f"present   {senses}",
     ]
+    for name, count in result["retries"].items():
+        if count:
+            lines.append(f"{name:<9} did not work at the end; its device was tried {count:,} times in a row")
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
     if "episodes" in (result["body"] or {}):
         lines.append(f"body      {result['body']['successes']} of {result['body']['episodes']} episodes succeeded")
+    if (result["replay"] or {}).get("damage"):
+        told = f"{result['replay']['damage']} {100 * result['replay']['share_read']:.1f} % of its bytes were read."
+        lines.append(f"replay    {told}")
     if result["recording"] is not None:
         lines.append(f"recording {result['recording']['failure'] or result['recording']['file']}")
     if result["report"] is not None:

@@ -95,6 +95,10 @@ class Reporter:
         """Takes note of events that belong to no tick any more; returns at once."""
         self._noted += events
 
+    def add_facts(self, facts: Mapping[str, str]) -> None:
+        """Adds lines to the page's head, as long as it is not closed."""
+        self._facts = self._facts | facts
+
     def close(self) -> dict[str, Any]:
         """Looks at what waits and writes the page; within `CLOSE_S`. May be called twice.
 
@@ -153,8 +157,13 @@ def write(path: str | os.PathLike[str], source: Digest | str | os.PathLike[str],
         SessionError: there is no such recording.
         ConfigError: the file cannot be written.
     """
-    digest = source if isinstance(source, Digest) else digest_of(Session(only_file(source)))
-    told = {} if isinstance(source, Digest) else {"Recording": str(only_file(source))}
+    told: dict[str, str] = {}
+    if isinstance(source, Digest):
+        digest = source
+    else:
+        session = Session(only_file(source))
+        digest = digest_of(session)
+        told = {"Recording": str(session.path), **facts_of(session)}
     try:
         _write(Path(path), page(digest, told | facts, {}))
     except OSError as error:
@@ -168,6 +177,13 @@ def digest_of(session: Session) -> Digest:
     for tick in read_ticks(session):
         digest.add(tick)
     return digest
+
+
+def facts_of(session: Session) -> dict[str, str]:
+    """What a person should know of a recording that was read: whether it is damaged, or its description unchecked."""
+    damage = {"Damage": f"{session.damage} {100 * session.share_read:.1f} % of its bytes were read."}
+    unsealed = {"Description": "without a checksum, as releases before this one wrote it"}
+    return (damage if session.damage else {}) | ({} if session.is_sealed else unsealed)
 
 
 def _write(path: Path, content: str) -> None:

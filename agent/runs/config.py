@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...perception.config import PerceptionConfig
+from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
 from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer
@@ -120,9 +121,10 @@ class RunConfig:
                 "perception": PerceptionConfig.from_json(content["perception"]),
                 "action_names": tuple(content["action_names"]),
             }
+            _require_plain(content)
             config = cls(**{name: content[name] for name in fields} | parts)
-        except (SenseweaveError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not describe a run of this release: {error}") from error
+        except (SenseweaveError, TypeError, AttributeError, KeyError, ValueError, OverflowError) as error:
+            raise CheckpointError(f"{path} does not describe a run of this release: {shown(error)}") from error
         own = default_tokenizer().identity
         if config.tokenizer is not None and config.tokenizer != own:
             raise TokenizerMismatchError(
@@ -130,3 +132,28 @@ class RunConfig:
                 "use the release that trained it."
             )
         return config
+
+
+def _require_plain(content: dict[str, Any]) -> None:
+    """Checks the fields that no class of their own checks.
+
+    Raises:
+        ValueError: one is of another sort.
+    """
+    names, ages = content["action_names"], content["max_age_s"]
+    is_right = {
+        "action_names": isinstance(names, list) and all(isinstance(name, str) for name in names),
+        "max_age_s": isinstance(ages, dict) and all(_is_above_0(age_s) for age_s in ages.values()),
+        "step_s": _is_above_0(content["step_s"]),
+        "run": isinstance(content["run"], str),
+        "senseweave": isinstance(content["senseweave"], str),
+        "tokenizer": isinstance(content["tokenizer"], (str, type(None))),
+        "algorithm": isinstance(content["algorithm"], dict),
+    }
+    for name, is_fine in is_right.items():
+        if not is_fine:
+            raise ValueError(f"`{name}` must not be {shown(repr(content[name]), 60)}.")
+
+
+def _is_above_0(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < 1e9

@@ -20,8 +20,9 @@ from ...policies.saving import checkpoint as checkpoints
 from ...policies.saving import weights
 from ...policies.saving.model_config import FORMAT as MODEL_FORMAT
 from ...policies.saving.model_config import SavedModel
-from ...policies.saving.sealed import write_sealed, writing
-from .config import UNNAMED, RunConfig
+from ...policies.saving.sealed import create_sealed, held_folder, write_sealed, writing
+from .config import RunConfig
+from .present import require_run
 from .readers import PolicyReader, SavedModelReader
 
 IS_EXACT = "is_exact"
@@ -44,19 +45,22 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: str | os.PathLike[str], config: RunConfig) -> Self:
-        """Starts a run in a new or empty folder.
+        """Starts a run in a new or empty folder; of several processes that try at one moment, one succeeds.
 
         Raises:
-            ConfigError: the folder is a file, or holds something already.
+            ConfigError: the folder is a file, holds something already, or another process is about to use it.
             CheckpointError: the folder cannot be written.
         """
         folder = Path(path)
         require_free(folder)
-        run = cls(folder, config)
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        write_sealed(folder / "config.json", config.to_json())
-        return run
+        with held_folder(folder) as is_held:
+            if is_held:
+                require_free(folder)
+            if not is_held or not create_sealed(folder / "config.json", config.to_json()):
+                raise ConfigError(f'Another process is starting a run in "{folder}"; choose another --out.')
+        return cls(folder, config)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -66,12 +70,7 @@ class RunDirectory:
             CheckpointError: there is none, or its config.json is damaged or of another version.
             TokenizerMismatchError: it was trained with another tokenizer.
         """
-        folder = Path(path)
-        if not folder.is_dir():
-            problem = "is a file" if folder.exists() else "does not exist"
-            raise CheckpointError(f'The run directory "{folder}" {problem}; give the folder that train made (--out).')
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(f'"{folder}" has no config.json, so it is no run; give the folder that train made.')
+        folder = require_run(path)
         if read_json(folder / "config.json").get("format") == MODEL_FORMAT:
             return cls(folder, RunConfig.of_model(SavedModel.read(folder), folder), SavedModelReader())
         return cls(folder, RunConfig.read(folder / "config.json"))
@@ -119,22 +118,10 @@ class RunDirectory:
         Raises:
             ConfigError: another process holds it.
         """
-        try:
-            import fcntl
-        except ImportError:  # Windows
+        with held_folder(self.path) as is_held:
+            if not is_held:
+                raise ConfigError(f"Another process is training in {self.path}; wait for it, or choose another --out.")
             yield
-            return
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"Another process is training in {self.path}; wait for it, or choose another --out."
-                ) from error
-            yield
-        finally:
-            os.close(descriptor)
 
     def load_checkpoint(self, tell: Callable[[str], None], *, exact: bool = False) -> checkpoints.Checkpoint:
         """Reads the newest checkpoint that is whole.
@@ -151,21 +138,6 @@ class RunDirectory:
             return not exact or bool(checkpoint.state.get(IS_EXACT, True))
 
         return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell, is_wanted)
-
-
-def require_named_env(run: RunDirectory, env: str | None) -> None:
-    """Checks that a user's own environment is named by the user, and not by the file alone: files import nothing.
-
-    Raises:
-        ConfigError: `env` is None, and the run's environment is of a user's own package, or is not known.
-    """
-    trained = run.config.train.env
-    if env is None and trained == UNNAMED:
-        raise ConfigError(f"`env` must be named, as the environments of {run.path} have no id; add --env ID.")
-    if env is None and ":" in trained:
-        raise ConfigError(
-            f'`env` must be named again for an environment of your own; add --env "{trained}" if you trust it.'
-        )
 
 
 def require_free(folder: Path, *, resumes: bool = True) -> None:

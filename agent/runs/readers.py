@@ -10,7 +10,8 @@ from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...perception.errors import ConfigError
-from ...perception.files import load_strictly
+from ...perception.files import load_strictly, shapes_of
+from ...policies.extractor import PerceptionExtractor
 from ...policies.policy import SensePolicy
 from ...policies.ppo.ppo import PPO
 from ...policies.saving import weights
@@ -52,9 +53,13 @@ class PolicyReader:
             ConfigError: it was trained for other actions.
             CheckpointError: the weights are missing, damaged, or do not fit.
         """
-        tensors, steps = weights.read_policy(path, config.run)
         trainer = TRAINERS[config.train.trainer]()
-        policy = trainer.make_policy(config.train, config.spec, config.perception, space, actions)
+
+        def build() -> ActorCriticPolicy:
+            return trainer.make_policy(config.train, config.spec, config.perception, space, actions)
+
+        tensors, steps = weights.read_policy(path, config.run, lambda: shapes_of(build))
+        policy = build()
         load_strictly(policy, tensors, path / weights.FILE)
         return policy, steps
 
@@ -74,7 +79,9 @@ class SavedModelReader(PolicyReader):
     def read(
         self, path: Path, config: RunConfig, space: spaces.Dict, actions: gymnasium.Space[Any]
     ) -> tuple[ActorCriticPolicy, int]:
-        """As above; for frames as the environment gives them, whose channels SB3 may have moved while it trained."""
+        """As above; for what the environment gives: frames whose channels SB3 may have moved while it trained, and
+        numbers that its `VecNormalize` rescaled.
+        """
         known = {**inspect.signature(SB3PPO).parameters, **inspect.signature(PPO).parameters}
         left_out = {name: known[name].default for name in SavedModel.read(path).left_out}  # matters to learning alone
         model = PPO.load(path, device="cpu", **left_out | {"seed": None, "workers": 1})
@@ -85,4 +92,6 @@ class SavedModelReader(PolicyReader):
             )
         policy = cast(SensePolicy, model.policy_class(space, actions, lambda _: 0.0, **model.policy_kwargs))
         load_strictly(policy, model.policy.state_dict(), path)
+        if isinstance(policy.features_extractor, PerceptionExtractor):
+            policy.features_extractor.normalization = model.normalization  # here nobody else rescales
         return policy, model.num_timesteps

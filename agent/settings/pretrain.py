@@ -31,6 +31,7 @@ class PretrainConfig(Settings):
         env: environment to play, by chance and, half of the time, by its expert; `senseweave envs` lists them.
         env_options: an option of the environment, such as size=medium.
         dataset: learn from sessions that `senseweave live --record DIR` wrote, instead of an environment.
+        allow_damaged: learn from what is whole in sessions that are damaged or were cut off.
         objectives: an objective and its weight in the sum; a name alone weighs 1.
         steps: number of minibatches to learn from.
         batch_size: observations in a minibatch.
@@ -53,6 +54,7 @@ class PretrainConfig(Settings):
     env: Annotated[str | None, Text(metavar="ID", unset=TrainConfig.env), Section("data")] = None
     env_options: Annotated[dict[str, Any], Pairs(word="env-option")] = dataclasses.field(default_factory=dict)
     dataset: Annotated[str | None, Text(metavar="DIR")] = None
+    allow_damaged: bool = False
     objectives: Annotated[dict[str, float], WEIGHTS, Section("learning")] = dataclasses.field(
         default_factory=lambda: {"contrastive": 1.0, "autoencoder": 1.0}
     )

@@ -23,6 +23,7 @@ from ...envs.rooms.render.canvas import (
     printable,
     write,
 )
+from ...perception.checks.texts import shown
 from ...perception.spec import PRESENT, Spec
 from .palette import FAILURE, SUCCESS, sense_colours
 from .readings import draw_reading
@@ -153,7 +154,7 @@ def _draw_absence(name: str, frame: Frame, colour: Colour) -> Picture:
 
 def _draw_caption(canvas: Picture, title: str, colour: Colour, instruction: str | None) -> None:
     """The instruction in at most two lines, as large as fits, under the name of the sense."""
-    text = " ".join(printable(instruction or "").split())[:1000]
+    text = " ".join(printable(shown(instruction or "", 1000)).split())
     width = canvas.shape[1] - 2 * MARGIN_PX
     for size in (36, 24):
         lines = _wrap(text, width, size)

@@ -1,7 +1,7 @@
 """`render`: pages of HTML from the templates beside this file, each one file that needs nothing else.
 
 A template holds the words and the markup, style.css the looks of all pages; the commands bring the figures. Everything
-that a template prints is escaped, except what charts.py has drawn.
+that a template prints is escaped, except what charts.py has drawn, and no page holds a control character.
 """
 
 import functools
@@ -10,6 +10,7 @@ from typing import Any
 
 import jinja2
 
+from ...perception.checks.texts import shown
 from .pixels import png, shrunk
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -25,7 +26,7 @@ def render(template: str, **figures: Any) -> str:
     Raises:
         MissingExtraError: the page has pictures, and cv2 cannot be imported.
     """
-    return _environment().get_template(template).render(figures)
+    return shown(_environment().get_template(template).render(figures), None, keep="\n")
 
 
 def figure(value: float | None, form: str) -> str:

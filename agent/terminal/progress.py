@@ -11,7 +11,12 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
+from ...perception.checks.texts import shown
+
 LOG_EVERY_S = 15.0
+
+MAX_MESSAGE = 2000
+"""Characters of a message that are shown."""
 
 
 def tell(message: str) -> None:
@@ -20,7 +25,7 @@ def tell(message: str) -> None:
     Nobody may be there to read it: a terminal that was closed is no reason to stop.
     """
     with contextlib.suppress(OSError):
-        tqdm.write(message, file=sys.stderr)
+        tqdm.write(shown(message, MAX_MESSAGE, keep="\n"), file=sys.stderr)
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +65,7 @@ class Progress:
         self.done += units
         if self._bar is not None:
             with contextlib.suppress(OSError):
-                self._bar.set_postfix_str(note, refresh=False)
+                self._bar.set_postfix_str(shown(note), refresh=False)
                 self._bar.update(min(self.done, self.total) - self._bar.n)
         elif not self._is_quiet and time.monotonic() - self._told >= LOG_EVERY_S:
             self._told = time.monotonic()

@@ -15,6 +15,7 @@ from typing import Any
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 from torch.utils.tensorboard import SummaryWriter
 
+from ...perception.checks.files import TABLE_BYTES, open_regular
 from ...perception.errors import CheckpointError
 from ...perception.files import write_atomically
 from ...policies.saving.sealed import writing
@@ -113,12 +114,16 @@ def _rows_until(path: Path, steps: int, columns: Mapping[str, str]) -> list[dict
         return []
     rows = []
     try:
-        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+        with (
+            open_regular(path, TABLE_BYTES) as opened,
+            io.TextIOWrapper(opened, newline="", encoding="utf-8", errors="replace") as file,
+        ):
             for row in csv.DictReader(file):
                 if (row.get("steps") or "").isdigit() and int(row["steps"]) <= steps:
                     rows.append({column: row.get(column) or "" for column in columns})
     except (OSError, csv.Error) as error:
-        raise CheckpointError(f"{path} cannot be read ({error}); move it away and resume again.") from error
+        why = getattr(error, "strerror", None) or error
+        raise CheckpointError(f"{path} cannot be read ({why}); move it away and resume again.") from error
     return rows
 
 

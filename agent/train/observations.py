@@ -7,7 +7,7 @@ b environments, n samples of a batch
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from ...envs.live.sessions.session import Session, read_session, session_files
+from ...envs.live.sessions.session import Session, observations_of, session_files
 from ...perception.errors import ConfigError
-from ...perception.spec import PRESENT, Spec
+from ...perception.spec import PRESENT
 from ...policies.policy import Observation
 from ...policies.ppo.sources import Environments, environments_of
 from ..play.environments import EnvFacts, make_batch, make_vector_env
@@ -104,43 +104,64 @@ class Recorded:
         batch_size: n.
         device: where batches are.
         seed: of what is drawn.
+        allow_damaged: whether sessions that are damaged or were cut off are learned from as far as they are whole.
 
     Attributes:
         senses: what was sensed.
+        damage: what was wrong with the sessions, a sentence each.
 
     Raises:
-        SenseweaveError: there is no session, it holds no observation, or two of them sensed differently.
+        SenseweaveError: there is no session, it holds no observation, two of them sensed differently, or one is damaged
+            and that is not allowed.
     """
 
-    def __init__(self, path: str, batch_size: int, device: torch.device, seed: int) -> None:
-        files = session_files(path)
-        self.senses, self.steps = Session(files[0]).spec, 0
-        for file in files[1:]:
-            if (other := Session(file).spec) != self.senses:
+    def __init__(
+        self, path: str, batch_size: int, device: torch.device, seed: int, *, allow_damaged: bool = False
+    ) -> None:
+        sessions = [Session(file) for file in session_files(path)]
+        self.senses, self.damage, self.steps = sessions[0].spec, list[str](), 0
+        for session in sessions[1:]:
+            if session.spec != self.senses:
                 raise ConfigError(
-                    f"All sessions of a dataset must have the same senses; {file} has {other}, and {files[0]} has "
-                    f"{self.senses}. Move one of them away."
+                    f"All sessions of a dataset must have the same senses; {session.path} has {session.spec}, and "
+                    f"{sessions[0].path} has {self.senses}. Move one of them away."
                 )
         self._batch_size, self._draws = batch_size, np.random.default_rng(seed)
-        held = self._read(path, self.senses)
+        held = self._read(path, sessions, allow_damaged)
         self._whole = {
             name: torch.as_tensor(np.stack([step[name] for step in held]), device=device) for name in held[0]
         }
         self._device = device
         self.close: Callable[[], object] = lambda: None
 
-    def _read(self, path: str, senses: Spec) -> list[dict[str, np.ndarray[Any, Any]]]:
+    def _read(
+        self, path: str, sessions: Sequence[Session], allow_damaged: bool
+    ) -> list[dict[str, np.ndarray[Any, Any]]]:
         """At most `MAX_RECORDED` observations, each with the same chance to stay (Vitter 1985, algorithm R)."""
         held: list[dict[str, np.ndarray[Any, Any]]] = []
-        for number, (observation, _, _) in enumerate(read_session(path)):
-            place = number if number < MAX_RECORDED else int(self._draws.integers(number + 1))
-            if place == len(held):
-                held.append(observation)
-            elif place < MAX_RECORDED:
-                held[place] = observation
+        number = 0
+        for session in sessions:
+            for observation in self._observations(session, allow_damaged):
+                place = number if number < MAX_RECORDED else int(self._draws.integers(number + 1))
+                number += 1
+                if place == len(held):
+                    held.append(observation)
+                elif place < MAX_RECORDED:
+                    held[place] = observation
         if not any(step[PRESENT].any() for step in held):
-            raise ConfigError(f"{path} holds no observation in which {', '.join(senses)} is present; record longer.")
+            raise ConfigError(
+                f"{path} holds no observation in which {', '.join(self.senses)} is present; record longer."
+            )
         return held
+
+    def _observations(self, session: Session, allow_damaged: bool) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        """Those of one session, whose damage is known when it was read."""
+        for observation, _, _ in observations_of(session):
+            yield observation
+        if session.damage and not allow_damaged:
+            raise ConfigError(f"{session.damage_told} Move it away, or learn from what was read with --allow-damaged.")
+        if session.damage:
+            self.damage.append(session.damage_told)
 
     def __iter__(self) -> Iterator[Observation]:
         return self.batches_from(0)

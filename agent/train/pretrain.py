@@ -28,10 +28,10 @@ from ...policies.policy import Observation
 from ...policies.pretraining import Pretrainer, PretrainingSettings
 from ...policies.saving import checkpoint as checkpoints
 from ...policies.saving.random_state import cuda_devices
-from ...policies.saving.sealed import read_sealed, remove_folder, write_sealed
+from ...policies.saving.sealed import held_folder, read_sealed, remove_folder, write_sealed, writing
 from ..runs.directory import require_free
 from ..runs.machine import choose_device, limit_threads
-from ..runs.next_steps import env_option_words
+from ..runs.strangers import as_words
 from ..settings.pretrain import PretrainConfig
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
@@ -182,16 +182,26 @@ def _run(config: PretrainConfig, folder: Path, place: Place | None) -> dict[str,
             perception = Perception(batches.senses, network).to(device)
         settings = PretrainingSettings(config.learning_rate, config.modality_dropout)
         pretrainer = Pretrainer(perception, config.objectives, config.steps, settings, seed=config.seed)
-        is_new = place is None
-        place = place or Place.create(folder, config)
-        return _Learning(place, pretrainer, batches, is_new=is_new).run()
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held_folder(folder) as is_held:
+            if not is_held:
+                raise ConfigError(f'Another process is pretraining in "{folder}"; choose another --out.')
+            if place is None:
+                require_free(folder, resumes=False)
+            is_new = place is None
+            place = place or Place.create(folder, config)
+            return _Learning(place, pretrainer, batches, is_new=is_new).run()
     finally:
         batches.close()
 
 
 def _batches(config: PretrainConfig, device: torch.device) -> Played | Recorded:
     if config.dataset is not None:
-        return Recorded(config.dataset, config.batch_size, device, config.seed)
+        batches = Recorded(config.dataset, config.batch_size, device, config.seed, allow_damaged=config.allow_damaged)
+        for sentence in batches.damage:
+            tell(sentence)
+        return batches
     return Played(str(config.env), config.env_options, config.num_envs, config.batch_size, device, config.seed)
 
 
@@ -321,6 +331,7 @@ class _Learning:
             "env": config.env,
             "env_options": config.env_options,
             "dataset": config.dataset,
+            "damage": self.batches.damage if isinstance(self.batches, Recorded) else [],
             "out": str(self.place.folder),
             "steps": course.done,
             "samples": course.done * config.batch_size,
@@ -350,8 +361,7 @@ def as_text(result: dict[str, Any]) -> str:
     lines = [f"{'objective':<14}{'weight':>8}{'first loss':>12}{'last loss':>12}"]
     for name, row in result["objectives"].items():
         lines.append(f"{name:<14}{row['weight']:>8g}{row['first']:>12.4f}{row['last']:>12.4f}")
-    source = f"--env {shlex.quote(result['env'])} " if result["env"] else ""
-    source += "".join(f"{word} " for word in env_option_words(result["env_options"]))
+    source = f"{as_words(result['env'], result['env_options'])} " if result["env"] else ""
     lines.append(f"perception      {result['out']}")
     lines.append(f"train with it   senseweave train {source}--perception {shlex.quote(result['out'])}")
     return "\n".join(lines)

@@ -15,9 +15,11 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from ...envs.registry import import_package
-from ...perception.errors import CheckpointError, ConfigError
+from ...perception.checks.texts import shown
+from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
+from ...perception.spec import Spec
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
@@ -25,10 +27,11 @@ from ...policies.trainer import TRAINERS
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
-from ..runs.directory import IS_EXACT, RunDirectory, require_free, require_named_env
+from ..runs.directory import IS_EXACT, RunDirectory, require_free
 from ..runs.machine import choose_device
 from ..runs.next_steps import command_for
 from ..runs.results import evaluation_figures, read_results, write_results
+from ..runs.strangers import choose_env
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
@@ -72,22 +75,30 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
-            RunDirectory.create(out, described)
+            made = RunDirectory.create(out, described)
         wait_for_folder(Path(out))
-        return _learn(RunDirectory.open(out), training, None)
+        run = RunDirectory.open(out)
+        if is_first() and run.config.run != made.config.run:
+            raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
+        return _learn(run, training, None)
     finally:
         vector.close()
 
 
 def resume(
-    path: str | os.PathLike[str], *, env: str | None = None, exact: bool = False, **changes: Any
+    path: str | os.PathLike[str],
+    *,
+    env: str | None = None,
+    env_options: dict[str, Any] | None = None,
+    exact: bool = False,
+    **changes: Any,
 ) -> dict[str, Any]:
     """Goes on from a run's newest checkpoint; a finished run is told to be, and nothing is done.
 
     Args:
         path: the run directory.
-        env: the run's own environment; needed where that is a user's own (`package:Id`), as no file of ours names
-            code to import.
+        env: the run's own environment; needed where a file may not choose it, see `strangers.needs_naming`.
+        env_options: the run's own options, needed then too where it has some.
         exact: go back to the newest checkpoint from which the run goes on bit for bit; without it, environments that
             cannot be put back into the middle of their episodes begin new ones where the run was stopped.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
@@ -101,18 +112,29 @@ def resume(
         ConfigError: a change is out of its range, or the environment has changed.
     """
     with joined():
-        return _resume(path, env, changes, exact)
+        return _resume(path, env, env_options, changes, exact)
 
 
-def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, Any], exact: bool) -> dict[str, Any]:
+def _resume(
+    path: str | os.PathLike[str],
+    env: str | None,
+    env_options: dict[str, Any] | None,
+    changes: dict[str, Any],
+    exact: bool,
+) -> dict[str, Any]:
     import_package(env)  # which may register kinds that the run senses
     run = RunDirectory.open(path)
     run.reader.require_resumable(run.path)
-    require_named_env(run, env)
     if env is not None and env != run.config.train.env:
         raise ConfigError(
-            f"`env` cannot change when a run resumes: {run.path} is of {run.config.train.env}; got {env}."
+            f"`env` cannot change when a run resumes: {run.path} is of {shown(run.config.train.env, 80)}; got {env}."
         )
+    if env_options is not None and env_options != run.config.train.env_options:
+        raise ConfigError(
+            f"`env_options` cannot change when a run resumes: {run.path} has "
+            f"{shown(run.config.train.env_options, 200)}; got {env_options}."
+        )
+    choose_env(run, env, env_options)
     checkpoint = _checkpoint_of(run, exact)
     config = dataclasses.replace(run.config.train, **changes)
     done = max(0, checkpoint.steps - config.plan.imitation) if checkpoint else 0
@@ -129,9 +151,12 @@ def _resume(path: str | os.PathLike[str], env: str | None, changes: dict[str, An
                 f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
                 "resume with the release that started it."
             )
-        pretrained = None if checkpoint else resolve_perception(config, facts.senses)[1]
-        training = build_training(config, run.config.algorithm, run.config.perception, facts.senses, vector, device)
-        _begin_with(training, pretrained, config)
+        if checkpoint is None and config.perception is not None:
+            raise ConfigError(
+                f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, "
+                "which only its file names; train anew with --perception if you trust it."
+            )
+        training = _training_of(run, config, facts.senses, vector, device)
         if checkpoint is not None:
             restore(training, checkpoint, run.path)
         if config != run.config.train and is_first():
@@ -187,6 +212,19 @@ def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
     results = read_results(run)
     result = _result(run, steps) | {"evaluation": results and results["evaluation"]}
     return result | evaluation_figures(result["evaluation"])
+
+
+def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
+    """A training with the algorithm's settings as the run's file has them."""
+    try:
+        return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device)
+    except SenseweaveError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, MemoryError) as error:
+        raise CheckpointError(
+            f"The `algorithm` in {run.path / 'config.json'} is not one of this release "
+            f"({type(error).__name__}: {shown(error, 100)}); use the release that wrote it, or train anew."
+        ) from error
 
 
 def _begin_with(training: Training, pretrained: Perception | None, config: TrainConfig) -> None:

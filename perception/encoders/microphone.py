@@ -76,7 +76,7 @@ class AudioEncoder(Encoder):
 
     def features_of(self, waveform: Float[Tensor, "b c t"]) -> Float[Tensor, "b f k"]:
         """What is heard before anything learned comes in: f frames of k features each."""
-        with torch.autocast(waveform.device.type, enabled=False):
+        with torch.autocast("cpu" if waveform.is_meta else waveform.device.type, enabled=False):
             return self.features(waveform.to(self.features.window.dtype).clamp(-1.0, 1.0))
 
     def encode_features(self, frames: Float[Tensor, "b f k"], length: Int[Tensor, " b"] | None = None) -> TokenGroup:

@@ -27,6 +27,10 @@ class Camera(Kind):
                 "Enlarge the frame, or use Grid or Vector for smaller data."
             )
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.height, self.width, 3)
+
     def space(self) -> spaces.Box:
         return spaces.Box(0, 255, (self.height, self.width, 3), np.uint8)
 

@@ -33,6 +33,10 @@ class Grid(Kind):
             )
         object.__setattr__(self, "sizes", tuple(int(size) for size in sizes))
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.height, self.width, len(self.sizes))
+
     def space(self) -> spaces.Box:
         high = np.broadcast_to(np.asarray(self.sizes, np.int64) - 1, (self.height, self.width, len(self.sizes)))
         return spaces.Box(np.zeros(high.shape, np.uint8), high.astype(np.uint8), dtype=np.uint8)

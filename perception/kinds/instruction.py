@@ -23,6 +23,10 @@ class Instruction(Kind):
     def __post_init__(self) -> None:
         require_positive(self, "max_tokens", "vocab_size")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.max_tokens,)
+
     def space(self) -> spaces.Box:
         return spaces.Box(0, self.vocab_size - 1, (self.max_tokens,), np.int32)
 

@@ -19,5 +19,9 @@ class Vector(Kind):
     def __post_init__(self) -> None:
         require_positive(self, "size")
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.size,)
+
     def space(self) -> spaces.Box:
         return spaces.Box(-np.inf, np.inf, (self.size,), np.float32)

@@ -16,6 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ...perception.checks.files import JSON_BYTES
 from ...perception.errors import CheckpointError
 from ...perception.files import read_tensors, write_tensors
 from .sealed import file_sha256, publish_folder, read_sealed, remove_folder, write_sealed, writing
@@ -154,7 +155,7 @@ def load(folder: Path, run_id: str) -> Checkpoint:
     for name, expected in files.items():
         if file_sha256(folder / name) != expected:
             raise CheckpointError(f"{folder / name} does not match its checksum; use an older checkpoint.")
-    content = read_sealed(folder / "state.json", FORMAT, VERSION)
+    content = read_sealed(folder / "state.json", FORMAT, VERSION, JSON_BYTES)
     tensors = {name: read_tensors(folder / f"{name}.safetensors")[0] for name in _TENSOR_FILES}
     steps, state = content.get("steps"), content.get("state")
     named = {name: sorted(held) for name, held in tensors.items()}

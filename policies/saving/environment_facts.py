@@ -11,6 +11,7 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
+from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError
 from .json_values import encode
 
@@ -55,11 +56,13 @@ class EnvironmentFacts:
         try:
             facts = cls(**content | {"action_names": tuple(content["action_names"])})
             is_right = isinstance(facts.options, dict) and isinstance(facts.id, (str, type(None)))
-            is_right &= facts.step_s is None or float(facts.step_s) > 0.0
-        except (TypeError, KeyError, ValueError) as error:
-            raise CheckpointError(f"The saved environment is described in another way: {error!r}.") from error
+            is_right &= facts.step_s is None or 0.0 < float(facts.step_s) < 1e9
+            is_right &= all(isinstance(name, str) for name in facts.action_names)
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            told = shown(repr(error))
+            raise CheckpointError(f"The saved environment is described in another way: {told}.") from error
         if not is_right:
-            raise CheckpointError(f"The saved environment is described in another way: {content!r:.80}.")
+            raise CheckpointError(f"The saved environment is described in another way: {shown(repr(content), 80)}.")
         return facts
 
 

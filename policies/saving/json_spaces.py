@@ -3,6 +3,7 @@
 Spaces that stable-baselines3's policies know: Box, Discrete, MultiDiscrete, MultiBinary and Dict.
 """
 
+import math
 from typing import Any, cast
 
 import numpy as np
@@ -12,6 +13,9 @@ from stable_baselines3.common.preprocessing import is_image_space, is_image_spac
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from ...perception.errors import CheckpointError, ConfigError
+
+MAX_VALUES = 2**26
+"""The most values that one part of a saved space may have."""
 
 
 def describe_space(space: spaces.Space[Any]) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def read_space(content: Any) -> spaces.Space[Any]:
     """
     try:
         return _read(content)
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OverflowError, MemoryError) as error:
         raise CheckpointError(f"A saved space is none that this release knows ({error!r}): {content!r:.80}.") from error
 
 
@@ -51,6 +55,7 @@ def _read(content: dict[str, Any]) -> spaces.Space[Any]:
     sort = content["sort"]
     if sort == "Box":
         shape, dtype = tuple(content["shape"]), np.dtype(content["dtype"])
+        _require_small(math.prod(shape), *shape)
         low, high = (_limit_from_json(content[name], shape, dtype) for name in ("low", "high"))
         return spaces.Box(low, high, shape, cast(Any, dtype.type))
     if sort == "Discrete":
@@ -59,10 +64,18 @@ def _read(content: dict[str, Any]) -> spaces.Space[Any]:
         dtype: Any = np.dtype(content.get("dtype", "int64")).type
         return spaces.MultiDiscrete(content["nvec"], dtype, start=content.get("start"))
     if sort == "MultiBinary":
+        sizes = content["n"] if isinstance(content["n"], list) else [content["n"]]
+        _require_small(math.prod(sizes), *sizes)
         return spaces.MultiBinary(content["n"])
     if sort == "Dict":
         return spaces.Dict({name: _read(part) for name, part in content["spaces"].items()})
     raise ValueError(f"unknown sort {sort!r}")
+
+
+def _require_small(*sizes: int) -> None:
+    """Before a space of that size is made."""
+    if not all(type(size) is int and 0 <= size <= MAX_VALUES for size in sizes):
+        raise ValueError(f"sizes {sizes!r:.60} outside of 0..{MAX_VALUES}")
 
 
 def _limit_to_json(limit: NDArray[Any]) -> Any:

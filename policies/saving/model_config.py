@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
+from ...perception.checks.texts import shown
 from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ...perception.files import read_json
 from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer
+from ..normalization import Normalization
 from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space
@@ -54,6 +56,7 @@ class SavedModel:
         environment: what is known about them.
         tokenizer: identity of the tokenizer; None where no sense is an instruction.
         senseweave: version that wrote it.
+        normalization: what `VecNormalize` knew of the observations; None where there was none, and in older files.
     """
 
     save: str
@@ -69,11 +72,13 @@ class SavedModel:
     environment: EnvironmentFacts
     tokenizer: str | None
     senseweave: str = dataclasses.field(default_factory=lambda: importlib.metadata.version("senseweave"))
+    normalization: Normalization | None = None
 
     def to_json(self) -> dict[str, Any]:
         """This description as plain JSON values."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         parts = {"left_out": list(self.left_out), "environment": self.environment.to_json()}
+        parts["normalization"] = None if self.normalization is None else self.normalization.to_json()
         return {"format": FORMAT, "version": VERSION} | own | parts
 
     @classmethod
@@ -100,7 +105,8 @@ class SavedModel:
     @classmethod
     def _of_model(cls, content: Mapping[str, Any], path: Path) -> Self:
         fields = {field.name for field in dataclasses.fields(cls)}
-        values = {name: value for name, value in content.items() if name not in ("format", "version")}
+        values: dict[str, Any] = {"normalization": None} | dict(content)
+        values = {name: value for name, value in values.items() if name not in ("format", "version")}
         if values.keys() != fields:
             wrong = sorted(values.keys() ^ fields)[0]
             raise CheckpointError(f'{path} lacks or does not know "{wrong}"; use the release that wrote it.')
@@ -112,7 +118,10 @@ class SavedModel:
         is_right &= isinstance(values["policy"], (str, dict)) and isinstance(values["save"], str)
         if not is_right or not isinstance(values["settings"].get("policy_kwargs", {}), dict):
             raise CheckpointError(f"{path} does not describe a model of this release; use the one that wrote it.")
-        saved = cls(**values | {"left_out": tuple(values["left_out"]), "environment": environment})
+        known = values["normalization"]
+        normalization = None if known is None else Normalization.from_json(known)
+        parts = {"left_out": tuple(values["left_out"]), "environment": environment, "normalization": normalization}
+        saved = cls(**values | parts)
         if saved.checkpoint is not None and Path(str(saved.checkpoint)).name != saved.checkpoint:
             raise CheckpointError(f"{path} names a checkpoint outside of its folder; restore it or save again.")
         return saved
@@ -152,8 +161,9 @@ class SavedModel:
             )
         except CheckpointError:
             raise
-        except (SenseweaveError, KeyError, TypeError, AttributeError) as error:
-            raise CheckpointError(f"{path} does not describe a run of this release: {error!r}.") from error
+        except (SenseweaveError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            told = shown(repr(error))
+            raise CheckpointError(f"{path} does not describe a run of this release: {told}.") from error
 
     @property
     def senses(self) -> tuple[Spec, PerceptionConfig] | None:
@@ -163,9 +173,12 @@ class SavedModel:
             CheckpointError: they are not of this release.
         """
         kwargs = self.settings.get("policy_kwargs", {}).get("features_extractor_kwargs", {})
-        if not {"spec", "config"} <= kwargs.keys():
+        if not isinstance(kwargs, dict) or not {"spec", "config"} <= kwargs.keys():
             return None
-        return decode(kwargs["spec"], "spec"), decode(kwargs["config"], "config")
+        spec, config = decode(kwargs["spec"], "spec"), decode(kwargs["config"], "config")
+        if not isinstance(spec, Spec) or not isinstance(config, PerceptionConfig):
+            raise CheckpointError("The saved perception is described in another way; use the release that saved it.")
+        return spec, config
 
 
 def tokenizer_of(spec: Spec | None) -> str | None:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
+from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError
 
 
@@ -38,7 +39,11 @@ def from_parts(optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: list
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
         if not number.isdigit() or int(number) >= len(parameters) or not name:
-            raise CheckpointError(f'The optimiser\'s state has the unknown part "{key}"; restore an older checkpoint.')
+            raise CheckpointError(
+                f'The optimiser\'s state has the unknown part "{shown(key, 60)}"; restore an older checkpoint.'
+            )
+        if not tensor.is_floating_point():
+            raise CheckpointError(f"The optimiser's {shown(key, 60)} is of whole numbers; restore an older checkpoint.")
         if tensor.dim() and tensor.shape != parameters[int(number)].shape:
             raise CheckpointError(
                 f"The optimiser's {key} has shape {tuple(tensor.shape)}, not "

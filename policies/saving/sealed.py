@@ -13,8 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ...perception.checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular
+from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError
-from ...perception.files import read_json, sync_folder, write_atomically
+from ...perception.files import create_atomically, read_json, sync_folder, write_atomically
 
 _ADVICE = {
     errno.ENOSPC: "free some space",
@@ -39,6 +41,40 @@ def writing(path: Path) -> Iterator[None]:
         raise CheckpointError(f"{path} could not be written ({error.strerror or error}); {advice}.") from error
 
 
+@contextlib.contextmanager
+def held_folder(folder: Path, *, waits: bool = False) -> Iterator[bool]:
+    """Locks a folder for this process; the system unlocks it when the process dies.
+
+    Args:
+        folder: it must exist.
+        waits: whether to wait for another process that holds it.
+
+    Yields:
+        Whether it is held; always True where it waits, and on systems without such locks.
+
+    Raises:
+        CheckpointError: it cannot be opened.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield True
+        return
+    with writing(folder):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+            is_held = True
+        except BlockingIOError:
+            is_held = False
+        except OSError:  # a file system without locks
+            is_held = True
+        yield is_held
+    finally:
+        os.close(descriptor)
+
+
 def _seal(content: dict[str, Any]) -> str:
     plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(plain.encode()).hexdigest()
@@ -50,40 +86,49 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     Raises:
         CheckpointError: the file cannot be written; what was there is still whole.
     """
-    sealed = {"sha256": _seal(content)} | content
-    write_atomically(path, json.dumps(sealed, indent=2, allow_nan=False).encode() + b"\n")
+    write_atomically(path, _sealed(content))
 
 
-def read_sealed(path: Path, format_name: str, version: int) -> dict[str, Any]:
-    """Reads what `write_sealed` wrote, without the seal.
+def create_sealed(path: Path, content: dict[str, Any]) -> bool:
+    """The same for a file that must not be there yet, and which one process alone can create.
+
+    Returns:
+        Whether it was created; False where there is one already.
 
     Raises:
-        CheckpointError: the file is missing, damaged, edited, or of another format or version.
+        CheckpointError: the file cannot be written.
     """
-    content = _read_object(path)
+    return create_atomically(path, _sealed(content))
+
+
+def _sealed(content: dict[str, Any]) -> bytes:
+    return json.dumps({"sha256": _seal(content)} | content, indent=2, allow_nan=False).encode() + b"\n"
+
+
+def read_sealed(path: Path, format_name: str, version: int, at_most: int = DESCRIPTION_BYTES) -> dict[str, Any]:
+    """Reads what `write_sealed` wrote, without the seal.
+
+    Args:
+        path: the file.
+        format_name: that it must have.
+        version: the same.
+        at_most: bytes that it may have.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, edited, too large, or of another format or version.
+    """
+    content = read_json(path, at_most)
     found = content.get("format"), content.get("version")
     if found != (format_name, version):
         raise CheckpointError(
-            f"{path} must say format {format_name}, version {version}; got {found[0]!r}, {found[1]!r}. "
-            "Use the senseweave release that wrote it."
+            f"{path} must say format {format_name}, version {version}; got {shown(repr(found[0]), 60)}, "
+            f"{shown(repr(found[1]), 60)}. Use the senseweave release that wrote it."
         )
-    seal = content.pop("sha256", None)
-    try:
-        is_whole = seal == _seal(content)
-    except ValueError:  # NaN or inf, which we never write
-        is_whole = False
-    if not is_whole:
+    if content.pop("sha256", None) != _seal(content):
         raise CheckpointError(
             f"{path} does not match its own checksum, so it was damaged or edited; restore it or train again."
         )
     return content
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        return read_json(path)
-    except RecursionError as error:
-        raise CheckpointError(f"{path} is nested too deeply to be ours; restore it or train again.") from error
 
 
 def file_sha256(path: Path) -> str:
@@ -93,7 +138,7 @@ def file_sha256(path: Path) -> str:
         CheckpointError: the file cannot be read.
     """
     try:
-        with open(path, "rb") as file:
+        with open_regular(path, TENSOR_BYTES) as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); was saving finished?") from error

@@ -1,13 +1,13 @@
 """policy.safetensors: a policy's weights, tied to the run or the save that they belong to."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from ...perception.errors import CheckpointError
-from ...perception.files import read_tensors, write_tensors
+from ...perception.files import Header, read_tensors, require_fit, write_tensors
 
 FILE = "policy.safetensors"
 
@@ -28,24 +28,38 @@ def write_policy(folder: Path, run: str, policy: Mapping[str, Tensor], steps: in
     write_tensors(folder / FILE, policy, metadata | {"seal": _seal_of(metadata)})
 
 
-def read_policy(folder: Path, run: str) -> tuple[dict[str, Tensor], int]:
+def read_policy(
+    folder: Path, run: str, shapes: Callable[[], Mapping[str, Tensor] | None] = lambda: None
+) -> tuple[dict[str, Tensor], int]:
     """Reads what `write_policy` wrote.
+
+    Args:
+        folder: where.
+        run: name of the run, or of the save.
+        shapes: tells the state of the policy that it is for, see `shapes_of`; compared before the weights are read.
 
     Returns:
         The state dict, and the steps that it was trained for.
 
     Raises:
-        CheckpointError: it is missing, damaged, or of another run.
+        CheckpointError: it is missing, damaged, of another run or another policy.
     """
     path = folder / FILE
     if not path.exists():
         raise CheckpointError(
             f"{path} is missing, so training has not come to its first checkpoint; wait for it, or train again."
         )
-    tensors, metadata = read_tensors(path)
+
+    def require(header: Header) -> None:
+        tensors, metadata = header
+        if "run" in metadata and metadata["run"] != run:
+            raise CheckpointError(f"{path} belongs to another run; put back the file of this one.")
+        require_fit(shapes(), tensors, path)
+
+    tensors, metadata = read_tensors(path, require)
     if metadata.get("run") != run:
         raise CheckpointError(f"{path} belongs to another run; put back the file of this one.")
-    if metadata.get("seal") != _seal_of(metadata):
+    if metadata.get("seal") != _seal_of(metadata) or not metadata["steps"].isdecimal():
         raise CheckpointError(f"{path} does not match its checksum; restore it, or resume to write it again.")
     return tensors, int(metadata["steps"])
 

@@ -108,7 +108,7 @@ def test_foreign_content_is_refused(content, tmp_path):
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path):
     for path in (tmp_path / "nothing", tmp_path):
-        with pytest.raises(CheckpointError, match="is missing"):
+        with pytest.raises(CheckpointError, match="is missing|is a folder"):
             read_tensors(path)
         with pytest.raises(CheckpointError, match="cannot be read"):
             read_json(path)

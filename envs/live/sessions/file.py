@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Spec
-from .format import EVENTS, FORMAT, PROFILE, SENSES, TICKS, VERSION, as_json, schema
+from .format import FORMAT, PROFILE, SENSES, VERSION, as_json, schema, seal, topics
 
 CHUNK_BYTES = 2**20
 """A chunk ends when it is so large, or at the next flush."""
@@ -37,8 +37,7 @@ class RecordingFile:
             from mcap.writer import CompressionType, Writer
         except ImportError as error:
             raise MissingExtraError(
-                f"Recording needs mcap, which could not be imported ({error}); "
-                'install it with pip install "senseweave[data]".'
+                f"Recording needs mcap, which could not be imported ({error}); {how_to_install('data')}"
             ) from error
         self.path = path
         self._file = _WholePieces(path)
@@ -46,12 +45,12 @@ class RecordingFile:
         self._sequence: dict[str, int] = {}
         # Any cast: the writer asks for nothing but write, tell and flush.
         stream: Any = self._file
-        self._writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD)
+        self._writer = Writer(stream, chunk_size=CHUNK_BYTES, compression=CompressionType.ZSTD, enable_data_crcs=True)
         self._writer.start(PROFILE, f"senseweave {importlib.metadata.version('senseweave')}")
         metadata = {"format": FORMAT, "version": str(VERSION), "session": as_json(described).decode()}
-        self._writer.add_metadata("session", metadata)
-        for topic, kind in [(TICKS, None), (EVENTS, None), *((SENSES + name, kind) for name, kind in senses.items())]:
-            name, data = schema(kind)
+        self._writer.add_metadata("session", metadata | {"sha256": seal(metadata)})
+        for topic in topics(senses):
+            name, data = schema(senses.get(topic.removeprefix(SENSES)))
             number = self._writer.register_schema(name, "jsonschema", data)
             self._channels[topic] = self._writer.register_channel(topic, "json", number)
         self._writer.flush()

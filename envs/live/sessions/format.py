@@ -6,13 +6,17 @@ instruction, its text. Which messages exist and how files are cut is not decided
 
 import base64
 import dataclasses
+import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ....perception.checks.plain_json import parse
+from ....perception.checks.texts import shown
 from ....perception.errors import SenseweaveError
 from ....perception.spec import Kind
 from ..clock import NS_PER_S
@@ -53,6 +57,32 @@ def _finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def topics(senses: Iterable[str]) -> list[str]:
+    """All topics of a recording in the order in which they are registered, so that the first has the number 1."""
+    return [TICKS, EVENTS, *(SENSES + name for name in senses)]
+
+
+def seal(metadata: Mapping[str, str]) -> str:
+    """SHA-256 over the metadata record `session`, as canonical JSON, without the seal itself.
+
+    Raises:
+        ValueError: its description is no JSON.
+    """
+    content = {name: metadata[name] for name in ("format", "version")} | {"session": parse(metadata["session"])}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def whole_ns(value: Any) -> int:
+    """A time in nanoseconds, or a count.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if type(value) is not int or not -(2**62) < value < 2**62:
+        raise ValueError(f"{value!r:.40} is no time and no count")
+    return value
 
 
 def schema(kind: Kind | None) -> tuple[str, bytes]:
@@ -102,26 +132,39 @@ class Decoder:
         self.name, self.kind = name, kind
         self._messages = messages_of(kind)(name, kind)
 
-    def take_in(self, message: dict[str, Any]) -> "Stored":
+    def take_in(self, message: dict[str, Any], *, follows: bool = True) -> "Stored | None":
         """Reads one message; what does not continue another stays packed until somebody looks at it.
+
+        Args:
+            message: the next one.
+            follows: whether none is missing between it and the one before.
+
+        Returns:
+            None where it continues what is missing.
 
         Raises:
             SessionError: it does not hold what the kind needs.
         """
         try:
-            content = self.content(message) if self._messages.continue_each_other else None
-            return Stored(self, message, int(message["captured_ns"]), content)
-        except (KeyError, TypeError, ValueError) as error:
+            captured_ns = whole_ns(message["captured_ns"])
+            if not self._messages.continue_each_other:
+                return Stored(self, message, captured_ns)
+            if not follows:
+                self._messages.forget()
+            content = self.content(message)
+            return None if content is None else Stored(self, message, captured_ns, content)
+        except Exception as error:  # whatever a kind of a user's own, or a library, makes of damaged bytes
             raise self.damaged(f"{type(error).__name__}: {error}") from error
 
     def damaged(self, why: str) -> SessionError:
         """The error for a message that cannot be read."""
-        return SessionError(f'A reading of "{self.name}" in the recording is damaged ({why}); record it again.')
+        told = shown(why, 100)
+        return SessionError(f'A reading of "{self.name}" in the recording is damaged ({told}); record it again.')
 
-    def content(self, message: dict[str, Any]) -> NDArray[Any]:
-        """What a message holds."""
+    def content(self, message: dict[str, Any]) -> NDArray[Any] | None:
+        """What a message holds; None where it continues what is missing."""
         if isinstance(message.get("data"), str):
-            message = message | {"data": base64.b64decode(message["data"])}
+            message = message | {"data": base64.b64decode(message["data"], validate=True)}
         return self._messages.unpack(message)
 
 
@@ -149,8 +192,8 @@ class Stored:
         """
         try:
             content = self.decoder.content(self.message) if self.unpacked is None else self.unpacked
-            number, text = int(self.message["number"]), str(self.message.get("text", ""))
-        except (KeyError, TypeError, ValueError) as error:
+            number, text = whole_ns(self.message["number"]), str(self.message.get("text", ""))
+        except Exception as error:  # see `take_in`
             raise self.decoder.damaged(f"{type(error).__name__}: {error}") from error
         if fault := misfit(self.decoder.kind, content):
             raise self.decoder.damaged(f"it {fault}")

@@ -46,8 +46,11 @@ class Messages(Generic[OfKind]):
         """What is kept of a reading."""
         return self.kind.pack(reading.content)
 
-    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any]:
-        """The content of that reading, bit for bit.
+    def forget(self) -> None:
+        """Called where messages are missing before the next one."""
+
+    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any] | None:
+        """The content of that reading, bit for bit; None where it continues what is missing.
 
         Raises:
             KeyError, TypeError, ValueError: the message does not hold what the kind needs.
@@ -90,14 +93,17 @@ class SoundMessages(Messages[Microphone]):
         goes_on = last.content[:, new:].tobytes() == reading.content[:, :-new].tobytes()
         return self.kind.pack(reading.content[:, samples - new :] if goes_on else reading.content)
 
-    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any]:
+    def forget(self) -> None:
+        self._window = np.zeros((self.kind.channels, 0), np.float32)
+
+    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any] | None:
         block = self.kind.unpack(message)
         if block.shape[1] < self.kind.samples:
             if self._window is None:
                 raise ValueError("it continues sound that is not there")
-            block = np.concatenate([self._window[:, block.shape[1] :], block], axis=1)
+            block = np.concatenate([self._window, block], axis=1)[:, -self.kind.samples :]
         self._window = np.ascontiguousarray(block, np.float32)
-        return self._window
+        return self._window if block.shape[1] >= self.kind.samples else None
 
 
 MESSAGES: ByKind[type[Messages[Any]]] = ByKind(

@@ -1,58 +1,47 @@
 """Reads recorded sessions: `Session` for everything in them, `read_session` for imitation and pretraining.
 
 A session that was cut off (kill -9, a full disk, a battery) is read up to where it ends: nothing here needs the summary
-at the end of the file. recorder.py writes sessions, format.py knows their messages, replay.py plays them.
+at the end of the file. What is damaged in the middle is left out, and told. recorder.py writes sessions, records.py
+finds what is whole in a file, format.py and ticks.py know the messages, replay.py plays them.
 
     for observation, action, info in read_session("runs/monday"):
         ...
 """
 
-import dataclasses
-import json
+import contextlib
 import math
 import os
-import struct
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ....perception.errors import MissingExtraError
+from ....perception.checks.files import RECORDING_BYTES, open_regular
+from ....perception.checks.plain_json import parse_object
+from ....perception.checks.texts import shown
 from ....perception.spec import PRESENT, Spec
 from ...contract import Observation
 from ..align import Moment
 from ..bodies.actuators import Command
-from ..reading import EVENT_KINDS, Event, Reading
+from ..reading import Event, Reading
 from ..tick import Move, Tick
-from .format import EVENTS, FORMAT, SENSES, TICKS, VERSION, Decoder, SessionError, Stored
+from .format import EVENTS, FORMAT, SENSES, TICKS, VERSION, Decoder, SessionError, Stored, seal, topics, whole_ns
+from .records import Records, require_mcap
+from .ticks import TickRecord as TickRecord
+from .ticks import read_event, read_tick
 
-MAX_RECORD_BYTES = 2**30
-"""A record that claims to be larger is damage."""
+MAX_PERIOD_S = 86_400.0
+"""A step or a tick that is longer is damage."""
 
 MAX_HELD, MAX_HELD_PER_S = 256, 1000
 """How many readings of a sense are kept, and how many for each second of a tick, while a tick that used them may still
 come: everything that is sensed during a tick stands before it in the file."""
 
 
-@dataclasses.dataclass(frozen=True)
-class TickRecord:
-    """One tick as it was recorded.
-
-    Attributes:
-        time_ns: when it was, in the recorded rig's clock.
-        captured_ns: sense -> capture time of the reading that stood in its observation; None where it was absent.
-        ages_s: sense -> age of its newest reading; infinite where there was none.
-        action: what was sent, as plain JSON values; None if nothing was.
-        info: everything else: "tick", "name", "is_safe", "safe_reason", "chosen", "gates", "instruction", "actuator",
-            "overruns".
-    """
-
-    time_ns: int
-    captured_ns: dict[str, int | None]
-    ages_s: dict[str, float]
-    action: Any
-    info: dict[str, Any]
+class DamagedRecording(UserWarning):
+    """A recording that was read as far as it is whole."""
 
 
 class Session:
@@ -71,7 +60,9 @@ class Session:
         policy: who acted, as given to the recorder; empty if nobody did.
         wall_ns: the wall-clock time, nanoseconds since 1970, at the clock's `anchor_ns`.
         anchor_ns: see `wall_ns`.
-        damage: why reading ended early, a sentence; "" while nothing was found. Known after everything was read.
+        is_sealed: whether the description has a checksum; recordings of earlier releases have none.
+        damage: what is wrong with the file, a sentence; "" while nothing was found. Known after everything was read.
+        share_read: of the file's bytes, 0..1; known then too.
 
     Raises:
         SessionError: there is no such file, or it is no session.
@@ -80,55 +71,84 @@ class Session:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.damage = ""
+        self.damage, self.share_read, self.is_sealed = "", 1.0, False
         described = self._describe()
         try:
             self.spec = Spec.from_json(described["spec"])
             self.action_names = tuple(map(str, described["action_names"]))
-            self.step_s, self.period_s = float(described["step_s"]), float(described["period_s"])
+            self.step_s, self.period_s = (_period_s(described[name]) for name in ("step_s", "period_s"))
             ages = described["max_age_s"]
             self.max_age_s = {str(name): math.inf if age is None else float(age) for name, age in ages.items()}
             self.policy = dict(described["policy"])
-            self.wall_ns, self.anchor_ns = int(described["wall_ns"]), int(described["anchor_ns"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SessionError(f"{self.path} does not describe a session of this release ({error}).") from error
+            self.wall_ns, self.anchor_ns = whole_ns(described["wall_ns"]), whole_ns(described["anchor_ns"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            told = shown(error, 120)
+            raise SessionError(f"{self.path} does not describe a session of this release ({told}).") from error
 
     def _describe(self) -> dict[str, Any]:
-        from_file = next((record for record in self._records() if type(record).__name__ == "Metadata"), None)
-        header = from_file.metadata if from_file is not None and from_file.name == "session" else {}
+        with self._opened() as records:
+            first = next((record for record in records if type(record).__name__ in ("Metadata", "Message")), None)
+            self._note(records)
+        header = getattr(first, "metadata", {}) if getattr(first, "name", "") == "session" else {}
         if header.get("format") != FORMAT:
-            why = f" ({self.damage})" if self.damage else ""
+            why = f" ({self.damage.rstrip('.')})" if self.damage else ""
             raise SessionError(f"{self.path} is no recorded session{why}; `senseweave live --record DIR` makes one.")
         if header.get("version") != str(VERSION):
             raise SessionError(
-                f"{self.path} is a session of version {header.get('version')}, and this release reads version "
-                f"{VERSION}; use the release that wrote it."
+                f"{self.path} is a session of version {shown(header.get('version'), 40)}, and this release reads "
+                f"version {VERSION}; use the release that wrote it."
             )
-        described = json.loads(header["session"])
-        return described if isinstance(described, dict) else {}
+        damaged = SessionError(f"The description in {self.path} is damaged, so its readings cannot be understood.")
+        if not {"session"} <= header.keys() <= {"format", "version", "session", "sha256"}:
+            raise damaged
+        try:
+            described = parse_object(header["session"])
+            self.is_sealed = "sha256" in header
+            if self.is_sealed and header["sha256"] != seal(header):
+                raise damaged
+        except ValueError as error:
+            raise damaged from error
+        return described
 
     def __iter__(self) -> Iterator[Stored | TickRecord | Event]:
         """Everything in the order of the file: each tick comes after the readings that it used.
+
+        What is damaged is left out, and told by `damage` at the end.
 
         Raises:
             SessionError: a message is not what it should be.
         """
         decoders = {SENSES + name: Decoder(name, kind) for name, kind in self.spec.items()}
-        topics: dict[int, str] = {}
-        for record in self._records():
-            if type(record).__name__ == "Channel":
-                topics[record.id] = record.topic
-            elif type(record).__name__ == "Message":
-                topic = topics.get(record.channel_id, "")
-                try:
-                    if topic in decoders:
-                        yield decoders[topic].take_in(json.loads(record.data))
-                    elif topic == TICKS:
-                        yield _tick(json.loads(record.data), self.spec)
-                    elif topic == EVENTS and (event := _event(json.loads(record.data))) is not None:
-                        yield event
-                except (KeyError, TypeError, ValueError, AttributeError) as error:
-                    raise SessionError(f"{self.path} holds a message that cannot be read ({error}).") from error
+        order = _Order(topics(self.spec))
+        with self._opened() as records:
+            for record in records:
+                if type(record).__name__ == "Channel":
+                    order.topics[record.id] = record.topic
+                elif type(record).__name__ == "Message":
+                    topic, is_new, follows = order.place(record)
+                    if not is_new:
+                        continue
+                    try:
+                        part = self._read(decoders, topic, record.data, follows=follows)
+                    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+                        told = shown(error, 120)
+                        raise SessionError(f"{self.path} holds a message that cannot be read ({told}).") from error
+                    if part is not None:
+                        yield part
+            if order.missing:
+                records.faults.append(f"{order.missing:,} messages are missing")
+            if order.repeated:
+                records.faults.append(f"{order.repeated:,} messages stand in it twice")
+            self._note(records)
+
+    def _read(
+        self, decoders: dict[str, Decoder], topic: str, data: bytes, *, follows: bool
+    ) -> Stored | TickRecord | Event | None:
+        if topic in decoders:
+            return decoders[topic].take_in(parse_object(data), follows=follows)
+        if topic == TICKS:
+            return read_tick(parse_object(data), self.spec)
+        return read_event(parse_object(data)) if topic == EVENTS else None
 
     def ticks(self) -> Iterator[TickRecord]:
         """The ticks alone."""
@@ -141,35 +161,66 @@ class Session:
     def __repr__(self) -> str:
         return f"Session({str(self.path)!r}, senses={', '.join(self.spec)})"
 
-    def _records(self) -> Iterator[Any]:
-        """The records of the file until its end, or until where it is cut off."""
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Records]:
+        """The records of the file."""
+        require_mcap()
         try:
-            from mcap.exceptions import EndOfFile
-            from mcap.stream_reader import StreamReader
-        except ImportError as error:
-            raise MissingExtraError(
-                f"Recordings need mcap, which could not be imported ({error}); "
-                'install it with pip install "senseweave[data]".'
-            ) from error
-        try:
-            with open(self.path, "rb") as file:
-                reader = StreamReader(file, validate_crcs=True, record_size_limit=MAX_RECORD_BYTES)
-                yield from reader.records
-        except FileNotFoundError as error:
+            file = open_regular(self.path, RECORDING_BYTES)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise SessionError(f"There is no recording {self.path}; give the .mcap file of a session.") from error
         except OSError as error:
             raise SessionError(f"{self.path} cannot be read ({error.strerror}).") from error
-        except (EndOfFile, struct.error):
-            self.damage = "It was cut off."
-        except Exception as error:  # whatever the parsers of records and chunks make of damaged bytes
-            self.damage = f"It is damaged ({error})."
+        with file:
+            try:
+                yield Records(file)
+            except OSError as error:
+                raise SessionError(f"{self.path} cannot be read ({error.strerror}).") from error
+
+    @property
+    def damage_told(self) -> str:
+        """`damage` with the file and the share of it that was read, for people; "" while nothing was found."""
+        return self.damage and f"{self.path}: {self.damage} {100 * self.share_read:.1f} % of its bytes were read."
+
+    def _note(self, records: Records) -> None:
+        if records.faults or records.is_cut_off:
+            self.share_read = min(1.0, max(0, records.read) / max(1, records.size))
+            told = f"It is damaged ({'; '.join(records.faults)})." if records.faults else ""
+            self.damage = " ".join(part for part in (told, "It was cut off." if records.is_cut_off else "") if part)
 
 
-def read_session(path: str | os.PathLike[str]) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+class _Order:
+    """Which messages are missing, and which stand there twice: each sort of them is numbered from 0.
+
+    Args:
+        known: topics in the order in which recordings have them, for files whose own list of them is damaged.
+    """
+
+    def __init__(self, known: list[str]) -> None:
+        self.topics = dict(enumerate(known, 1))
+        self.missing = self.repeated = 0
+        self._next: dict[int, int] = {}
+
+    def place(self, message: Any) -> tuple[str, bool, bool]:
+        """A message's topic, whether it comes after those that were there, and at once after the last of them."""
+        expected = self._next.get(message.channel_id, 0)
+        ahead = (message.sequence - expected) % 2**32
+        topic = self.topics.get(message.channel_id, "")
+        if ahead >= 2**31:
+            self.repeated += 1
+            return topic, False, False
+        self._next[message.channel_id] = (message.sequence + 1) % 2**32
+        self.missing += ahead
+        return topic, True, ahead == 0
+
+
+def read_session(
+    path: str | os.PathLike[str] | Session,
+) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
     """The ticks of a recorded session, or of all in a folder, as (observation, action, info).
 
     Args:
-        path: an .mcap file, or a folder of them, which are read in the order of their names.
+        path: an .mcap file, or a folder of them, which are read in the order of their names; or a `Session`.
 
     Yields:
         The observation as the session's Spec says, with `present`: what the policy was given, bit for bit. The action
@@ -178,10 +229,15 @@ def read_session(path: str | os.PathLike[str]) -> Iterator[tuple[Observation, An
         they are absent in the observation), and what `TickRecord.info` holds.
 
     Raises:
-        SessionError: there is no session; one that is cut off only ends early.
+        SessionError: there is no session, or a message is not what it should be.
+
+    Warns:
+        DamagedRecording: a file was cut off, or some of it is damaged; what is whole was read.
     """
-    for file in session_files(path):
-        yield from _read_file(Session(file))
+    for session in [path] if isinstance(path, Session) else map(Session, session_files(path)):
+        yield from observations_of(session)
+        if session.damage:
+            warnings.warn(session.damage_told, DamagedRecording, stacklevel=2)
 
 
 def session_files(path: str | os.PathLike[str]) -> list[Path]:
@@ -233,7 +289,8 @@ def read_ticks(session: Session) -> Iterator[Tick]:
         )
 
 
-def _read_file(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+def observations_of(session: Session) -> Iterator[tuple[Observation, Any, dict[str, Any]]]:
+    """What `read_session` gives, of one session and without the warning: `damage` tells afterwards."""
     for record, moment, lost in _play(session):
         times = {"time_ns": record.time_ns, "captured_ns": record.captured_ns, "ages_s": record.ages_s}
         more = {"events": moment.events, "lost": lost, "session": session}
@@ -291,20 +348,7 @@ def _observation(spec: Spec, readings: dict[str, Reading | None]) -> Observation
     return observation
 
 
-def _tick(message: dict[str, Any], spec: Spec) -> TickRecord:
-    captured = {name: message["captured_ns"].get(name) for name in spec}
-    ages = {name: message["ages_s"].get(name) for name in spec}
-    return TickRecord(
-        time_ns=int(message.pop("time_ns")),
-        captured_ns={name: None if captured_ns is None else int(captured_ns) for name, captured_ns in captured.items()},
-        ages_s={name: math.inf if age_s is None else float(age_s) for name, age_s in ages.items()},
-        action=message.pop("action"),
-        info={key: value for key, value in message.items() if key not in ("captured_ns", "ages_s")},
-    )
-
-
-def _event(message: dict[str, Any]) -> Event | None:
-    """None for an event of a kind that this release does not know."""
-    if message["kind"] not in EVENT_KINDS:
-        return None
-    return Event(int(message["time_ns"]), str(message["sense"]), message["kind"], str(message["detail"]))
+def _period_s(value: Any) -> float:
+    if isinstance(value, bool) or not 1e-6 <= float(value) <= MAX_PERIOD_S:
+        raise ValueError(f"a period of {value!r:.40} s")
+    return float(value)

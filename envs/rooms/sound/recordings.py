@@ -8,7 +8,6 @@ Shapes: (blocks of 0.1 s, samples), with another number of blocks for each voice
 
 import dataclasses
 import functools
-import json
 import pathlib
 
 import av
@@ -17,6 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from ....perception.checks.files import JSON_BYTES, read_regular
+from ....perception.checks.plain_json import parse_object
 from .timbres import RATE_HZ, STEP_SAMPLES
 
 
@@ -39,7 +40,7 @@ class Recordings:
 def recordings() -> Recordings:
     """The package's own recordings."""
     data = pathlib.Path(__file__).parent / "data"
-    index = json.loads((data / "speech.json").read_text(encoding="utf-8"))
+    index = parse_object(read_regular(data / "speech.json", JSON_BYTES))
     blocks = []
     for voice in index["voices"]:
         with av.open(str(data / f"{voice}.flac"), "r") as container:

@@ -1,5 +1,7 @@
 """Whatever goes wrong in a training, the last moment between two rollouts is kept, and the fault is named."""
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -11,19 +13,7 @@ from senseweave.agent.cli.main import main
 from senseweave.agent.terminal.stop import StopRequest
 from senseweave.policies.saving.checkpoint import folders
 
-WORDS = [
-    "--env",
-    "faulty_world:Faulty-v0",
-    "--num-envs",
-    "4",
-    "--steps",
-    "2048",
-    "--evaluation-episodes",
-    "0",
-    "--no-video",
-    "--device",
-    "cpu",
-]
+WORDS = "--env faulty_world:Faulty-v0 --num-envs 4 --steps 2048 --evaluation-episodes 0 --no-video --device cpu"
 
 
 @pytest.fixture
@@ -42,7 +32,7 @@ def test_a_fault_is_named_with_its_environment_and_step_and_the_rollout_before_i
 ):
     monkeypatch.setenv("FAULTY_WORLD", fault)
     run = tmp_path / "run"
-    assert main(["train", *WORDS, "--trainer", trainer, "--out", str(run)]) == 1
+    assert main(["train", *WORDS.split(), "--trainer", trainer, "--out", str(run)]) == 1
     said = capsys.readouterr().err
     assert "Environment 2 " in said and "at its step 300" in said and "learning-rate" not in said
     assert f"Go on with: senseweave train --resume {run} --env faulty_world:Faulty-v0" in said
@@ -57,14 +47,22 @@ def test_every_signal_that_asks_for_an_end_is_a_request(name, capsys):
     assert capsys.readouterr().err == "\nStopping.\n"
 
 
+class Gone(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
 def test_a_hangup_that_is_ignored_stays_ignored_and_a_lost_terminal_is_no_error(monkeypatch):
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         with StopRequest("Stopping.") as stop:
             os.kill(os.getpid(), signal.SIGHUP)
             assert not stop.is_set
-            monkeypatch.setattr(sys, "stderr", open(os.open("/dev/full", os.O_WRONLY), "w", buffering=1))
-            os.kill(os.getpid(), signal.SIGUSR1)
+            with monkeypatch.context() as patch:
+                patch.setattr(sys, "stderr", Gone())
+                os.kill(os.getpid(), signal.SIGUSR1)
             assert stop.is_set
     finally:
         signal.signal(signal.SIGHUP, before)
