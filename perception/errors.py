@@ -49,6 +49,13 @@ class TokenizerMismatchError(CheckpointError):
     """Saved weights were trained with another tokenizer than the one given."""
 
 
+class EnvironmentFault(SenseweaveError, RuntimeError):  # noqa: N818 - whose fault it is, is what it says
+    """An environment, or other code that senseweave was given, failed while it ran; the exit status is 1.
+
+    `__cause__` is what it raised, and `__notes__` may hold where in that code it happened.
+    """
+
+
 class MissingExtraError(SenseweaveError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
 

@@ -29,6 +29,7 @@ from ..perception.errors import ConfigError
 from .policy import Observation, SensePolicy
 from .ppo.learner import Act, Acted, Learner, Losses, Underway
 from .ppo.minibatch import Minibatches, Samples
+from .ppo.rewards import require_finite_rewards
 from .ppo.rollout import Rollout
 from .ppo.sources import Environments, StepOutcome, environments_of
 from .ppo.workers import Workers
@@ -133,6 +134,8 @@ class Imitator:
 
         if not self._learner.collect(environments, underway, length, self._who_acts(), after_step):
             return None
+        steps_before = self.done // at_once - self.rollout.length
+        require_finite_rewards(self.rollout.rewards[: self.rollout.length], steps_before)
         self._learner.finish(cast(Underway, self.underway), policy.perceive, self.settings.gamma, gae_lambda=1.0)
         return self.rollout
 

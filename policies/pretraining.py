@@ -8,6 +8,7 @@ n samples
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,10 +17,16 @@ from torch import Tensor, nn
 
 from ..perception.checks import require_number
 from ..perception.dropout import ModalityDropout
-from ..perception.errors import ConfigError
+from ..perception.errors import CheckpointError, ConfigError
+from ..perception.files import load_strictly
 from ..perception.objectives import Objective, Seen, make_objectives
 from ..perception.perception import Perception
+from .saving import optimizer_state, random_state
+from .saving.checkpoint import Checkpoint
 from .saving.random_state import cuda_devices
+
+DRAWS = "draws"
+"""Of a checkpoint's random states: the pretrainer's own generator."""
 
 Batch = Mapping[str, Any]
 """One batch of observations as the spec says, batch first: tensors or arrays, with or without `present`."""
@@ -130,6 +137,47 @@ class Pretrainer:
         values = torch.stack([*losses.values(), loss]).detach().tolist()
         return dict(zip([*losses, "loss"], values, strict=True))
 
+    def checkpoint(self, state: Mapping[str, Any]) -> Checkpoint:
+        """All that decides what follows, but for the batches; `state` is kept beside it, as plain JSON values."""
+        own, groups = optimizer_state.to_parts(self._optimizer)
+        optimizer, all_groups = {f"own.{name}": part for name, part in own.items()}, {"own": groups}
+        if self._against is not None:
+            against, all_groups["against"] = optimizer_state.to_parts(self._against)
+            optimizer |= {f"against.{name}": part for name, part in against.items()}
+        plain, random = random_state.capture()
+        world = {
+            f"{name}.{key}": part for name, held in self.objectives.items() for key, part in held.state_dict().items()
+        }
+        kept = dict(state) | {"optimizer": all_groups, "random": plain}
+        random[DRAWS] = self._draws.get_state()
+        return Checkpoint(self.done, self.perception.state_dict(), optimizer, random, kept, world)
+
+    def restore(self, checkpoint: Checkpoint, source: Path) -> None:
+        """Goes on from `checkpoint` of a pretrainer with the same settings.
+
+        Args:
+            checkpoint: see above.
+            source: where it came from, for messages.
+
+        Raises:
+            CheckpointError: it does not fit.
+        """
+        try:
+            groups = dict(checkpoint.state["optimizer"])
+            plain, draws = checkpoint.state["random"], checkpoint.random[DRAWS]
+            for name, optimizer in (("own", self._optimizer), ("against", self._against)):
+                if optimizer is not None:
+                    parts = _below(checkpoint.optimizer, name)
+                    optimizer.load_state_dict(optimizer_state.from_parts(optimizer, parts, groups[name]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The newest checkpoint in {source} lacks {error}; remove it.") from error
+        load_strictly(self.perception, checkpoint.policy, source)
+        for name, objective in self.objectives.items():
+            load_strictly(objective, _below(checkpoint.world, name), source)
+        random_state.restore(plain, {name: part for name, part in checkpoint.random.items() if name != DRAWS})
+        self._draws.set_state(draws)
+        self.done = checkpoint.steps
+
     def _perceive(self, obs: dict[str, Tensor]) -> dict[str, Seen]:
         """What each objective sees: the whole observation, or one in which senses are hidden."""
         digested = self.perception.digest(obs)
@@ -151,6 +199,10 @@ class Pretrainer:
         used = [weight for weight in weights if weight.grad is not None]
         nn.utils.clip_grad_norm_(used, self.settings.max_grad_norm)
         optimizer.step()
+
+
+def _below(tensors: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): part for key, part in tensors.items() if key.startswith(f"{name}.")}
 
 
 def pretrain_on(

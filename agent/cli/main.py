@@ -5,6 +5,7 @@ own prints included, goes to standard error. Commands are imported when they are
 """
 
 import contextlib
+import errno
 import importlib.metadata
 import json
 import math
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...perception.checks.texts import shown
-from ...perception.errors import ConfigError, SenseweaveError
+from ...perception.errors import ConfigError, EnvironmentFault, SenseweaveError
 from .command import Command
 from .commands import COMMANDS
 
@@ -49,8 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if shows_traceback:
             print(shown(traceback.format_exc(), None, keep="\n"), end="", file=sys.stderr)
         if isinstance(error, SenseweaveError):
-            print(_one_line(error), file=sys.stderr)
-            return MISTAKE
+            print(_one_line(error), *getattr(error, "__notes__", ()), sep="\n", file=sys.stderr)
+            return FAULT if isinstance(error, EnvironmentFault) else MISTAKE
         print(
             f"A fault in senseweave or in a library: {type(error).__name__}: {_one_line(error)} "
             "(add --traceback to see where, and report it with that).",
@@ -150,11 +151,13 @@ def _print(text: str) -> int:
 
 @contextlib.contextmanager
 def _pipe_may_close() -> Iterator[None]:
-    """Ends quietly where nobody reads any further: `senseweave envs | head`."""
+    """Ends quietly where nobody reads any further: `senseweave envs | head`, or a terminal that was closed."""
     try:
         yield
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 

@@ -25,6 +25,9 @@ from .config import RunConfig
 from .present import require_run
 from .readers import PolicyReader, SavedModelReader
 
+IS_EXACT = "is_exact"
+"""Of a checkpoint's state: whether a run that resumes there ends with the bits of the run that never stopped."""
+
 
 @dataclasses.dataclass(frozen=True)
 class RunDirectory:
@@ -99,10 +102,12 @@ class RunDirectory:
     def save_checkpoint(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Writes a checkpoint and, after it, the policy alone.
 
+        One from which a run does not resume bit for bit takes no other one's place.
+
         Raises:
             CheckpointError: one of them cannot be written; earlier checkpoints are untouched.
         """
-        keep = self.config.train.keep_checkpoints
+        keep = self.config.train.keep_checkpoints + (0 if checkpoint.state.get(IS_EXACT, True) else 1)
         checkpoints.save(self.path / "checkpoints", self.config.run, checkpoint, keep)
         self.save_policy(checkpoint.policy, checkpoint.steps)
 
@@ -118,13 +123,21 @@ class RunDirectory:
                 raise ConfigError(f"Another process is training in {self.path}; wait for it, or choose another --out.")
             yield
 
-    def load_checkpoint(self, tell: Callable[[str], None]) -> checkpoints.Checkpoint:
+    def load_checkpoint(self, tell: Callable[[str], None], *, exact: bool = False) -> checkpoints.Checkpoint:
         """Reads the newest checkpoint that is whole.
+
+        Args:
+            tell: is told of those that are not.
+            exact: take only one from which the run goes on bit for bit.
 
         Raises:
             CheckpointError: there is none.
         """
-        return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell)
+
+        def is_wanted(checkpoint: checkpoints.Checkpoint) -> bool:
+            return not exact or bool(checkpoint.state.get(IS_EXACT, True))
+
+        return checkpoints.load_newest(self.path / "checkpoints", self.config.run, tell, is_wanted)
 
 
 def require_free(folder: Path, *, resumes: bool = True) -> None:

@@ -44,6 +44,7 @@ class PretrainConfig(Settings):
             that name.
         modality_dropout: how often each sense is hidden from the objectives that reconstruct it.
         learning_rate: learning rate at the start, falling to a tenth.
+        checkpoint_every: minibatches between checkpoints, from which it resumes; they go when it is done.
 
     Raises:
         ConfigError: a value is out of its range, or two of them contradict each other.
@@ -67,6 +68,7 @@ class PretrainConfig(Settings):
     imputation: Annotated[str, Choice(what="imputation", table=IMPUTATIONS)] = "none"
     modality_dropout: Annotated[float, Number(at_least=0, below=1, hint="0.3 is a good start.", metavar="P")] = 0.3
     learning_rate: Annotated[float, Number(above=0, at_most=1, hint="0.001 is a good start.")] = 1e-3
+    checkpoint_every: Annotated[int, Whole(low=1), Section("output")] = 500
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,9 +4,10 @@ On a terminal the line is a bar that redraws itself; in a log file it is a new l
 never touched: it belongs to results.
 """
 
+import contextlib
 import sys
 import time
-from typing import Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -19,8 +20,12 @@ MAX_MESSAGE = 2000
 
 
 def tell(message: str) -> None:
-    """Writes one message to standard error, above a progress bar where there is one."""
-    tqdm.write(shown(message, MAX_MESSAGE, keep="\n"), file=sys.stderr)
+    """Writes one message to standard error, above a progress bar where there is one.
+
+    Nobody may be there to read it: a terminal that was closed is no reason to stop.
+    """
+    with contextlib.suppress(OSError):
+        tqdm.write(shown(message, MAX_MESSAGE, keep="\n"), file=sys.stderr)
 
 
 def duration(seconds: float) -> str:
@@ -48,20 +53,20 @@ class Progress:
         self.total, self.unit, self.done = total, unit, done
         self._start, self._done_at_start = time.monotonic(), done
         self._told = self._start
-        layout = "{percentage:3.0f}% {bar:20} {n:,}/{total:,} " + unit + "{postfix}  {rate_fmt}  {remaining} left"
+        # What a narrow terminal cuts off stands last; speed and time left are those of the whole, as in a log.
+        layout = "{percentage:3.0f}% {bar:10} {n:,}/{total:,} " + unit + "  {rate_fmt}  {remaining} left{postfix}"
         is_terminal = sys.stderr.isatty() and not is_quiet
-        self._bar = (
-            tqdm(total=total, initial=done, file=sys.stderr, bar_format=layout, unit="", mininterval=0.2, leave=True)
-            if is_terminal
-            else None
-        )
+        settings: Any = {"bar_format": layout, "unit": "", "mininterval": 0.2, "leave": True}
+        settings |= {"dynamic_ncols": True, "smoothing": 0.0}
+        self._bar = tqdm(total=total, initial=done, file=sys.stderr, **settings) if is_terminal else None
 
     def advance(self, units: int, note: str = "") -> None:
         """Adds finished units; `note` is shown beside them."""
         self.done += units
         if self._bar is not None:
-            self._bar.set_postfix_str(shown(note), refresh=False)
-            self._bar.update(min(self.done, self.total) - self._bar.n)
+            with contextlib.suppress(OSError):
+                self._bar.set_postfix_str(shown(note), refresh=False)
+                self._bar.update(min(self.done, self.total) - self._bar.n)
         elif not self._is_quiet and time.monotonic() - self._told >= LOG_EVERY_S:
             self._told = time.monotonic()
             self._log(note)
@@ -71,11 +76,13 @@ class Progress:
         rate = (self.done - self._done_at_start) / max(seconds, 1e-9)
         left = duration(max(0, self.total - self.done) / rate) if rate > 0 else "unknown time"
         share = 100 * self.done / self.total
-        tell(f"{share:3.0f}%  {self.done:,}/{self.total:,} {self.unit}  {note}  {rate:,.0f}/s  {left} left")
+        parts = [f"{share:3.0f}%  {self.done:,}/{self.total:,} {self.unit}", f"{rate:,.0f}/s", f"{left} left", note]
+        tell("  ".join(part for part in parts if part))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
-            self._bar.close()
+            with contextlib.suppress(OSError):
+                self._bar.close()

@@ -3,8 +3,11 @@
 SB3's own writers start their files anew; these go on where a resumed run left off and forget what came after.
 """
 
+import contextlib
 import csv
+import errno
 import io
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,13 @@ from ...perception.checks.files import TABLE_BYTES, open_regular
 from ...perception.errors import CheckpointError
 from ...perception.files import write_atomically
 from ...policies.saving.sealed import writing
+from ..terminal.progress import tell
+
+HELD_OUT = {
+    "held_out_success": "held_out/success_rate",
+    "held_out_return": "held_out/mean_return",
+}
+"""Of episodes that training never sees, with sampled actions: some on the way while it imitates, all at the end."""
 
 COLUMNS = {
     "steps": "time/total_timesteps",
@@ -35,9 +45,10 @@ COLUMNS = {
     "imitation_loss": "imitation/loss",
     "imitation_agreement": "imitation/agreement",
     "expert_share": "imitation/expert_share",
-}
+} | HELD_OUT
 """Column of metrics.csv -> key of SB3's logger. First what is known of a rollout, then what the update before it gave,
-empty in the first row; the last three belong to imitation, which has rows of its own."""
+empty in the first row; then what belongs to imitation, and what held-out episodes gave, which have rows of their
+own."""
 
 
 class CsvMetrics(KVWriter):
@@ -48,32 +59,49 @@ class CsvMetrics(KVWriter):
         steps: rows of later steps are dropped; 0 starts anew.
         columns: of the file -> key of SB3's logger; the first is "steps".
 
+    A row that the disk refuses waits for the next one: curves are no reason to end a training.
+
     Raises:
-        CheckpointError: the file cannot be written.
+        CheckpointError: the file cannot be written when it is opened.
     """
 
     def __init__(self, path: Path, steps: int, columns: Mapping[str, str] = COLUMNS) -> None:
         kept = _rows_until(path, steps, columns)
-        table = io.StringIO(newline="")
-        writer = csv.DictWriter(table, list(columns), extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(kept)
-        write_atomically(path, table.getvalue().encode())
+        self._columns, self._waiting = dict(columns), b""
+        header = _lines(dict(zip(columns, columns, strict=True)))
+        write_atomically(path, header + b"".join(_lines(row) for row in kept))
         with writing(path):
-            self._file = open(path, "a", newline="", encoding="utf-8")  # noqa: SIM115 - closed by close()
-        self._path, self._columns = path, dict(columns)
-        self._writer = csv.DictWriter(self._file, list(columns))
+            self._file = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
+        self._size = path.stat().st_size
 
     def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
         """Writes one row; called by SB3's logger."""
-        row = {column: key_values.get(key, "") for column, key in self._columns.items()}
-        with writing(self._path):
-            self._writer.writerow({column: _short(value) for column, value in row.items()})
-            self._file.flush()
+        row = {column: _short(key_values.get(key, "")) for column, key in self._columns.items()}
+        self._waiting += _lines(row)
+        self._flush()
+
+    def _flush(self) -> None:
+        with contextlib.suppress(OSError):
+            try:
+                written = self._file.write(self._waiting)
+                if written < len(self._waiting):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            except OSError:
+                os.ftruncate(self._file.fileno(), self._size)  # a part of a row is none
+                raise
+            self._size, self._waiting = self._size + written, b""
 
     def close(self) -> None:
         """Closes the file."""
+        if self._waiting:
+            self._flush()
         self._file.close()
+
+
+def _lines(row: Mapping[str, Any]) -> bytes:
+    table = io.StringIO(newline="")
+    csv.writer(table).writerow(row.values())
+    return table.getvalue().encode()
 
 
 def _short(value: Any) -> Any:
@@ -105,6 +133,54 @@ class _Events(TensorBoardOutputFormat):
     def __init__(self, folder: Path, steps: int) -> None:
         self.writer = SummaryWriter(log_dir=str(folder), purge_step=steps + 1 if steps else None)
         self._is_closed = False
+        self._has_failed = False
+
+    def write(self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0) -> None:
+        """Writes the events of one step; after the disk has refused some, none: the writer cannot go on."""
+        if self._has_failed:
+            return
+        try:
+            super().write(key_values, key_excluded, step)
+        except OSError as error:
+            self._has_failed = True
+            tell(f"TensorBoard's events can no longer be written ({error.strerror or error}); metrics.csv goes on.")
+
+    def close(self) -> None:
+        """Closes the file."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+def note(logger: Logger, steps: int, figures: Mapping[str, float]) -> None:
+    """Writes a row and events of their own, beside what waits for the end of a rollout."""
+    values: dict[str, Any] = {"time/total_timesteps": steps, **figures}
+    excluded: dict[str, tuple[str, ...]] = dict.fromkeys(values, ()) | {"time/total_timesteps": ("tensorboard",)}
+    for output in logger.output_formats:
+        output.write(values, excluded, steps)
+
+
+def log_evaluation(folder: Path, steps: int, evaluation: Mapping[str, Any]) -> None:
+    """Adds what held-out episodes gave after training to metrics.csv and TensorBoard.
+
+    Args:
+        folder: the run directory.
+        steps: that the policy was trained for.
+        evaluation: what `evaluate_policy` returned.
+
+    Raises:
+        CheckpointError: the folder cannot be written.
+    """
+    named = {
+        HELD_OUT["held_out_success"]: evaluation["sampled_success_rate"],
+        HELD_OUT["held_out_return"]: evaluation["sampled_mean_return"],
+        "held_out/greedy_success_rate": evaluation["greedy_success_rate"],
+        "held_out/greedy_mean_return": evaluation["greedy_mean_return"],
+    }
+    logger = open_logger(folder, steps)
+    try:
+        note(logger, steps, {name: value for name, value in named.items() if value is not None})
+    finally:
+        logger.close()
 
 
 def open_logger(folder: Path, steps: int, columns: Mapping[str, str] = COLUMNS) -> Logger:

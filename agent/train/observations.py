@@ -5,6 +5,7 @@ Neighbouring steps look alike, so both mix: played observations through a pool, 
 b environments, n samples of a batch
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -44,6 +45,7 @@ class Played:
 
     Attributes:
         senses: what they sense.
+        steps: steps of each environment so far.
 
     Raises:
         SenseweaveError: there is no such environment, or an option does not fit it.
@@ -62,19 +64,27 @@ class Played:
         self._actions: spaces.Space[Any] = getattr(vector, "single_action_space", vector.action_space)
         self._actions.seed(seed)
         self._seed, self._batch_size, self._draws = seed, batch_size, np.random.default_rng(seed)
+        self.steps = 0
 
     def __iter__(self) -> Iterator[Observation]:
+        return self.batches_from(0)
+
+    def batches_from(self, first: int) -> Iterator[Observation]:
+        """All batches from this number on; those before it are played again, as they were, and not given."""
         steps = max(1, math.ceil(self._batch_size / FRESH / self._environments.num_envs))
         kept = max(steps, math.ceil(POOL_BATCHES * self._batch_size / self._environments.num_envs))
-        first = max(steps, math.ceil(self._batch_size / self._environments.num_envs))
+        at_first = max(steps, math.ceil(self._batch_size / self._environments.num_envs))
         observation, pool = self._environments.reset(self._seed), list[Observation]()
-        while True:
-            for _ in range(first if not pool else steps):
+        for number in itertools.count():
+            for _ in range(at_first if not pool else steps):
                 pool.append({name: part.clone() for name, part in observation.items()})
                 observation = self._environments.step(self._choose()).observation
+                self.steps += 1
             pool = pool[-kept:]
             count = len(pool) * self._environments.num_envs
             rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._environments.device)
+            if number < first:
+                continue
             yield {name: torch.cat([step[name] for step in pool])[rows] for name in pool[0]}
 
     def _choose(self) -> Tensor:
@@ -109,7 +119,7 @@ class Recorded:
         self, path: str, batch_size: int, device: torch.device, seed: int, *, allow_damaged: bool = False
     ) -> None:
         sessions = [Session(file) for file in session_files(path)]
-        self.senses, self.damage = sessions[0].spec, list[str]()
+        self.senses, self.damage, self.steps = sessions[0].spec, list[str](), 0
         for session in sessions[1:]:
             if session.spec != self.senses:
                 raise ConfigError(
@@ -154,7 +164,13 @@ class Recorded:
             self.damage.append(session.damage_told)
 
     def __iter__(self) -> Iterator[Observation]:
+        return self.batches_from(0)
+
+    def batches_from(self, first: int) -> Iterator[Observation]:
+        """All batches from this number on."""
         count = len(self._whole[PRESENT])
-        while True:
+        for number in itertools.count():
             rows = torch.as_tensor(self._draws.integers(count, size=self._batch_size), device=self._device)
+            if number < first:
+                continue
             yield {name: part[rows] for name, part in self._whole.items()}

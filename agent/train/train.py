@@ -8,7 +8,6 @@ would have.
 import contextlib
 import dataclasses
 import os
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +27,19 @@ from ...policies.trainer import TRAINERS
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
-from ..runs.directory import RunDirectory, require_free
+from ..runs.directory import IS_EXACT, RunDirectory, require_free
 from ..runs.machine import choose_device
-from ..runs.strangers import choose_env, naming
+from ..runs.next_steps import command_for
+from ..runs.results import evaluation_figures, read_results, write_results
+from ..runs.strangers import choose_env
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
+from .blame import explained
 from .callback import TrainingCallback, restore
-from .metrics import open_logger
+from .held_out import HeldOutCurve
+from .metrics import log_evaluation, open_logger
 from .start import build_training, make_training_env, resolve_perception
 
 
@@ -87,14 +90,17 @@ def resume(
     *,
     env: str | None = None,
     env_options: dict[str, Any] | None = None,
+    exact: bool = False,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Goes on from a run's newest checkpoint.
+    """Goes on from a run's newest checkpoint; a finished run is told to be, and nothing is done.
 
     Args:
         path: the run directory.
         env: the run's own environment; needed where a file may not choose it, see `strangers.needs_naming`.
         env_options: the run's own options, needed then too where it has some.
+        exact: go back to the newest checkpoint from which the run goes on bit for bit; without it, environments that
+            cannot be put back into the middle of their episodes begin new ones where the run was stopped.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
             `video`, `checkpoint_every`, `keep_checkpoints`.
 
@@ -106,11 +112,15 @@ def resume(
         ConfigError: a change is out of its range, or the environment has changed.
     """
     with joined():
-        return _resume(path, env, env_options, changes)
+        return _resume(path, env, env_options, changes, exact)
 
 
 def _resume(
-    path: str | os.PathLike[str], env: str | None, env_options: dict[str, Any] | None, changes: dict[str, Any]
+    path: str | os.PathLike[str],
+    env: str | None,
+    env_options: dict[str, Any] | None,
+    changes: dict[str, Any],
+    exact: bool,
 ) -> dict[str, Any]:
     import_package(env)  # which may register kinds that the run senses
     run = RunDirectory.open(path)
@@ -125,11 +135,14 @@ def _resume(
             f"{shown(run.config.train.env_options, 200)}; got {env_options}."
         )
     choose_env(run, env, env_options)
-    checkpoint = run.load_checkpoint(tell) if folders(run.path / "checkpoints") else None
+    checkpoint = _checkpoint_of(run, exact)
     config = dataclasses.replace(run.config.train, **changes)
     done = max(0, checkpoint.steps - config.plan.imitation) if checkpoint else 0
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
+    finished_at = checkpoint.steps if checkpoint is not None and checkpoint.steps >= config.plan.total else None
+    if finished_at is not None and not (changes.get("evaluation_episodes") or changes.get("video")):
+        return _finished(run, finished_at)
     device = choose_device(config.device)
     vector, facts = make_training_env(config, device)
     try:
@@ -150,10 +163,55 @@ def _resume(
             run = run.with_config(dataclasses.replace(run.config, train=config))
         wait_for_all()
         run = RunDirectory.open(path)
-        tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.plan.total:,}.")
+        if finished_at is not None:
+            tell(_is_finished(run, finished_at))
+        else:
+            tell(f"Resuming {run.path} at step {checkpoint.steps if checkpoint else 0:,} of {config.plan.total:,}.")
+        if checkpoint is not None and not checkpoint.state.get(IS_EXACT, True):
+            tell(
+                "Its environments cannot be put back into the middle of their episodes: they begin new ones, and the "
+                "end will not be, bit for bit, that of a run that never stopped; see --exact."
+            )
         return _learn(run, training, checkpoint)
     finally:
         vector.close()
+
+
+def _checkpoint_of(run: RunDirectory, exact: bool) -> Checkpoint | None:
+    """The checkpoint to go on from; None where there is none yet.
+
+    Raises:
+        ConfigError: an exact one is wanted, and none is kept.
+    """
+    if not folders(run.path / "checkpoints"):
+        return None
+    try:
+        return run.load_checkpoint(tell, exact=exact)
+    except CheckpointError as error:
+        if not exact:
+            raise
+        raise ConfigError(
+            f"`exact` needs a checkpoint from which the run goes on bit for bit, and {run.path} keeps none; leave "
+            "--exact out, or train from the start with a new --out."
+        ) from error
+
+
+def _is_finished(run: RunDirectory, steps: int) -> str:
+    asked = run.config.train.plan.total
+    more = "" if steps == asked else f" ({asked:,} were asked for; the last rollout is always played to its end)"
+    return f"{run.path} is finished: {steps:,} steps are done{more}."
+
+
+def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
+    """Says that a run is finished, and what can be done with it."""
+    if is_first():
+        tell(
+            f"{_is_finished(run, steps)} Add --steps with a larger total to go on, or evaluate it: "
+            f"{command_for(run, 'evaluate')}"
+        )
+    results = read_results(run)
+    result = _result(run, steps) | {"evaluation": results and results["evaluation"]}
+    return result | evaluation_figures(result["evaluation"])
 
 
 def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
@@ -174,6 +232,25 @@ def _begin_with(training: Training, pretrained: Perception | None, config: Train
         load_strictly(perception_of(training.policy), pretrained.state_dict(), Path(str(config.perception)))
 
 
+def _result(run: RunDirectory, steps: int) -> dict[str, Any]:
+    """What `train --json` prints, as far as the run directory tells."""
+    return {
+        "env": run.config.train.env,
+        "run": str(run.path),
+        "steps": steps,
+        "seconds": 0.0,
+        "steps_per_second": 0.0,
+        "episodes": 0,
+        "success_rate": None,
+        "mean_return": None,
+        "training_success_rate": None,
+        "was_interrupted": False,
+        "evaluation": None,
+        "video": None,
+        "next": {name: command_for(run, name) for name in ("evaluate", "explain")},
+    }
+
+
 def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> dict[str, Any]:
     total, done = run.config.train.plan.total, start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
@@ -184,37 +261,56 @@ def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> d
         Progress(total, "steps", done, is_quiet=not is_first()) as progress,
     ):
         training.logger = logger
-        callback = TrainingCallback(run, training, start, stop, progress)
-        training.learn(total, callback)
-        if training.steps > done:
-            callback.save()
+        look = HeldOutCurve(run.config.train, training)
+        callback = TrainingCallback(run, training, start, stop, progress, look)
+        try:
+            with contextlib.closing(look):
+                training.learn(total, callback)
+            if training.steps > done:
+                callback.save()
+        except KeyboardInterrupt:  # raised inside an environment, or where signals are not ours
+            stop.is_set = True
+            callback.rescue()
+        except BaseException as error:
+            _end_with(error, run, training, callback)
+            raise
     return _report(run, training, callback, stop.is_set)
+
+
+def _end_with(error: BaseException, run: RunDirectory, training: Training, callback: TrainingCallback) -> None:
+    """Keeps what was learned until the last moment between two rollouts, and says whose fault it was.
+
+    Raises:
+        EnvironmentFault: it was the environment's, or that of other code which is not ours.
+    """
+    if not is_first():
+        return
+    env_step = training.steps // max(1, training.steps_at_once) + 1
+    moment = f"at step {training.steps:,} of the training"
+    kept = callback.rescue()
+    advice = "" if kept is None else f"The state of step {kept:,} is kept."
+    goes_on = f"Go on with: {command_for(run, 'train --resume')}"
+    fault = explained(error, env_step, moment, f"{advice} Mend it. {goes_on}".strip())
+    if fault is not None:
+        raise fault from error
+    tell(f"{advice} {goes_on}".strip())
 
 
 def _report(run: RunDirectory, training: Training, callback: TrainingCallback, was_stopped: bool) -> dict[str, Any]:
     config = run.config.train
     if is_first():
         tell(f"Trained for {callback.steps:,} steps in {duration(callback.seconds)}; the policy is in {run.path}.")
-    result: dict[str, Any] = {
-        "env": config.env,
-        "env_options": config.env_options,
-        "run": str(run.path),
-        "steps": callback.steps,
+    result = _result(run, callback.steps) | {
         "seconds": round(callback.seconds, 3),
         "steps_per_second": round(callback.steps_per_second, 1),
         "episodes": training.episodes,
-        "success_rate": None,
-        "mean_return": None,
         "training_success_rate": finite_or_none(training.success_rate),
         "was_interrupted": was_stopped,
-        "evaluation": None,
-        "video": None,
     }
     if not is_first():
         return result
     if was_stopped:
-        named = naming(config.env, config.env_options)
-        tell(f"Go on with: senseweave train --resume {shlex.quote(str(run.path))}{named}")
+        tell(f"Go on with: {command_for(run, 'train --resume')}{callback.how_exact}")
         return result
     try:
         with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew
@@ -222,13 +318,13 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
                 evaluation = evaluate_policy(
                     training.policy, config.env, config.env_options, episodes=config.evaluation_episodes
                 )
-                result |= {"evaluation": evaluation}
-                result |= {key: evaluation[key] for key in ("success_rate", "mean_return", "greedy_success_rate")}
+                result |= {"evaluation": evaluation} | evaluation_figures(evaluation)
+                write_results(run, callback.steps, evaluation)
+                log_evaluation(run.path, callback.steps, evaluation)
             if config.video:
                 result["video"] = try_to_record(training.policy, config.env, config.env_options, run.path / "video.mp4")
     except KeyboardInterrupt:
-        named = naming(config.env, config.env_options)
-        command = f"senseweave evaluate {shlex.quote(str(run.path))}{named}"
+        command = command_for(run, "evaluate")
         tell(f"Training is complete, but its evaluation was stopped. Run it with: {command}")
         result["was_interrupted"] = True
     return result

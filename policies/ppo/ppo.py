@@ -35,6 +35,7 @@ from .actor import Actor
 from .buffer import RolloutAsBuffer
 from .callback_locals import Listeners, StepLocals
 from .learner import Acted, Learner, Underway
+from .rewards import require_finite_rewards
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
 from .tally import EpisodeTally
@@ -328,6 +329,8 @@ class PPO(SavedAsFolder):
 
         if not self.learner.collect(self.environments, self.underway, n_rollout_steps, actor.act, after_step):
             return False
+        steps_before = self.num_timesteps // (self.n_envs * world_size()) - self.learner.rollout.length
+        require_finite_rewards(self.learner.rollout.rewards[: self.learner.rollout.length], steps_before)
         with torch.no_grad():
             limits.settle()
         values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)

@@ -7,6 +7,7 @@ here.
 b environments, k those whose episode is over
 """
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -19,7 +20,9 @@ from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor
 
 from ..policy import ONLY, Observation
+from .rewards import as_rewards
 from .vec_env import GymnasiumVecEnv, final_observation, require_same_step
+from .watchdog import Watchdog
 
 
 class Infos(Sequence[dict[str, Any]]):
@@ -195,14 +198,18 @@ class ArrayEnvironments(Environments):
 
     def __init__(self, env: VecEnv, device: torch.device) -> None:
         self.env, self.device, self.num_envs = env, device, env.num_envs
+        watchdog = Watchdog.of(env)
+        self._waiting = contextlib.nullcontext if watchdog is None else watchdog.waiting
 
     def reset(self, seed: int | None = None) -> Observation:
-        if seed is not None:
-            self.env.seed(seed)
-        return self.tensors(self.env.reset())
+        with self._waiting():
+            if seed is not None:
+                self.env.seed(seed)
+            return self.tensors(self.env.reset())
 
     def step(self, actions: Tensor) -> StepOutcome:
-        observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
+        with self._waiting():
+            observation, reward, dones, infos = self.env.step(actions.cpu().numpy())
         over = np.flatnonzero(dones)
         cut = [i for i in over if infos[i].get("TimeLimit.truncated") and "terminal_observation" in infos[i]]
         final = None
@@ -221,7 +228,7 @@ class ArrayEnvironments(Environments):
             lengths = self._rows(0.0, over, [infos[i]["episode"]["l"] for i in over]).long()
         return StepOutcome(
             self.tensors(observation),
-            torch.as_tensor(reward, dtype=torch.float32, device=self.device),
+            as_rewards(reward, self.num_envs, self.device),
             torch.as_tensor(np.asarray(dones, bool), device=self.device),
             torch.tensor(cut, device=self.device) if cut else None,
             final,

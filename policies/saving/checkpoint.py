@@ -7,6 +7,7 @@ one: model.py here, and agent/train/callback.py.
 """
 
 import dataclasses
+import errno
 import os
 import re
 from collections.abc import Callable
@@ -59,6 +60,8 @@ def folders(root: Path) -> list[Path]:
 def save(root: Path, run_id: str, checkpoint: Checkpoint, keep: int) -> Path:
     """Writes a checkpoint, and then removes all but the newest `keep` of this and earlier steps.
 
+    On a full disk it makes room first: of the earlier ones only the newest stays.
+
     Raises:
         CheckpointError: it could not be written; earlier checkpoints are untouched then.
     """
@@ -69,9 +72,27 @@ def save(root: Path, run_id: str, checkpoint: Checkpoint, keep: int) -> Path:
         except CheckpointError:
             remove_folder(final)
     if not final.exists():
-        write(final, run_id, checkpoint)
+        try:
+            write(final, run_id, checkpoint)
+        except CheckpointError as error:
+            if not (_is_full(error) and _make_room(root)):
+                raise
+            write(final, run_id, checkpoint)
     _prune(root, final, keep)
     return final
+
+
+def _is_full(error: CheckpointError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def _make_room(root: Path) -> bool:
+    """Removes all checkpoints but the newest one; False where there was none to remove."""
+    older = folders(root)[1:]
+    for path in older:
+        remove_folder(path)
+    return bool(older)
 
 
 def write(final: Path, run_id: str, checkpoint: Checkpoint) -> None:
@@ -143,8 +164,19 @@ def load(folder: Path, run_id: str) -> Checkpoint:
     return Checkpoint(steps, state=state, **tensors)
 
 
-def load_newest(root: Path, run_id: str, tell: Callable[[str], None]) -> Checkpoint:
+def load_newest(
+    root: Path,
+    run_id: str,
+    tell: Callable[[str], None],
+    is_wanted: Callable[[Checkpoint], bool] = lambda checkpoint: True,
+) -> Checkpoint:
     """Reads the newest checkpoint that is whole, and tells about those that are not.
+
+    Args:
+        root: where they are.
+        run_id: of the run.
+        tell: is told.
+        is_wanted: others are passed over without a word.
 
     Raises:
         CheckpointError: there is none, or none is whole.
@@ -155,6 +187,8 @@ def load_newest(root: Path, run_id: str, tell: Callable[[str], None]) -> Checkpo
             checkpoint = load(folder, run_id)
         except CheckpointError as error:
             problems.append(str(error))
+            continue
+        if not is_wanted(checkpoint):
             continue
         for problem in problems:
             tell(f"{problem} Going back to step {checkpoint.steps:,}.")

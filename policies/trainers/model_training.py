@@ -6,6 +6,7 @@ steps of the whole run, its figures, its episodes, and what a checkpoint keeps. 
 
 import abc
 import dataclasses
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -30,7 +31,7 @@ from ..saving import learner_state
 from ..saving.checkpoint import Checkpoint
 from ..trainer import Plan, Setup
 from ..training import Callback, Learned, Training
-from .settings import imitation_of, ppo_of
+from .settings import RESUMES_EXACTLY, imitation_of, ppo_of
 
 
 class ModelTraining(Training):
@@ -57,6 +58,8 @@ class ModelTraining(Training):
         self.model = self._make_model(setup, dataclasses.replace(ppo, learning_rate=rate))
         self.policy: Any = self.model.policy
         self._is_imitating, self._agreement = False, ""
+        self.settings[RESUMES_EXACTLY] = self.resumes_exactly
+        self._learns_since_ns, self._learns_from = 0, 0
 
     @abc.abstractmethod
     def _make_model(self, setup: Setup, ppo: PPOPreset) -> Any:
@@ -93,18 +96,23 @@ class ModelTraining(Training):
         if self.model.ep_success_buffer:
             return f"success {self.success_rate:.2f}"
         infos = self.model.ep_info_buffer
-        return f"return {safe_mean([info['r'] for info in infos]):.2f}" if infos else ""
+        return f"return {safe_mean([info['r'] for info in infos]):.2f}" if infos else "first episodes"
 
     @property
     def success_rate(self) -> float:
         return float(safe_mean(self.model.ep_success_buffer or []))
 
     def learn(self, steps: int, callback: Callback) -> None:
+        self._learns_since_ns, self._learns_from = time.time_ns(), self.steps
         if self.steps < self._plan.imitation and not self._imitate(callback):
             return
         if self.steps < steps:
             forwarded = _Forwarded(self, callback)
             self.model.learn(steps - self.steps, callback=forwarded, reset_num_timesteps=False)
+
+    def share_clock(self) -> None:
+        """Has the model count `time/fps` as the run does: since this process began to learn, imitation included."""
+        self.model.start_time, self.model._num_timesteps_at_start = self._learns_since_ns, self._learns_from
 
     def lower_entropy(self) -> None:
         """Lets the weight of the entropy fall linearly to 0 while PPO learns: it explores at first."""
@@ -113,6 +121,13 @@ class ModelTraining(Training):
 
     def after_step(self, dones: Any) -> None:
         """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
+
+    def look_at_rollout(self) -> None:
+        """Called before a rollout is learned from, where the model does not look at it by itself.
+
+        Raises:
+            EnvironmentFault: a reward is not finite.
+        """
 
     def learned(self) -> Learned:
         optimizer, state = learner_state.describe(self.model)
@@ -205,6 +220,8 @@ class ModelTraining(Training):
                 logger.record("rollout/ep_len_mean", safe_mean([info["l"] for info in model.ep_info_buffer]))
             if model.ep_success_buffer:
                 logger.record("rollout/success_rate", self.success_rate)
+        seconds = max((time.time_ns() - self._learns_since_ns) / 1e9, 1e-9)
+        logger.record("time/fps", int((self.steps - self._learns_from) / seconds))
         logger.record("time/total_timesteps", self.steps, exclude="tensorboard")
         logger.dump(self.steps)
 
@@ -224,6 +241,9 @@ class _Forwarded(BaseCallback):
         super().__init__()
         self._training, self._callback = training, callback
 
+    def _on_training_start(self) -> None:
+        self._training.share_clock()
+
     def _on_rollout_start(self) -> None:
         self._callback.on_rollout_start()
 
@@ -233,5 +253,6 @@ class _Forwarded(BaseCallback):
         return self._callback.on_step()
 
     def _on_rollout_end(self) -> None:
+        self._training.look_at_rollout()
         self._training.lower_entropy()
         self._callback.on_rollout_end()

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from sb3_contrib import RecurrentPPO
 from sb3_contrib.common.recurrent.type_aliases import RNNStates
 from stable_baselines3 import PPO
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
 from ..policy import SensePolicy
 from ..ppo.learner import Underway
+from ..ppo.rewards import require_finite_rewards
 from ..ppo.sources import StepOutcome
+from ..ppo.watchdog import Watchdog
 from ..presets import PPOPreset, ppo_settings, recurrent_ppo_settings
 from ..trainer import Setup
 from .model_training import ModelTraining
@@ -29,6 +32,8 @@ class SB3Training(ModelTraining):
 
     def _make_model(self, setup: Setup, ppo: PPOPreset) -> PPO | RecurrentPPO:
         environments = cast(VecEnv, setup.environments)
+        if (watchdog := Watchdog.of(environments)) is not None:
+            environments = _Watched(environments, watchdog)
         common: dict[str, Any] = {"seed": setup.job.seed, "device": setup.device}
         if setup.job.memory == "none":
             return PPO(SensePolicy, environments, **ppo_settings(setup.senses, setup.perception, ppo), **common)
@@ -45,6 +50,10 @@ class SB3Training(ModelTraining):
 
     def after_step(self, dones: NDArray[np.bool_]) -> None:
         self.model._episode_num += int(np.count_nonzero(dones))
+
+    def look_at_rollout(self) -> None:
+        rewards = torch.as_tensor(self.model.rollout_buffer.rewards)
+        require_finite_rewards(rewards, self.steps // self.model.n_envs - len(rewards))
 
     @property
     def environments(self) -> VecEnv:
@@ -67,3 +76,23 @@ class SB3Training(ModelTraining):
         dones = outcome.is_over.cpu().numpy()
         self.model._update_info_buffer(cast(Any, outcome.infos), dones)
         self.after_step(dones)
+
+
+class _Watched(VecEnvWrapper):
+    """Environments in processes, which a watchdog looks after."""
+
+    def __init__(self, venv: VecEnv, watchdog: Watchdog) -> None:
+        super().__init__(venv)
+        self._watchdog = watchdog
+
+    def reset(self) -> VecEnvObs:
+        with self._watchdog.waiting():
+            return self.venv.reset()
+
+    def step_async(self, actions: NDArray[Any]) -> None:
+        with self._watchdog.waiting():
+            self.venv.step_async(actions)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        with self._watchdog.waiting():
+            return self.venv.step_wait()

@@ -1,7 +1,8 @@
 """The settings of PPO and of the imitation before it, as config.json keeps them under "algorithm".
 
 PPO's stand there by their names, those of imitation under "imitation", and the number of the on-device trainer's
-threads under "workers": the same number gives the same bits.
+threads under "workers": the same number gives the same bits. "resumes_exactly" says whether the run goes on in the
+middle of episodes, wherever it is stopped, and so ends with the bits of a run that never stopped.
 """
 
 import dataclasses
@@ -12,7 +13,8 @@ from ..presets import EXPERT_ALONE, ImitationSettings, PPOPreset, imitation_in_s
 from ..recipes import tuned_for
 from ..trainer import Job, Plan
 
-IMITATION, WORKERS = "imitation", "workers"
+IMITATION, WORKERS, RESUMES_EXACTLY = "imitation", "workers", "resumes_exactly"
+NOT_OF_PPO = (IMITATION, WORKERS, RESUMES_EXACTLY)
 
 
 def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float | None = None) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float 
 
 def ppo_of(settings: Mapping[str, Any]) -> PPOPreset:
     """PPO's part of them."""
-    return PPOPreset(**{name: value for name, value in settings.items() if name not in (IMITATION, WORKERS)})
+    return PPOPreset(**{name: value for name, value in settings.items() if name not in NOT_OF_PPO})
 
 
 def imitation_of(settings: Mapping[str, Any]) -> ImitationSettings:

@@ -1,7 +1,6 @@
 """`senseweave train`: a new run, or the same run resumed."""
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -35,29 +34,33 @@ class TrainOptions(TrainConfig):
     Args:
         out: run directory to make.
         resume: go on from this run's newest checkpoint, with its settings.
+        exact: with --resume, go back to the newest checkpoint from which the run goes on bit for bit.
     """
 
     out: Annotated[str | None, Text(metavar="DIR", unset="runs/ENV-TIME")] = None
     resume: Annotated[str | None, Text(metavar="DIR")] = None
+    exact: bool = False
     changes: Annotated[Mapping[str, Any], Hidden()] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_options(cls, given: Mapping[str, Any]) -> Self:
         if "resume" not in given:
+            if given.get("exact"):
+                raise ConfigError("`exact` says how a run resumes; give it together with --resume.")
             settings = cls.of_recipe(given)
             for name in given.get("auxiliary", ()):
                 AUXILIARIES.require(name)
             if settings.perception is not None and not Path(settings.perception).is_dir():
                 raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
             return settings
-        changes = {name: value for name, value in given.items() if name != "resume"}
+        changes = {name: value for name, value in given.items() if name not in ("resume", "exact")}
         for name in changes:
             if name == "out":
                 raise ConfigError("`--resume` cannot be given together with --out; a run goes on where it is.")
             if name not in CHANGES_WHEN_RESUMING:
                 word = kinds_of(cls)[name].words(name, None)[0].text
                 raise ConfigError(f"`--{word}` cannot change when a run resumes; leave it out, or take a new --out.")
-        return cls(**changes, resume=given["resume"], changes=changes)
+        return cls(**changes, resume=given["resume"], exact=bool(given.get("exact")), changes=changes)
 
     @classmethod
     def defaults(cls) -> Mapping[str, Any]:
@@ -70,7 +73,7 @@ def _run(settings: TrainOptions) -> Result:
     from ...train.train import resume, train
 
     if settings.resume is not None:
-        result = resume(settings.resume, **settings.changes)
+        result = resume(settings.resume, exact=settings.exact, **settings.changes)
     else:
         result = train(settings.part(TrainConfig), settings.out or new_folder(settings.env))
     return result, _text(result)
@@ -78,15 +81,13 @@ def _run(settings: TrainOptions) -> Result:
 
 def _text(result: dict[str, Any]) -> str:
     from ...evaluate.evaluate import as_text
-    from ...runs.strangers import naming
 
     lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
     lines.append(f"run directory   {result['run']}")
     if result["video"]:
         lines.append(f"video           {result['video']}")
     if not result["was_interrupted"]:
-        named = naming(result["env"], result["env_options"])
-        lines.append(f"which senses?   senseweave explain {shlex.quote(result['run'])}{named}")
+        lines.append(f"which senses?   {result['next']['explain']}")
     return "\n".join(lines)
 
 

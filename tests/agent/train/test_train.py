@@ -12,6 +12,7 @@ from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.machine import limit_threads
 from senseweave.agent.runs.policies import load_policy
+from senseweave.agent.runs.results import read_results
 from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.train.callback import MAX_TRAINING_SEED, TrainingCallback
 from senseweave.agent.train.train import resume, train
@@ -83,7 +84,24 @@ def test_resuming_a_finished_run_trains_no_more_and_only_evaluates(copy_of_run):
     result = resume(run, evaluation_episodes=4)
     assert result["steps"] == 512 and result["evaluation"]["episodes"] == 4
     assert result["success_rate"] == result["evaluation"]["sampled_success_rate"]
-    assert len(rows_of(run)) == 2
+    assert [bool(row["held_out_success"]) for row in rows_of(run)] == [False, False, True]
+
+
+def test_a_finished_run_says_so_and_plays_nothing(copy_of_run, capsys):
+    run = copy_of_run("done")
+    result = resume(run)
+    assert (result["steps"], result["evaluation"]) == (512, None)
+    assert "is finished: 512 steps are done. Add --steps" in capsys.readouterr().err
+
+
+def test_held_out_results_are_kept_and_stand_in_the_metrics(copy_of_run):
+    run = copy_of_run("measured")
+    result = resume(run, evaluation_episodes=4)
+    kept = read_results(RunDirectory.open(run))
+    assert kept["evaluation"] == result["evaluation"] and kept["steps"] == 512
+    last = rows_of(run)[-1]
+    assert float(last["held_out_success"]) == pytest.approx(result["evaluation"]["sampled_success_rate"])
+    assert resume(run)["success_rate"] == result["success_rate"]
 
 
 def test_a_run_that_died_before_its_first_checkpoint_starts_from_the_first_step(copy_of_run, trained):
@@ -191,15 +209,19 @@ def test_a_new_run_never_overwrites_an_old_one(trained, tiny_config, tmp_path):
         train(tiny_config, tmp_path / "file" / "below")
 
 
-def test_weights_that_are_no_longer_finite_stop_the_run_and_reach_no_checkpoint(tiny_config, tmp_path, monkeypatch):
+def test_weights_that_are_no_longer_finite_stop_the_run_and_the_last_finite_ones_are_kept(
+    tiny_config, tmp_path, monkeypatch
+):
     def spoil(callback):
         if callback._training.steps >= 256:
             next(callback._training.policy.parameters()).data.fill_(float("nan"))
 
-    monkeypatch.setattr(TrainingCallback, "save", note_then(TrainingCallback.save, spoil))
+    monkeypatch.setattr(TrainingCallback, "on_rollout_start", note_then(TrainingCallback.on_rollout_start, spoil))
     with pytest.raises(ConfigError, match="Training diverged before step 256"):
         train(tiny_config, tmp_path / "run")
-    assert folders(tmp_path / "run" / "checkpoints") == []
+    assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-000000"]
+    policy = RunDirectory.open(tmp_path / "run").load_policy()[0]
+    assert all(bool(tensor.isfinite().all()) for tensor in policy.values())
 
 
 def test_training_seeds_lie_below_the_held_out_ones():

@@ -1,0 +1,72 @@
+"""`HeldOutCurve`: how well the policy does in episodes that training never sees, while it imitates.
+
+The episodes of imitation are the expert's as well, so that their success says nothing about the policy. Training itself
+is not touched: other environments, other seeds, and every random generator is put back.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ...policies.processes import world_size
+from ...policies.saving import random_state
+from ...policies.training import Training
+from ..play.environments import close_envs, make_envs
+from ..play.episodes import run_episodes
+from ..settings.train import TrainConfig
+from .metrics import HELD_OUT, note
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import gymnasium
+
+    from ...envs.rooms.vector_env import RoomsVectorEnv
+
+EPISODES = 64
+SEED_SET = 1
+"""The evaluation after training plays set 0."""
+
+
+@dataclasses.dataclass
+class HeldOutCurve:
+    """Plays some held-out episodes when it is called, and writes a point of the curve.
+
+    Args:
+        config: of the run; without an evaluation at the end there is none on the way either.
+        training: whose policy plays.
+    """
+
+    config: TrainConfig
+    training: Training
+    _envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv | None" = None
+
+    def __call__(self) -> str:
+        """One point; "" where there is nothing to measure."""
+        config, training = self.config, self.training
+        episodes = min(EPISODES, config.evaluation_episodes)
+        if not episodes or world_size() > 1 or training.steps > config.plan.imitation:
+            return ""
+        policy, before = training.policy, random_state.capture()
+        if self._envs is None:
+            self._envs = make_envs(config.env, config.env_options, episodes, None, policy.device)
+        was_training = policy.training
+        policy.set_training_mode(False)
+        try:
+            with torch.compiler.set_stance("force_eager"):
+                played = run_episodes(policy, self._envs, episodes, seed_set=SEED_SET)
+        finally:
+            policy.set_training_mode(was_training)
+            random_state.restore(*before)
+        success = played.success_rate
+        figures = {HELD_OUT["held_out_return"]: float(played.returns.mean())}
+        if success is not None:
+            figures[HELD_OUT["held_out_success"]] = success
+        note(training.logger, training.steps, figures)
+        return f"held out {figures[HELD_OUT['held_out_return']]:.2f}" if success is None else f"held out {success:.2f}"
+
+    def close(self) -> None:
+        """Closes its environments."""
+        if self._envs is not None:
+            close_envs(self._envs)
