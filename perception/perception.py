@@ -27,7 +27,6 @@ from torch import Tensor, nn
 
 from .absence import clean
 from .checks.plain_json import parse
-from .checks.texts import shown
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
 from .encoders.base import way_to_encode
@@ -49,6 +48,7 @@ from .layout import Layout
 from .modules import NamedModules
 from .prepare import prepare
 from .spec import Spec
+from .texts import shown
 from .tokenizer import Tokenizer, default_tokenizer
 from .tokens import TokenGroup
 

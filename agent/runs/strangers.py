@@ -19,7 +19,7 @@ from ...envs.registry import MINIGRID, option_names
 from ...envs.rooms.levels.registry import OWN_LEVELS, level_options
 from ...envs.rooms.registration import rooms_id
 from ...envs.rooms.settings import OPTION_NAMES, SENSES
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from ...perception.errors import ConfigError
 from .config import UNNAMED
 from .directory import RunDirectory

@@ -16,11 +16,11 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from ...envs.registry import import_package
-from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
 from ...perception.spec import Spec
+from ...perception.texts import shown
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....perception.checks import shown
 from ....perception.checks.plain_json import parse
-from ....perception.checks.texts import shown
 from ....perception.errors import SenseweaveError
 from ....perception.spec import Kind
 from ..clock import NS_PER_S
