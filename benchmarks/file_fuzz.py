@@ -32,7 +32,7 @@ from parts.fuzz_targets import TARGETS, Target
 from parts.result_rows import Result, add_option, write_results
 from parts.tables import print_json, print_table, tell
 
-from senseweave.perception.errors import SenseweaveError
+from senseweave.perception.errors import MAX_SENTENCE, SenseweaveError
 
 SECONDS, MEMORY_MB = 10, 500
 ROOM_MB = 1500
@@ -147,7 +147,9 @@ def _read(target: Target, folder: Path, expected: str, *, may_differ: bool) -> t
         found = target.read(folder)
     except SenseweaveError as error:
         sentence = str(error)
-        is_plain = sentence.strip() and "\n" not in sentence and "\x1b" not in sentence and len(sentence) < 2000
+        is_plain = (
+            sentence.strip() and "\n" not in sentence and "\x1b" not in sentence and len(sentence) <= MAX_SENTENCE
+        )
         return ("refused", sentence[:300]) if is_plain else ("traceback", f"no one sentence: {sentence!r:.300}")
     except MemoryError:
         return "memory", traceback.format_exc()[-1500:]
