@@ -82,8 +82,8 @@ def choose_env(run: RunDirectory, env: str | None, options: Mapping[str, Any] | 
     is_named = env is not None and (options is not None or not own_options)
     if is_own and reason and not is_named:
         raise ConfigError(
-            f"`env` must be named again, as a file may not choose it ({reason}); if you trust it, add "
-            f"{shown(as_words(trained.env, trained.env_options), 400)}."
+            f"`env` must be named again, as a file may not choose it ({reason}); "
+            f"add {shown(as_words(trained.env, trained.env_options), 400)} if you trust it."
         )
     return env or trained.env, dict(own_options if options is None else options)
 

@@ -100,7 +100,8 @@ def tried(act):
     seen = sorted({f"{name} {what}" for name, what in events if not is_fine(name, what)})
     return [told, seen]
 
-PLACES = tuple({str(Path(place).resolve()) for place in (sys.prefix, sys.base_prefix, sys.argv[3], *sys.path[1:]) if place})
+OURS = (sys.prefix, sys.base_prefix, sys.argv[3], *filter(None, sys.path[1:]))
+PLACES = tuple({str(Path(place).resolve()) for place in OURS})
 FINE = (*PLACES, str(folder), "/proc", "/sys", "/dev/null", "/etc/localtime", "/usr/lib", "/lib")
 
 def is_fine(name, what):
