@@ -68,15 +68,16 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         settings = TRAINERS[config.trainer]().settings(config)
         training = build_training(config, settings, perception, facts.senses, vector, device)
         _begin_with(training, pretrained, config)
+        made: str | None = None
         if is_first():
             tell(f'Training by the recipe "{config.recipe}"; config.json will hold every setting.')
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
-            made = RunDirectory.create(out, described)
+            made = RunDirectory.create(out, described).config.run
         wait_for_folder(Path(out))
         run = RunDirectory.open(out)
-        if is_first() and run.config.run != made.config.run:
+        if made is not None and run.config.run != made:
             raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
         return _learn(run, training, None)
     finally:

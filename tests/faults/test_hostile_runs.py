@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 from senseweave.agent.cli import main
-from senseweave.agent.runs.strangers import as_words, needs_naming
+from senseweave.agent.runs.directory import RunDirectory
+from senseweave.agent.runs.strangers import as_words, choose_env, needs_naming
+from senseweave.perception.errors import ConfigError
 from senseweave.policies.saving.sealed import write_sealed
 
 ROOT = Path(__file__).parents[2]
@@ -195,3 +197,21 @@ def test_what_must_be_named_is_printed_as_it_can_be_typed():
     assert not needs_naming(SEEK, {"senses": "camera,audio", "compass": True})
     assert not needs_naming(SEEK, {"outages": {"camera": 0.5}, "camera_size": [64, 64]})
     assert not needs_naming(BABYAI, {"view": "camera", "max_episode_steps": 100})
+
+
+def test_numbers_come_along_with_an_environment_that_is_named_and_texts_do_not(tmp_path):
+    def run_of(env, options):
+        content = json.loads((GOLDEN / "trained" / "config.json").read_text(encoding="utf-8"))
+        content.pop("sha256")
+        content["train"] |= {"env": env, "env_options": options}
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        folder.mkdir()
+        write_sealed(folder / "config.json", content)
+        return RunDirectory.open(folder)
+
+    assert choose_env(run_of("Own-v0", {"size": 3}), "Own-v0", None) == ("Own-v0", {"size": 3})
+    assert choose_env(run_of(VIZDOOM, {"game_args": "x"}), VIZDOOM, {"a": "b"}) == (VIZDOOM, {"a": "b"})
+    assert choose_env(run_of(VIZDOOM, {"game_args": "x"}), SEEK, None) == (SEEK, {})
+    for env, options in ((VIZDOOM, {"game_args": "x"}), (LIVE, {"camera": 0}), (SEEK, {"device": "cuda"})):
+        with pytest.raises(ConfigError, match="must be named again"):
+            choose_env(run_of(env, options), env, None)
