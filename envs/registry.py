@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from ..perception.errors import ConfigError, MissingExtraError, UnknownNameError, unknown_name
+from ..perception.errors import MissingExtraError, UnknownNameError, how_to_install, unknown_name, unknown_option
 from .adapters.construct import construct
 
 OURS = "senseweave/"
@@ -131,7 +131,7 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     for name in adapting:
         if name not in allowed:
             env.close()
-            raise ConfigError(f'"{env_id}" does not take the option "{name}"; choose of: {", ".join(sorted(allowed))}.')
+            raise unknown_option(f'"{env_id}"', name, f"choose of: {', '.join(sorted(allowed))}.")
     return wrap(env, **adapting)
 
 
@@ -165,7 +165,7 @@ def _import_provider(provider: Provider) -> None:
         module = importlib.import_module(provider.package)
     except ImportError as error:
         raise MissingExtraError(
-            f'"{provider.prefix}..." needs an extra ({error}); run: pip install "senseweave[{provider.extra}]".'
+            f'"{provider.prefix}..." needs an extra ({error}); {how_to_install(provider.extra)}'
         ) from error
     gym.register_envs(module)
 

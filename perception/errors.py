@@ -5,6 +5,8 @@ Each message is one sentence: the field, the rule, the value that came, the next
 """
 
 import difflib
+import importlib.metadata
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -33,6 +35,14 @@ class ConfigError(SenseweaveError, ValueError):
     """A setting is out of its range, unknown, or contradicts another one."""
 
 
+class UnknownOptionError(ConfigError, TypeError):
+    """A keyword argument is not known: also what Python raises then, whose sentence callers look for."""
+
+    def __init__(self, message: str) -> None:
+        # Gymnasium raises every TypeError once more, with this and all keywords behind the sentence.
+        super().__init__(message.partition(" was raised from the environment creator")[0])
+
+
 class UnknownNameError(SenseweaveError, KeyError):
     """A name that chooses a class, a preset or an environment is not known."""
 
@@ -50,6 +60,26 @@ class TokenizerMismatchError(CheckpointError):
 
 class MissingExtraError(SenseweaveError, ImportError):
     """An optional package is needed; the message names the extra that installs it."""
+
+
+def packages_of_extra(extra: str) -> list[str]:
+    """What an extra of senseweave installs, as pip takes it: `packages_of_extra("data")` -> ["mcap>=1.6", ...].
+
+    It is read from the metadata of the installed distribution, where pyproject.toml put it; [] without any.
+    """
+    try:
+        required = importlib.metadata.requires("senseweave") or []
+    except importlib.metadata.PackageNotFoundError:  # on PYTHONPATH, and not installed
+        return []
+    parts = [requirement.partition(";") for requirement in required]
+    return [package.strip() for package, _, marker in parts if re.search(rf"extra == .{re.escape(extra)}.$", marker)]
+
+
+def how_to_install(extra: str) -> str:
+    """The end of a sentence: a command that installs an extra's packages, from wherever senseweave came."""
+    packages = packages_of_extra(extra) or [f"senseweave[{extra}]"]
+    quoted = " ".join(f'"{package}"' for package in packages)
+    return f"it comes with senseweave[{extra}]; run: pip install {quoted}"
 
 
 def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
@@ -75,3 +105,10 @@ def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
 def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -> UnknownNameError:
     """Builds the error for a name that is not in `known`; see `did_you_mean`."""
     return UnknownNameError(f'{what} "{name}" is not known; {did_you_mean(name, known, listed)}')
+
+
+def unknown_option(what: str, option: str, advice: str) -> UnknownOptionError:
+    """Builds the error for a keyword that `what` does not take, with Python's own words in it, and ends with advice."""
+    return UnknownOptionError(
+        f"{what} does not take the option \"{option}\" (unexpected keyword argument '{option}'); {advice}"
+    )

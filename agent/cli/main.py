@@ -5,6 +5,7 @@ own prints included, goes to standard error. Commands are imported when they are
 """
 
 import contextlib
+import importlib.metadata
 import json
 import math
 import os
@@ -58,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(words: Sequence[str], shows_traceback: bool) -> int:
     if not words or words[0] in ("-h", "--help"):
         return _print(overview())
+    if words[0] in ("-V", "--version"):
+        return _print(f"senseweave {importlib.metadata.version('senseweave')}")
     name, *words = words
     command = _command(name)
     from .parse import parse, print_help, wants_help
@@ -84,7 +87,7 @@ def overview() -> str:
         summary, example = _presented(name)
         lines += textwrap.wrap(summary, width, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12)
         lines += [f"{'':12}{example}", ""]
-    return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told."])
+    return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told; --version the release."])
 
 
 def _command(name: str) -> Command[Any]:

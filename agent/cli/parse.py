@@ -79,7 +79,8 @@ def parse(name: str, command: Command[Any], words: Sequence[str]) -> tuple[Setti
         ConfigError: an option is not known, lacks its value or cannot be read, or a setting is out of its range.
     """
     options = _options(command)
-    given, unknown = _cut(name, options, words)
+    _refuse_values_of_switches(name, options, words)
+    given, unknown = _cut(name, options, _unnamed(options, words))
     if unknown:
         raise _unknown(name, unknown[0], options)
     values = _read(name, options, given)
@@ -88,6 +89,34 @@ def parse(name: str, command: Command[Any], words: Sequence[str]) -> tuple[Setti
         raise _mistake(name, f"The following arguments are required: {', '.join(missing)}")
     common = {field: values.pop(field) for field in ("json", "traceback") if field in values}
     return command.settings.from_options(values), Common(**common)
+
+
+def _refuse_values_of_switches(name: str, options: Sequence[Option], words: Sequence[str]) -> None:
+    switches = {option.name for option in options if option.arity == "none"}
+    for word in words[: list(words).index("--")] if "--" in words else words:
+        switch, equals, value = word.partition("=")
+        if equals and switch in switches:
+            raise _mistake(name, f'`{switch}` takes no value; got "{value}"')
+
+
+def _unnamed(options: Sequence[Option], words: Sequence[str]) -> list[str]:
+    """The words with `--env ID` as `ID` in front, where the environment is a word without a name (`watch`).
+
+    Most commands take the environment by `--env`, and their advice says so; a command where it comes first takes both.
+    """
+    plain = list(words)
+    for option in options:
+        name = f"--{option.field.replace('_', '-')}"
+        if not option.kind.is_positional or option.is_required:
+            continue
+        for place, word in enumerate(plain):
+            if word == "--":
+                break
+            if word == name and place + 1 < len(plain) and not plain[place + 1].startswith("-"):
+                return [plain[place + 1], *plain[:place], *plain[place + 2 :]]
+            if word.startswith(f"{name}="):
+                return [word.partition("=")[2], *plain[:place], *plain[place + 1 :]]
+    return plain
 
 
 def _options(command: Command[Any]) -> list[Option]:
@@ -108,6 +137,8 @@ def _read(name: str, options: Sequence[Option], given: Mapping[str, Sequence[str
             values[option.field] = option.read(given[option.word])
         except ValueError as error:
             raise _mistake(name, f"`{option.name}` {error}") from None
+        if option.kind.word:  # the settings would call it by the field's name, which nobody typed
+            values[option.field] = option.kind.check(option.name, values[option.field])
     return values
 
 

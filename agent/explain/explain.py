@@ -34,7 +34,7 @@ from .page import page
 from .policy_head import PolicyHead
 from .scenes import ShownEpisode, show_episode
 from .shapley import Estimate, Subset, estimate, require_few, subsets
-from .verdict import headline, judge_senses
+from .verdict import headline, judge_senses, warnings_of
 
 ATTRIBUTED = 128
 """Decisions whose integrated gradients are averaged."""
@@ -123,7 +123,7 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
         "removed": list(config.without),
         "verdict": headline(verdicts),
         "senses": {verdict.name: verdict.use for verdict in verdicts},
-        "warnings": [f"This policy ignores its {verdict.name}." for verdict in verdicts if verdict.use == "ignores"],
+        "warnings": warnings_of(verdicts),
         "subsets": list(rows.values()),
         "shapley": {"measure": measure, "decisions": choices.decisions}
         | {kind: {name: _plain(part) for name, part in parts.items()} for kind, parts in estimates.items()},

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...envs.live.reading import Event
-from ...envs.live.sensor import stop_together
+from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
@@ -93,7 +93,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
             player,
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
-            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
+            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended) or _is_left(parts, status),
             observers=observers,
             on_end=note_last_events,
         )
@@ -107,6 +107,15 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
         "recording": None if recorder is None else recorder.close(),
         "report": None if reporter is None else reporter.close(),
     }
+
+
+def _is_left(parts: Parts, status: StatusLine) -> bool:
+    """Whether nothing is sensed any more, and nothing ever will be; it is told."""
+    sensors = list(parts.rig.sensors.values())
+    if not sensors or not all(isinstance(sensor, ThreadedSensor) and sensor.has_ended for sensor in sensors):
+        return False
+    status.tell(f"Nothing is left to sense: {', '.join(parts.rig.sensors)} ended for good.")
+    return True
 
 
 def _replayed(session: "Session") -> dict[str, Any]:
@@ -171,7 +180,8 @@ def _shown_on(status: StatusLine, parts: Parts, late: list[str]) -> Callable[[Ti
             status.tell(first.pop(0))
         status.tell_events(tick.moment.events)
         loading = loading_after(loading, tick.moment.events)
-        status.show(Glance(tick, loading, held))
+        retries = {name: sensor.retries for name, sensor in parts.rig.sensors.items() if sensor.retries}
+        status.show(Glance(tick, loading, held, retries))
 
     return show
 
@@ -191,6 +201,7 @@ def _result(config: LiveConfig, parts: Parts, tally: Tally, *, was_interrupted: 
         "work_p50_ms": timing.work_ms(50),
         "work_p99_ms": timing.work_ms(99),
         "presence": tally.presence,
+        "retries": {name: sensor.retries for name, sensor in parts.rig.sensors.items()},
         "safe_ticks": tally.safe_ticks,
         "events": sum(tally.events.values()),
         "events_by_kind": dict(sorted(tally.events.items())),
@@ -210,6 +221,9 @@ def as_text(result: dict[str, Any]) -> str:
         f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
         f"present   {senses}",
     ]
+    for name, count in result["retries"].items():
+        if count:
+            lines.append(f"{name:<9} did not work at the end; its device was tried {count:,} times in a row")
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
     if "episodes" in (result["body"] or {}):

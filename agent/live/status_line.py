@@ -12,7 +12,7 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self, TextIO
 
 from ...envs.live.reading import Event
@@ -55,40 +55,82 @@ class Glance:
         tick: the latest.
         loading: senses whose device prepares itself, and senses nothing new until it is ready.
         held: senses whose readings hold until the next one, so that their age says nothing.
+        retries: sense -> how often in a row its device was tried in vain.
     """
 
     tick: Tick
     loading: frozenset[str] = frozenset()
     held: frozenset[str] = frozenset()
+    retries: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
-def status_text(glance: Glance, timing: Timing) -> str:
-    """The line, without a limit to its length.
+def status_text(glance: Glance, timing: Timing, width: float = math.inf) -> str:
+    """The line: what the agent was told, its senses, what it does, and how punctual the loop is.
 
-    30.0 Hz, jitter 0.1/0.4 ms | forward | audio 31 ms, gate 0.62 | camera absent for 2.1 s | "go to the red ball"
+    "go to the ball" gate 0.75 | audio 31 ms, gate 0.62 | camera absent for 2.1 s | left | 30.0 Hz, jitter 0.1/0.4 ms
+
+    Args:
+        glance: what there is to show.
+        timing: the loop's.
+        width: how many characters fit. Where the line is longer, first jitter and rate go, then the word "gate" and
+            the ages, then the end of a long instruction; senses and safety stay.
     """
-    late = f", {timing.overruns} ticks missed" if timing.overruns else ""
-    parts = [f"{timing.rate_hz:.1f} Hz, jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms{late}"]
+    for detail in range(MOST_DETAIL, 0, -1):
+        line = _line(glance, timing, detail)
+        if len(line) <= width:
+            return line
+    return _line(glance, timing, 0)
+
+
+MOST_DETAIL = 6
+SHORT_INSTRUCTION = 20
+"""How many characters of an instruction a narrow terminal shows."""
+
+
+def _line(glance: Glance, timing: Timing, detail: int) -> str:
     tick, moment = glance.tick, glance.tick.moment
+    parts = []
+    if moment.instruction:
+        parts.append(f'"{shown(moment.instruction, MAX_INSTRUCTION if detail else SHORT_INSTRUCTION)}"')
+    for name, age_s in moment.ages_s.items():
+        reading = moment.readings.get(name)
+        if moment.instruction and reading is not None and reading.text == moment.instruction:
+            parts[0] = " ".join([parts[0], *_gate_text(name, glance, detail)])
+        else:
+            parts.append(_sense_text(name, age_s, glance, detail))
     if tick.is_safe:
-        parts.append(f"{tick.action_name or 'nothing'} (safe: {tick.safe_reason.rstrip('.').lower()})")
+        why = f" (safe: {tick.safe_reason.rstrip('.').lower()})" if detail >= 2 else " (safe)"
+        parts.append(f"{tick.action_name or 'nothing'}{why}")
     elif tick.action_name:
         parts.append(tick.action_name)
-    parts += [_sense_text(name, age_s, glance) for name, age_s in moment.ages_s.items()]
-    if moment.instruction:
-        parts.append(f'"{shown(moment.instruction, MAX_INSTRUCTION)}"')
-    return " | ".join(parts)
+    late = f"{timing.overruns}{' ticks' * (detail > 0)} missed" if timing.overruns else ""
+    rate = f"{timing.rate_hz:.1f} Hz" if detail >= 4 else ""
+    jitter = f"jitter {timing.p50_ms:.1f}/{timing.p99_ms:.1f} ms" if detail >= 5 else ""
+    parts.append(", ".join(part for part in (rate, jitter, late) if part))
+    return " | ".join(part for part in parts if part)
 
 
-def _sense_text(name: str, age_s: float, glance: Glance) -> str:
-    is_loading, gates = name in glance.loading, glance.tick.gates
-    if name in glance.tick.moment.absent and is_loading:
-        return f"{name} loading"
+def _sense_text(name: str, age_s: float, glance: Glance, detail: int) -> str:
+    is_loading = name in glance.loading
     if name in glance.tick.moment.absent:
+        if is_loading:
+            return f"{name} loading"
+        if detail == 0:
+            return f"no {name}"
+        if retries := glance.retries.get(name, 0):
+            return f"{name} absent, attempt {retries + 1}"
         return f"{name} absent" if age_s == math.inf else f"{name} absent for {age_s:.1f} s"
-    gate = "" if gates is None or name not in gates else f"gate {gates[name]:.2f}"
+    gate = _gate_text(name, glance, detail)
     age = "" if name in glance.held else f"{1000 * age_s:.0f} ms" if age_s < 1 else f"{age_s:.1f} s"
-    return f"{name} {', '.join(part for part in (age, gate, 'loading' if is_loading else '') if part) or 'here'}"
+    shown = [age] * bool(age and (detail >= 3 or not gate)) + gate + ["loading"] * is_loading
+    return f"{name} {', '.join(shown) or 'here'}"
+
+
+def _gate_text(name: str, glance: Glance, detail: int) -> list[str]:
+    gates = glance.tick.gates
+    if gates is None or name not in gates:
+        return []
+    return [f"gate {gates[name]:.2f}" if detail >= 6 else f"{gates[name]:.2f}".removeprefix("0")]
 
 
 def loading_after(loading: frozenset[str], events: Iterable[Event]) -> frozenset[str]:
@@ -176,13 +218,13 @@ class StatusLine:
         messages = []
         while self._waiting:
             messages.append(self._waiting.popleft())
-        line = status_text(self._glance, self._timing) if with_line and self._glance is not None else ""
+        width = shutil.get_terminal_size().columns - 1 if self._is_terminal else math.inf
+        line = status_text(self._glance, self._timing, width) if with_line and self._glance is not None else ""
         line = shown(line, None)  # actions and senses may have anybody's names, too
         if not self._is_terminal:
             written = "".join(f"{text}\n" for text in [*messages, line] if text)
         else:
-            width = shutil.get_terminal_size().columns
-            self._line = line if len(line) < width else f"{line[: max(0, width - 2)]}…"
+            self._line = line if len(line) <= width else f"{line[: max(0, int(width) - 1)]}…"
             written = "".join(f"\r\x1b[K{text}\n" for text in messages)
             if messages or self._line:
                 written += f"\r\x1b[K{self._line}"

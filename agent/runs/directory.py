@@ -22,6 +22,7 @@ from ...policies.saving.model_config import FORMAT as MODEL_FORMAT
 from ...policies.saving.model_config import SavedModel
 from ...policies.saving.sealed import create_sealed, held_folder, write_sealed, writing
 from .config import RunConfig
+from .present import require_run
 from .readers import PolicyReader, SavedModelReader
 
 
@@ -66,12 +67,7 @@ class RunDirectory:
             CheckpointError: there is none, or its config.json is damaged or of another version.
             TokenizerMismatchError: it was trained with another tokenizer.
         """
-        folder = Path(path)
-        if not folder.is_dir():
-            problem = "is a file" if folder.exists() else "does not exist"
-            raise CheckpointError(f'The run directory "{folder}" {problem}; give the folder that train made (--out).')
-        if not (folder / "config.json").is_file():
-            raise CheckpointError(f'"{folder}" has no config.json, so it is no run; give the folder that train made.')
+        folder = require_run(path)
         if read_json(folder / "config.json").get("format") == MODEL_FORMAT:
             return cls(folder, RunConfig.of_model(SavedModel.read(folder), folder), SavedModelReader())
         return cls(folder, RunConfig.read(folder / "config.json"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...envs.rooms.render.canvas import FAINT, INK
-from ...perception.errors import MissingExtraError
+from ...perception.errors import MissingExtraError, how_to_install
 from .palette import OTHERS, SENSES, hexadecimal
 
 DPI = 120
@@ -67,7 +67,7 @@ def plot(path: str | Path, width: float, height: float, columns: int = 1, **opti
         from matplotlib.figure import Figure
         from matplotlib.rcsetup import cycler
     except ImportError as error:
-        raise MissingExtraError(f"A chart needs matplotlib ({error}); pip install matplotlib.") from error
+        raise MissingExtraError(f"A chart needs matplotlib ({error}); {how_to_install('view')}") from error
     style: Any = STYLE | {"axes.prop_cycle": cycler(color=SERIES)}  # matplotlib types its keys, every one
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(width, height))

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...perception.spec import Kind
 from .clock import to_ns
+from .event_limiter import FloodLimiter
 from .reading import Event, Reading, misfit
 
 QUIET_NS = to_ns(5.0)
@@ -37,6 +38,8 @@ class Inbox:
         unchanged_s: seconds; None lets content stay the same for ever, as a file's or a simulator's may.
 
     Attributes:
+        failure: the sentence of the device's last failure, "" while it works; what it says can be fixed.
+        retries: how often in a row the device failed.
         newest: the newest good reading; None before the first, and while the content is frozen.
         accepted: how many readings were let in.
         dropped: how many were not.
@@ -47,6 +50,8 @@ class Inbox:
     def __init__(self, name: str, kind: Kind, unchanged_s: float | None = None) -> None:
         self.name = name
         self.kind = kind
+        self.failure = ""
+        self.retries = 0
         self.newest: Reading | None = None
         self.accepted = 0
         self.dropped = 0
@@ -56,7 +61,7 @@ class Inbox:
         self._last: Reading | None = None
         self._changed_ns = 0
         self._dropped_ns: int | None = None
-        self._warnings: set[str] = set()
+        self._flood = FloodLimiter()
         self._events: collections.deque[Event] = collections.deque(maxlen=MAX_EVENTS)
 
     def offer(self, reading: Reading, now_ns: int) -> bool:
@@ -98,12 +103,46 @@ class Inbox:
         return f"is frozen: its content has been the same for {unchanged_ns / 1e9:.1f} s"
 
     def add_event(self, time_ns: int, kind: str, detail: str = "") -> None:
-        """Adds an event of this sense; the same warning only once."""
-        if kind == "warning":
-            if detail in self._warnings:
-                return
-            self._warnings.add(detail)
-        self._events.append(Event(time_ns, self.name, kind, detail))
+        """Adds an event of this sense: the same warning only once, and of a flood only the beginning. "stop" is exempt.
+
+        Args:
+            time_ns: when it happened.
+            kind: one of `EVENT_KINDS`.
+            detail: a sentence for people.
+        """
+        if kind == "warning" and self._flood.is_repeated(detail):
+            return
+        verdict = "pass" if kind == "stop" else self._flood.update(kind, time_ns)
+        if verdict == "flood":
+            kind, detail = "warning", f'Events of the kind "{kind}" come so fast that most of them are left out.'
+        if verdict:
+            self._events.append(Event(time_ns, self.name, kind, detail))
+
+    def add_failure(self, time_ns: int, kind: str, detail: str, *, ends: bool = False) -> bool:
+        """Adds that the device failed, unless it failed in the same words the last time; that is only counted.
+
+        Args:
+            time_ns: when.
+            kind: "failed", "stalled" or "ended".
+            detail: why, a sentence.
+            ends: it is not opened again.
+
+        Returns:
+            Whether it was added.
+        """
+        is_news = detail != self.failure or ends or kind == "ended"
+        if is_news:
+            self.add_event(time_ns, kind, detail)
+        self.failure = detail
+        self.retries += 1
+        if ends:
+            self.add_event(time_ns, "ended", "To open it again would be useless.")
+        return is_news
+
+    def add_opened(self, time_ns: int, attempts: int) -> None:
+        """Adds that the device works, and at which attempt that was if not at the first."""
+        self.failure, self.retries = "", 0
+        self.add_event(time_ns, "opened", "" if attempts == 1 else f"Attempt {attempts}.")
 
     def take_events(self) -> list[Event]:
         """What happened since the last call, in the order in which it was noticed."""

@@ -41,7 +41,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
     """Live sensors and a body as an environment. The reward is 0; an episode ends by `max_steps` alone.
 
     `info` holds at every reset and step: `time_ns`, `tick` (number of the observation since the reset), `ages_s`,
-    `events` (a list of `Event`), `instruction` (the text; "" if there is none), `overruns` (ticks skipped since the
+    `events` (a list of `Event`), `instruction_text` ("" if there is none), `overruns` (ticks skipped since the
     rig was made), `due_ns` (the deadline of this tick) and, after a step, `sent` (the `Command`, or None),
     `safe_reason` ("" while the policy's own actions are sent) and `actuator` (what the body reports).
 
@@ -130,6 +130,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._tick = 0
         self._safe_reason = EventLimiter("")
         self._has_reported_unsent = False
+        self._is_clipping = False
         self._state = "new"
         self._notes: collections.deque[Event] = collections.deque()
         self._sending = threading.Lock()
@@ -207,13 +208,19 @@ class LiveRig(gymnasium.Env[Any, Any]):
             The observation, reward 0, never terminated, truncated after `max_steps`, and `info`; see the class.
 
         Raises:
-            ConfigError: there was no reset, or the action is not one of the action space (an array that is not finite
-                is no error: the safe action is sent instead).
+            ConfigError: there was no reset, or the action is not one of the action space. An array of another dtype is
+                cast, one beyond the limits is put on them, with an event of the kind "warning"; one that is not finite
+                is no error either: the safe action is sent instead.
         """
         if self._state != "open" or self.moment is None:
             raise ConfigError("The rig is not running; call reset() before the first step.")
         now_ns = self._clock.now_ns()
         reason = self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
+        if not reason:
+            action, change = self._safety.fitted(action)
+            if change and not self._is_clipping:
+                self._note("warning", change)
+            self._is_clipping = bool(change)
         self._has_stepped = True
         self._watchdog.feed()
         with self._sending:
@@ -236,6 +243,12 @@ class LiveRig(gymnasium.Env[Any, Any]):
         info = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
         is_over = self._max_steps is not None and self._tick >= self._max_steps
         return self._observation(), 0.0, False, is_over, self._info() | info
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise ConfigError(
+            "A live rig holds devices and threads, so it can be neither pickled nor copied; make another one, with "
+            "gymnasium.make, say, where it is needed."
+        )
 
     def close(self) -> None:
         """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
@@ -282,7 +295,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
             "tick": self._tick,
             "ages_s": dict(moment.ages_s),
             "events": list(moment.events),
-            "instruction": moment.instruction,
+            "instruction_text": moment.instruction,
             "overruns": self.timing.overruns,
         }
 

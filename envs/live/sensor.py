@@ -26,6 +26,17 @@ from .source import Source, SourceEndedError, SourceError
 DEFAULT_MAX_AGE_S = 0.5
 """How old a reading may be before its sense counts as absent, where nobody says otherwise."""
 
+KILLED_S = 0.3
+"""How long a source whose process was killed may take to notice."""
+
+AHEAD_NS = 1_000_000
+"""A capture time that is further in the future is of another clock."""
+
+AHEAD = (
+    "Its capture times lie in the future and were replaced by the times of arrival; take them from the source's "
+    "`clock`, not from the wall clock."
+)
+
 LEAVE_S = 2.5
 """How long the end of the process waits for drivers that have not come back; OpenCV's take 2 s in a silent network. A
 thread that comes back into Python out of a C++ library while Python ends aborts the process."""
@@ -52,6 +63,11 @@ class Sensor:
         self.name = name
         self.kind = kind
         self.max_age_s = float(max_age_s)
+
+    @property
+    def retries(self) -> int:
+        """How often in a row its device was tried in vain; 0 while it works, and where there is none."""
+        return 0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: a device cannot be doubled. Gymnasium copies what `make` was called with."""
@@ -96,7 +112,8 @@ class ThreadedSensor(Sensor):
     """A sensor that reads its device in threads of its own and opens it again, for ever, when it fails.
 
     An attempt fails when the source raises, misses its start-up deadline or stalls. The next one follows after a delay
-    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none.
+    that doubles up to a limit. After `SourceEndedError`, or an error that no new attempt can fix, there is none. A
+    failure in the same words as the one before it is no event, but counts in `retries`.
 
     Args:
         name: see `Sensor`.
@@ -110,7 +127,7 @@ class ThreadedSensor(Sensor):
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
-        failure: the sentence of the last failure, "" while it works; what it says can be fixed.
+        has_ended: there is nothing more to come of it, ever.
     """
 
     def __init__(
@@ -126,7 +143,7 @@ class ThreadedSensor(Sensor):
     ) -> None:
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
-        self.failure = ""
+        self.has_ended = False
         self._make_source = make_source
         self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
@@ -135,6 +152,15 @@ class ThreadedSensor(Sensor):
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = threading.Event()
+
+    @property
+    def failure(self) -> str:
+        """The sentence of the last failure, "" while it works; what it says can be fixed."""
+        return self.inbox.failure
+
+    @property
+    def retries(self) -> int:
+        return self.inbox.retries
 
     @classmethod
     def of(cls, name: str, kind: Kind, make_source: Callable[[], Source], *, max_age_s: float | None = None) -> Self:
@@ -171,6 +197,7 @@ class ThreadedSensor(Sensor):
                 if attempt.thread.is_alive():
                     hung.append(attempt.thread)
                 if attempt.is_last:
+                    self.has_ended = True
                     break
             self._clock.wait(self._stopping, self._retry.end() / NS_PER_S)
         if any(thread.is_alive() for thread in hung):
@@ -183,18 +210,21 @@ class ThreadedSensor(Sensor):
             self._current = attempt
             self._retry.begin(self._clock.now_ns())
         attempt.thread.start()
+        is_news = True
         while not (attempt.has_ended or self._stopping.is_set()):
             self._wake.clear()
             left_s = (self._retry.deadline_ns - self._clock.now_ns()) / NS_PER_S
             if left_s <= 0:
-                self._fail(attempt, "stalled", self._retry.missed())
+                is_news = self._fail(attempt, "stalled", self._retry.missed())
                 break
             if not attempt.has_ended and not self._stopping.is_set():
                 self._clock.wait(self._wake, left_s)
         with self._lock:
             self._current = None
         attempt.thread.join(self._backoff.grace_s)
-        if attempt.thread.is_alive() and not self._stopping.is_set():
+        if attempt.thread.is_alive() and attempt.kill():
+            attempt.thread.join(KILLED_S)
+        if is_news and attempt.thread.is_alive() and not self._stopping.is_set():
             detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
             self._add_event("hung", detail)
         return attempt
@@ -202,14 +232,11 @@ class ThreadedSensor(Sensor):
     def _add_event(self, kind: str, detail: str) -> None:
         self.inbox.add_event(self._clock.now_ns(), kind, detail)
 
-    def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> None:
+    def _fail(self, attempt: "_Attempt", kind: str, detail: str, *, ends: bool = False) -> bool:
         with self._lock:
             if attempt is not self._current or self._stopping.is_set():
-                return
-            self.failure = detail
-            self._add_event(kind, detail)
-            if ends:
-                self._add_event("ended", "To open it again would be useless.")
+                return False
+            return self.inbox.add_failure(self._clock.now_ns(), kind, detail, ends=ends)
 
     def _accept(self, attempt: "_Attempt", reading: Reading | None, notes: list[tuple[str, str]]) -> None:
         """Takes what an attempt has read, unless the attempt was given up meanwhile."""
@@ -219,11 +246,14 @@ class ThreadedSensor(Sensor):
                 return
             for kind, detail in notes:
                 self.inbox.add_event(now_ns, kind, detail)
-            if reading is None or not self.inbox.offer(reading, now_ns):
+            if reading is None:
+                return
+            if reading.captured_ns - now_ns > AHEAD_NS:
+                self.inbox.add_event(now_ns, "warning", AHEAD)
+            if not self.inbox.offer(reading, now_ns):
                 return
             if not self._retry.has_started:
-                self.failure = ""
-                self.inbox.add_event(now_ns, "opened", f"Attempt {self._retry.attempts}.")
+                self.inbox.add_opened(now_ns, self._retry.attempts)
             self._retry.feed(now_ns)
 
 
@@ -251,7 +281,14 @@ class _Attempt:
         self.make_source = make_source
         self.has_ended = False
         self.is_last = False
+        self.source: Source | None = None
         self.thread = threading.Thread(target=self._run, name=f"{sensor.name}-source", daemon=True)
+
+    def kill(self) -> bool:
+        """Makes its source come back; whether that can be."""
+        with contextlib.suppress(Exception):
+            return self.source is not None and self.source.kill()
+        return False
 
     @property
     def is_wanted(self) -> bool:
@@ -260,7 +297,7 @@ class _Attempt:
     def _run(self) -> None:
         source: Source | None = None
         try:
-            source = self.make_source()
+            source = self.source = self.make_source()
             source.clock = self.sensor._clock
             source.open()
             self.sensor._accept(self, None, source.take_notes())
@@ -277,6 +314,9 @@ class _Attempt:
             self.sensor._fail(self, "failed", str(error), ends=True)
         except Exception as error:  # a driver may raise anything, and the loop must survive all of it
             self.sensor._fail(self, "failed", f"{type(error).__name__}: {error}")
+        except BaseException as error:  # SystemExit and KeyboardInterrupt: they are for programs, this is a thread
+            detail = f"Its driver tried to end the program: {type(error).__name__}({error})."
+            self.sensor._fail(self, "failed", detail)
         finally:
             self.has_ended = True
             self.sensor._wake.set()

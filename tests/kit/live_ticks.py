@@ -24,8 +24,10 @@ def tick_of(
     events: Sequence[Event] = (),
 ) -> Tick:
     """A tick; `action` is the name of what was sent, and nothing was without one."""
-    reading = Reading(np.zeros(0), 0, 0)
-    readings = {name: None if name in absent else reading for name in ages_s}
+    readings = {
+        name: None if name in absent else Reading(np.zeros(0), 0, 0, instruction if name == "instruction" else "")
+        for name in ages_s
+    }
     moment = Moment(time_ns, observation or {}, dict(ages_s), readings, list(events), instruction)
     sent = Command(0, action, time_ns, 0, bool(safe_reason)) if action else None
     return Tick(moment, move=None if gates is None else Move(0, gates), sent=sent, safe_reason=safe_reason)

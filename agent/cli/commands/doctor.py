@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import os
 import platform
+import re
 import shutil
 import sys
 import tempfile
@@ -142,18 +143,40 @@ def _microphones() -> list[Finding]:
     return [Finding("microphone", MISSING, found, mend)]
 
 
-def _speech() -> list[Finding]:
-    missing = [name for name in ("pocketsphinx", "silero-vad") if not _has_package(name)]
-    if missing:
-        found = f"{' and '.join(missing)} not installed; needed for spoken instructions"
-        return [Finding("speech", MISSING, found, 'pip install "senseweave[speech]"')]
-    return [Finding("speech", OK, "pocketsphinx and silero-vad understand spoken instructions")]
+EXTRAS = {
+    "atari": "Atari games",
+    "data": "recordings: live --record and --replay, pretrain --dataset",
+    "pretrained": "encoders from transformers, which are trained already",
+    "rllib": "training with Ray's RLlib",
+    "speech": "spoken instructions: live --instruction speech",
+    "torchrl": "training with TorchRL",
+    "view": "pictures of curves, and Rerun",
+    "vizdoom": "Doom with sound",
+}
+"""What each extra of pyproject.toml is for; those for working on senseweave itself are not looked at."""
+
+
+def _extras() -> list[Finding]:
+    from ....perception.errors import packages_of_extra
+
+    findings = []
+    for extra, purpose in EXTRAS.items():
+        packages = packages_of_extra(extra)
+        missing = [package for package in packages if not _has_package(re.split(r"[^\w.-]", package)[0])]
+        if not packages:
+            findings.append(Finding(extra, MISSING, "senseweave itself is not installed", "pip install -e ."))
+        elif missing:
+            mend = "pip install " + " ".join(f'"{package}"' for package in missing)
+            findings.append(Finding(extra, MISSING, f"needed for {purpose}", mend))
+        else:
+            findings.append(Finding(extra, OK, purpose))
+    return findings
 
 
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    from ....envs.live.sensors.camera import camera_devices
+    from ....envs.live.sensors.devices import camera_devices
 
     devices = camera_devices()
     if not devices:
@@ -226,7 +249,7 @@ CHECKS: dict[str, Callable[[], list[Finding]]] = {
     "video": _video,
     "camera": _cameras,
     "microphone": _microphones,
-    "speech": _speech,
+    "extras": _extras,
     "openal": _openal,
     "this folder": _folder,
     "environments": _environments,

@@ -1,10 +1,12 @@
 """`senseweave explain`."""
 
+from ...runs.present import require_run
 from ...settings.evaluate import ExplainConfig
 from ..command import Command, Result
 
 
 def _run(settings: ExplainConfig) -> Result:
+    require_run(settings.run)
     from ...explain.explain import as_text, explain
 
     result = explain(settings, bot=settings.bot, report=settings.report)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Self
 from ....perception.errors import ConfigError
 from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
+from ...runs.present import require_run
 from ...settings.base import kinds_of
 from ...settings.train import TrainConfig
 from ...settings.values import Hidden, Text
@@ -64,6 +65,8 @@ class TrainOptions(TrainConfig):
 
 
 def _run(settings: TrainOptions) -> Result:
+    if settings.resume is not None:
+        require_run(settings.resume)
     from ...train.train import resume, train
 
     if settings.resume is not None:

@@ -1,10 +1,13 @@
 """`senseweave watch`."""
 
+from ...runs.present import require_run
 from ...settings.watch import WatchConfig
 from ..command import Command, Result
 
 
 def _run(settings: WatchConfig) -> Result:
+    if settings.policy is not None:
+        require_run(settings.policy)
     from ...evaluate.watch import as_text, watch
 
     result = watch(settings)

@@ -210,6 +210,7 @@ class ScriptedSensor(Sensor):
         self.inbox = Inbox(name, script.kind, unchanged_s)
         self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
+        self._is_news = True
         self._play: Iterator[int] | None = None
         self._next_ns = 0
 
@@ -242,16 +243,16 @@ class ScriptedSensor(Sensor):
                     blocked_until_ns = yield from self._attempt()
                     if blocked_until_ns > self._next_ns:
                         hung_until_ns.append(blocked_until_ns)
-                        self._add_event("hung", "Its driver, by the script, does not return.")
+                        if self._is_news:
+                            self._add_event("hung", "Its driver, by the script, does not return.")
                 except SourceError as error:
                     is_over = isinstance(error, SourceEndedError)
-                    self._add_event("ended" if is_over else "failed", str(error))
+                    self.inbox.add_failure(self._next_ns, "ended" if is_over else "failed", str(error))
                 except SenseweaveError as error:
                     is_over = True
-                    self._add_event("failed", str(error))
-                    self._add_event("ended", "To open it again would be useless.")
+                    self.inbox.add_failure(self._next_ns, "failed", str(error), ends=True)
                 except Exception as error:  # as in `ThreadedSensor`: a driver may raise anything
-                    self._add_event("failed", f"{type(error).__name__}: {error}")
+                    self.inbox.add_failure(self._next_ns, "failed", f"{type(error).__name__}: {error}")
             yield self._next_ns + self._retry.end()
         while True:
             yield NEVER_NS
@@ -281,7 +282,7 @@ class ScriptedSensor(Sensor):
             reading = script.reading(take)
             if reading is not None and self.inbox.offer(reading, self._next_ns):
                 if not self._retry.has_started:
-                    self._add_event("opened", f"Attempt {self._retry.attempts}.")
+                    self.inbox.add_opened(self._next_ns, self._retry.attempts)
                 self._retry.feed(self._next_ns)
 
     def _reach(self, time_s: float) -> Generator[int, None, bool]:
@@ -290,7 +291,7 @@ class ScriptedSensor(Sensor):
         is_in_time = target_ns <= self._retry.deadline_ns
         yield target_ns if is_in_time else max(self._next_ns, self._retry.deadline_ns)
         if not is_in_time:
-            self._add_event("stalled", self._retry.missed())
+            self._is_news = self.inbox.add_failure(self._next_ns, "stalled", self._retry.missed())
         return is_in_time
 
     def _bear(self, time_s: float) -> Generator[int, None, int]:

@@ -4,10 +4,12 @@ An instruction holds until the next one. "stop" is no instruction: it never reac
 its safe action until something else is said.
 """
 
+import collections
 import os
 import re
 import select
 import sys
+from collections.abc import Iterator
 from typing import IO, Any, Self
 
 from ....perception.errors import ConfigError
@@ -17,7 +19,7 @@ from ..backoff import Backoff
 from ..clock import NS_PER_S
 from ..reading import Reading
 from ..sensor import ThreadedSensor
-from ..source import Source
+from ..source import Source, SourceEndedError
 
 STOP_WORDS = frozenset({"stop", "halt"})
 """What makes the agent stop, said alone."""
@@ -27,6 +29,12 @@ WAIT_S = 0.1
 
 MAX_LINE_BYTES = 4096
 """More without an end of line counts as a line."""
+
+MAX_WAITING = 16
+"""So many lines wait at most; older ones are overtaken by newer ones."""
+
+MAX_WAITING_BYTES = 1 << 20
+"""So much of what waits is looked at in one read; more only comes from a program that floods us."""
 
 NO_DEADLINE = Backoff(stall_s=float("inf"), start_up_s=float("inf"))
 """For senses that speak when they like: silence is no fault."""
@@ -114,7 +122,8 @@ class TextSource(InstructionSource):
 class LinesSource(InstructionSource):
     """Lines of text as they come; after the end of the file the last one holds.
 
-    The file descriptor is polled and read past Python's buffers, so that a program never waits for a line to end.
+    The file descriptor is polled and read past Python's buffers, so that a program never waits for a line to end. All
+    lines that wait are taken together, and "stop" is looked for in all of them: it overtakes what was said before.
 
     Args:
         kind: see `InstructionSource`.
@@ -136,6 +145,7 @@ class LinesSource(InstructionSource):
         super().__init__(kind)
         self.file = file
         self._bytes = b""
+        self._waiting: collections.deque[str] = collections.deque(maxlen=MAX_WAITING)
         self._has_ended = False
 
     def open(self) -> None:
@@ -146,32 +156,54 @@ class LinesSource(InstructionSource):
             raise ConfigError("There is no standard input to read instructions from; give a text instead.") from error
 
     def read(self) -> Reading | None:
-        while (line := self._take_line()) is None:
-            if self._has_ended:
-                self.clock.sleep_until_ns(self.clock.now_ns() + round(WAIT_S * NS_PER_S))
-                return None
-            if not self._is_ready():
-                return None
+        if self._has_ended and not self._bytes and not self._waiting:
+            if self._number == 0:
+                raise SourceEndedError("Standard input has ended without an instruction.")
+            self.clock.sleep_until_ns(self.clock.now_ns() + round(WAIT_S * NS_PER_S))
+            return None
+        if self._is_ready(0.0 if self._waiting else WAIT_S):
             self._receive()
-        return self.hear(line, self.clock.now_ns()) if line.strip() else None
+        lines = [line for line in self._take_lines() if line.strip()]
+        stops = [number for number, line in enumerate(lines) if means_stop(line)]
+        if stops:  # it overtakes what waits; the next read gives what was said after it
+            self._waiting.clear()
+            self._wait(lines[stops[-1] + 1 :])
+            return self.hear(lines[stops[-1]], self.clock.now_ns())
+        self._wait(lines)
+        return self.hear(self._waiting.popleft(), self.clock.now_ns()) if self._waiting else None
 
-    def _is_ready(self) -> bool:
-        return bool(select.select([self._descriptor], [], [], WAIT_S)[0])
+    def _wait(self, lines: list[str]) -> None:
+        overtaken = len(self._waiting) + len(lines) - MAX_WAITING
+        if overtaken > 0:
+            self._notes.append(("dropped", f"{overtaken:,} lines were overtaken by newer ones before they were read."))
+        self._waiting.extend(lines)
+
+    def _is_ready(self, timeout_s: float) -> bool:
+        return not self._has_ended and bool(select.select([self._descriptor], [], [], timeout_s)[0])
 
     def _receive(self) -> None:
-        try:
-            received = os.read(self._descriptor, MAX_LINE_BYTES)
-        except OSError:  # a terminal that was closed
-            received = b""
-        self._has_ended = not received
-        self._bytes += received
+        """Takes all that is there now, up to a limit."""
+        while len(self._bytes) < MAX_WAITING_BYTES and self._is_ready(0.0):
+            try:
+                received = os.read(self._descriptor, MAX_WAITING_BYTES // 16)
+            except OSError:  # a terminal that was closed
+                received = b""
+            self._has_ended = not received
+            self._bytes += received
 
-    def _take_line(self) -> str | None:
-        line, end, rest = self._bytes.partition(b"\n")
-        if not end and not (self._has_ended and line) and len(line) < MAX_LINE_BYTES:
-            return None
+    def _take_lines(self) -> list[str]:
+        """Whole lines, oldest first; what has no end yet stays, unless it is too long or nothing can follow."""
+        *lines, rest = self._bytes.split(b"\n")
+        if rest and (self._has_ended or len(rest) >= MAX_LINE_BYTES):
+            lines.append(rest)
+            rest = b""
         self._bytes = rest
-        return line.decode("utf-8", errors="replace")
+        return [piece.decode("utf-8", errors="replace") for line in lines for piece in _pieces(line)]
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    for start in range(0, len(line), 2 * MAX_LINE_BYTES):
+        yield line[start : start + 2 * MAX_LINE_BYTES]
 
 
 def instruction_sensor(name: str, kind: Instruction, address: str | int) -> ThreadedSensor:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ....perception.errors import ConfigError, MissingExtraError
+from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Spec
 from .format import FORMAT, PROFILE, SENSES, VERSION, as_json, schema, seal, topics
 
@@ -37,8 +37,7 @@ class RecordingFile:
             from mcap.writer import CompressionType, Writer
         except ImportError as error:
             raise MissingExtraError(
-                f"Recording needs mcap, which could not be imported ({error}); "
-                'install it with pip install "senseweave[data]".'
+                f"Recording needs mcap, which could not be imported ({error}); {how_to_install('data')}"
             ) from error
         self.path = path
         self._file = _WholePieces(path)

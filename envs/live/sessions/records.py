@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from ....perception.checks import shown
 from ....perception.checks.files import MIB
-from ....perception.errors import MissingExtraError
+from ....perception.errors import MissingExtraError, how_to_install
 
 MAX_RECORD_BYTES = 128 * MIB
 """A record, or a chunk when it is unpacked, that claims to be larger is damage."""
@@ -189,8 +189,7 @@ def require_mcap() -> None:
         import zstandard  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(
-            f"Recordings need mcap, which could not be imported ({error}); "
-            'install it with pip install "senseweave[data]".'
+            f"Recordings need mcap, which could not be imported ({error}); {how_to_install('data')}"
         ) from error
 
 

@@ -24,6 +24,8 @@ MISTAKES = [
     ("--steps 3", 'The command "--steps" is not known; choose one of'),
     ("train --stpes 3", '`train` has no option "--stpes"; did you mean "--steps"?'),
     ("train --steps", "`--steps` expected one argument"),
+    ("train --compile=true", '`--compile` takes no value; got "true"'),
+    ("train --no-video=1", '`--no-video` takes no value; got "1"'),
     ("train --steps many", "`--steps` must be a whole number; got 'many'"),
     ("train --steps 0", "`steps` must be a whole number of at least 1; got 0."),
     ("train --steps -7", "`steps` must be a whole number of at least 1; got -7."),
@@ -225,6 +227,11 @@ def test_a_wrong_name_is_refused_before_anything_heavy_is_imported():
         "pretrain --objective contrastiv",
         "pretrain --imputation translatio",
         "watch --greedy",
+        "watch --policy nowhere",
+        "evaluate nowhere",
+        "explain nowhere",
+        "train --resume nowhere",
+        "live --policy nowhere --camera 0",
     )
     code = (
         "import sys; from senseweave.agent.cli.main import main\n"

@@ -1,6 +1,8 @@
 import builtins
 import importlib
+import importlib.metadata
 import json
+import re
 import sys
 import types
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from senseweave.agent.cli.commands import doctor
-from senseweave.envs.live.sensors import camera
+from senseweave.envs.live.sensors import devices as cameras
 
 
 def test_every_finding_has_a_status_and_what_is_not_well_says_how_to_mend_it():
@@ -73,18 +75,20 @@ def test_every_camera_and_microphone_is_listed_by_name(monkeypatch):
     devices.clear()
     (finding,) = doctor._microphones()
     assert finding.status == doctor.MISSING and "plug one in" in finding.mend
-    monkeypatch.setattr(camera, "camera_devices", lambda: [Path("/dev/video7"), Path("/dev/video12")])
+    monkeypatch.setattr(cameras, "camera_devices", lambda: [Path("/dev/video7"), Path("/dev/video12")])
     found = doctor._cameras()
     assert ["/dev/video7" in found[0].detail, "/dev/video12" in found[1].detail] == [True, True]
     assert all(finding.mend.startswith("sudo usermod -aG video") for finding in found)
 
 
-def test_the_extra_for_speech_is_named_when_it_is_missing(monkeypatch):
-    monkeypatch.setattr(doctor, "_has_package", lambda name: name != "silero-vad")
-    (finding,) = doctor._speech()
-    assert finding.mend == 'pip install "senseweave[speech]"' and finding.detail.startswith("silero-vad not")
-    monkeypatch.setattr(doctor, "_has_package", lambda name: True)
-    assert [finding.status for finding in doctor._speech()] == [doctor.OK]
+def test_every_extra_that_a_user_may_want_is_looked_at_and_its_command_names_packages_alone(monkeypatch):
+    declared = set(importlib.metadata.metadata("senseweave").get_all("Provides-Extra"))
+    assert set(doctor.EXTRAS) == declared - {"bench", "docs", "test"}
+    monkeypatch.setattr(doctor, "_has_package", lambda name: name not in ("silero-vad", "mcap"))
+    found = {finding.name: finding for finding in doctor._extras()}
+    assert {name for name, finding in found.items() if finding.status == doctor.MISSING} == {"speech", "data"}
+    assert re.fullmatch(r'pip install "silero-vad>=[\d.]+"', found["speech"].mend)
+    assert re.fullmatch(r'pip install "mcap>=[\d.]+"', found["data"].mend)
 
 
 @pytest.mark.parametrize("error", [RuntimeError("x"), OSError(5, "Input/output error"), KeyError("y"), MemoryError()])

@@ -1,5 +1,6 @@
 """What `--help` shows, how quickly, and that it comes from the settings themselves."""
 
+import importlib.metadata
 import os
 import re
 import subprocess
@@ -48,6 +49,12 @@ def test_help_can_be_read_on_every_terminal(capsys, monkeypatch, columns):
 def test_the_overview_names_every_command_with_its_example(capsys):
     told = help_of(capsys)
     assert all(re.search(f"^  {name} ", told, re.MULTILINE) and COMMANDS[name].example in told for name in COMMANDS)
+
+
+@pytest.mark.parametrize("word", ["--version", "-V"])
+def test_the_version_is_that_of_the_distribution(capsys, word):
+    assert cli.main([word]) == 0
+    assert capsys.readouterr().out == f"senseweave {importlib.metadata.version('senseweave')}\n"
 
 
 @pytest.mark.parametrize("name", list(COMMANDS))

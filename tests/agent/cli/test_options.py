@@ -56,6 +56,24 @@ def test_values_that_are_given_by_their_place():
     assert settings_of("envs BabyAI GoTo").words == ("BabyAI", "GoTo") and settings_of("envs").words == ()
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--policy", "run", "--env", "CartPole-v1"],
+        ["--env=CartPole-v1", "--policy", "run"],
+        ["--without", "camera", "--env", "CartPole-v1", "--policy", "run"],
+    ],
+)
+def test_what_comes_first_may_be_named_all_the_same(words):
+    settings, _ = parse("watch", COMMANDS["watch"], words)
+    assert (settings.env, settings.policy) == ("CartPole-v1", "run")
+
+
+def test_naming_what_comes_first_and_giving_it_too_is_one_word_too_many():
+    with pytest.raises(ConfigError, match='"CartPole-v1" is one word too many'):
+        parse("watch", COMMANDS["watch"], ["CartPole-v1", "--env", "CartPole-v1"])
+
+
 def test_a_dash_and_a_value_that_begins_with_one():
     assert settings_of("live --instruction -").instruction == "-"
     assert settings_of("live --instruction=--go").instruction == "--go"

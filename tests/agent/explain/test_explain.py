@@ -41,7 +41,9 @@ def test_a_policy_that_ignores_a_sense_is_caught(tmp_path, ignored):
         assert success[("smell", "touch")] == success[("touch",)] > 0.9 > 0.75 > success[("smell",)] == success[()]
         assert shapley["results"]["touch"]["value"] == pytest.approx(success[("touch",)] - success[()])
     else:
-        assert result["verdict"] == "This policy reacts to its smell without gain and ignores its touch."
+        assert result["verdict"] == (
+            "This policy reacts to its smell (too few episodes to tell whether it gains) and ignores its touch."
+        )
     assert "Warning: This policy ignores" in as_text(result)
 
 

@@ -12,7 +12,7 @@ from senseweave.agent.explain.page import page
 from senseweave.agent.explain.pictures import draw_tokens, relative, weighed_words
 from senseweave.agent.explain.scenes import Scene, SenseView, ShownEpisode
 from senseweave.agent.explain.shapley import Estimate
-from senseweave.agent.explain.verdict import headline, judge_senses
+from senseweave.agent.explain.verdict import headline, judge_senses, warnings_of
 from senseweave.perception import Camera, Grid, Instruction, Microphone, Perception, Spec, Vector, default_tokenizer
 
 SPEC = Spec(
@@ -227,10 +227,29 @@ def wide(value, half):
         (sure(0.01), wide(0.5, 0.6), "ignores"),
         (sure(0.0), wide(0.006, 0.003), "ignores"),
         (sure(0.0), wide(0.03, 0.005), "reacts"),
+        (wide(0.132, 0.146), sure(0.5), "unclear"),
+        (wide(0.0, 0.06), sure(0.5), "unclear"),
+        (wide(0.0, 0.04), sure(0.5), "reacts"),
+        (Estimate(0.0, math.nan, (-math.inf, math.inf)), sure(0.5), "unclear"),
+        (wide(0.132, 0.146), wide(0.005, 0.001), "ignores"),
     ],
 )
 def test_the_verdict_follows_the_intervals(result, choice, use):
     assert judge_senses({"camera": result}, {"camera": choice}, "success")[0].use == use
+
+
+def test_too_few_episodes_are_said_in_the_sentence_and_in_the_headline():
+    verdicts = judge_senses({"ears": wide(0.132, 0.146)}, {"ears": sure(0.5)}, "success")
+    assert (
+        "too few episodes to tell whether it gains by that: success +0.132 (-0.014 to +0.278)" in verdicts[0].sentence
+    )
+    assert headline(verdicts) == "This policy reacts to its ears (too few episodes to tell whether it gains)."
+
+
+def test_every_sense_that_is_ignored_stands_in_one_warning():
+    nothing = {"camera": sure(0.0), "ears": sure(0.0)}
+    assert warnings_of(judge_senses(nothing, nothing, "success")) == ["This policy ignores its camera and ears."]
+    assert warnings_of(judge_senses({"ears": sure(0.5)}, {"ears": sure(0.5)}, "success")) == []
 
 
 def test_what_is_little_beside_the_other_senses_is_noise():

@@ -30,7 +30,7 @@ def written(stream, *, until, within_s=HANG_S):
     return stream.getvalue()
 
 
-def test_the_line_shows_rate_jitter_action_ages_gates_and_the_instruction():
+def test_the_line_shows_the_instruction_ages_gates_the_action_rate_and_jitter():
     tick = tick_of(
         {"audio": 0.031, "camera": 2.14, "instruction": 40.0},
         absent=("camera",),
@@ -40,9 +40,38 @@ def test_the_line_shows_rate_jitter_action_ages_gates_and_the_instruction():
     )
     glance = Glance(tick, held=frozenset({"instruction"}))
     assert status_text(glance, timing_of()) == (
-        "10.0 Hz, jitter 2.0/2.0 ms | forward | audio 31 ms, gate 0.62 | camera absent for 2.1 s | "
-        'instruction gate 0.90 | "go to the red ball"'
+        '"go to the red ball" gate 0.90 | audio 31 ms, gate 0.62 | camera absent for 2.1 s | forward | '
+        "10.0 Hz, jitter 2.0/2.0 ms"
     )
+
+
+@pytest.mark.parametrize("width", [79, 90, 100])
+def test_on_a_narrow_terminal_the_line_keeps_the_instruction_every_sense_and_what_is_safe(width):
+    timing = timing_of()
+    timing.overruns = 3
+    tick = tick_of(
+        {"audio": 0.031, "camera": 2.14, "instruction": 40.0},
+        absent=("camera",),
+        gates={"audio": 0.625, "camera": 0.0, "instruction": 0.9},
+        action="forward",
+        safe_reason="Without camera.",
+        instruction="go to the red ball",
+    )
+    line = status_text(Glance(tick, held=frozenset({"instruction"})), timing, width)
+    assert len(line) <= width and line.startswith('"go to the red ball" .90')
+    assert "no camera" in line or "camera absent" in line
+    assert all(part in line for part in ("audio", ".62", "forward (safe", "missed"))
+
+
+def test_a_long_instruction_is_cut_before_any_sense_is():
+    tick = tick_of({"audio": 0.01, "camera": 0.02, "odour": 0.03}, instruction="go to the red ball " * 8)
+    line = status_text(Glance(tick), timing_of(), 79)
+    assert len(line) <= 79 and line.startswith('"go to the red ball …') and line.count("ms") == 3
+
+
+def test_a_device_that_is_tried_again_shows_how_often():
+    glance = Glance(tick_of({"camera": math.inf}, absent=("camera",)), retries={"camera": 9})
+    assert "camera absent, attempt 10" in status_text(glance, timing_of())
 
 
 def test_the_line_says_why_the_safe_action_is_sent_and_how_many_ticks_were_missed():
@@ -52,16 +81,16 @@ def test_the_line_says_why_the_safe_action_is_sent_and_how_many_ticks_were_misse
         {"camera": math.inf}, absent=("camera",), action="done", safe_reason="Without camera.", gates={"camera": 0.0}
     )
     told = status_text(Glance(tick), timing)
-    assert "3 ticks missed | done (safe: without camera) | camera absent" in told
+    assert "camera absent | done (safe: without camera) | 10.0 Hz" in told and told.endswith("3 ticks missed")
 
 
 def test_a_sense_that_prepares_itself_is_loading_until_it_is_ready_or_has_failed():
     begins = Event(0, "instruction", "loading")
     loading = loading_after(frozenset(), [begins])
     absent = Glance(tick_of({"instruction": math.inf}, absent=("instruction",)), loading)
-    assert status_text(absent, timing_of()).endswith("| instruction loading")
+    assert status_text(absent, timing_of()).startswith("instruction loading |")
     held = Glance(tick_of({"instruction": 9.0}, gates={"instruction": 0.5}), loading, frozenset({"instruction"}))
-    assert status_text(held, timing_of()).endswith("| instruction gate 0.50, loading")
+    assert status_text(held, timing_of()).startswith("instruction gate 0.50, loading |")
     assert loading_after(loading, [Event(1, "camera", "failed"), Event(2, "instruction", "absent")]) == loading
     for kind in ("ready", "failed", "ended"):
         assert loading_after(loading, [Event(1, "instruction", kind)]) == frozenset(), kind
@@ -72,7 +101,7 @@ def test_without_a_policy_the_line_has_neither_gates_nor_an_action():
     told = status_text(
         Glance(tick_of({"camera": 0.02, "instruction": 9.0}), held=frozenset({"instruction"})), timing_of()
     )
-    assert told == "10.0 Hz, jitter 2.0/2.0 ms | camera 20 ms | instruction here"
+    assert told == "camera 20 ms | instruction here | 10.0 Hz, jitter 2.0/2.0 ms"
 
 
 def test_on_a_terminal_the_line_redraws_itself_and_never_wraps(monkeypatch):
@@ -86,7 +115,7 @@ def test_on_a_terminal_the_line_redraws_itself_and_never_wraps(monkeypatch):
     told = stream.getvalue()
     pieces = told.replace("\n", "").split("\r\x1b[K")
     assert all(len(piece) < 40 for piece in pieces) and pieces[0] == ""
-    assert told.count("\n") == 2 and told.endswith("…\n"), "one for the message, one at the end"
+    assert told.count("\n") == 2 and told.endswith("camera 20 ms\n"), "one for the message, one at the end"
 
 
 def test_in_a_log_the_messages_come_at_once_and_the_line_now_and_then(monkeypatch):

@@ -1,5 +1,7 @@
 """The doorkeeper alone: capture times in the future, frozen content, and how often dropped readings are told."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -40,3 +42,33 @@ def test_a_series_of_dropped_readings_is_told_once_and_again_after_five_quiet_se
 
     assert [told_of_a_misfit(at_s) for at_s in (1, 4, 7, 10)] == [True, False, False, False]  # one series
     assert [told_of_a_misfit(at_s) for at_s in (15, 20.1, 21)] == [False, True, False]
+
+
+def test_a_flood_of_different_warnings_leaves_its_beginning_and_a_sentence_and_no_memory() -> None:
+    inbox = Inbox("instruction", Vector(2))
+    for number in range(10_000):
+        inbox.add_event(to_ns(1.0) + number, "warning", f"Only the beginning of {number} fits.")
+    events = inbox.take_events()
+    assert len(events) == 11
+    assert events[-1].detail == 'Events of the kind "warning" come so fast that most of them are left out.'
+    assert sum(len(pickle.dumps(value)) for value in vars(inbox._flood).values()) < 10_000
+    inbox.add_event(to_ns(12.0), "warning", "Later.")
+    assert [event.detail for event in inbox.take_events()] == ["Later."]
+
+
+@pytest.mark.parametrize("kind", ["warning", "failed", "rejected", "overflow", "opened"])
+def test_stop_gets_through_a_flood_of_any_kind(kind: str) -> None:
+    inbox = Inbox("instruction", Vector(2))
+    for number in range(5000):
+        inbox.add_event(to_ns(1.0) + number, kind, f"{number}")
+        if number == 17:
+            inbox.add_event(to_ns(1.0) + number, "stop", "stop")
+    kinds = [event.kind for event in inbox.take_events()]
+    assert kinds.count("stop") == 1 and len(kinds) < 20
+
+
+def test_a_warning_that_was_said_lately_is_not_said_again() -> None:
+    inbox = Inbox("audio", Vector(2))
+    for at_s in range(100):
+        inbox.add_event(to_ns(at_s), "warning", "The microphone has one channel.")
+    assert len(inbox.take_events()) == 1

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
+from kit.limits import HANG_S
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock, to_ns
 from senseweave.envs.live.faults.faults import Hangs, Raises, Stall, Unplugged
@@ -164,9 +165,23 @@ def test_a_device_that_cannot_be_opened_is_tried_again_and_closed_each_time(watc
 
     watched = watch(lambda source, read: source.reading(), fail_open=fail_open)
     watched.until_told("opened")
-    assert watched.kinds() == ["failed"] * 3 + ["opened"]
-    assert watched.events[-1].detail == "Attempt 4."
+    assert watched.kinds() == ["failed", "opened"], "the same failure is told once"
+    assert watched.events[-1].detail == "Attempt 4." and watched.sensor.retries == 0
     assert [len(source.closed_by) for source in watched.device.sources[:3]] == [1, 1, 1]
+
+
+def test_a_device_that_never_opens_is_told_once_for_each_reason_and_its_attempts_are_counted(watch) -> None:
+    def fail_open(attempt: int) -> None:
+        raise SourceError("There is no device." if attempt < 5 else "It is busy.")
+
+    watched = watch(lambda source, read: source.reading(), fail_open=fail_open)
+    give_up_s = time.monotonic() + HANG_S
+    while watched.sensor.retries < 8:
+        assert time.monotonic() < give_up_s
+        time.sleep(0.005)
+    watched.until_told("failed")
+    assert [event.detail for event in watched.events] == ["There is no device.", "It is busy."]
+    assert watched.sensor.failure == "It is busy."
 
 
 def test_start_up_and_stall_have_deadlines_of_their_own(watch) -> None:
@@ -240,7 +255,7 @@ def test_no_more_than_some_drivers_hang_at_a_time(watch) -> None:
         return source.reading()
 
     watched = watch(do, dataclasses.replace(QUICK, start_up_s=0.02, stall_s=20, grace_s=0.02, max_hung=2))
-    watched.until_told("hung", 2)
+    watched.until(lambda: watched.sensor.retries == 2)
     time.sleep(0.15)
     assert len(watched.device.sources) == 2
     watched.device.let_go.set()

@@ -1,4 +1,4 @@
-"""The door to files: what lies there is read, or refused in one sentence at once; nothing waits and nothing grows."""
+"""The door to files: whatever lies there is read, or refused in one sentence at once; nothing waits or grows."""
 
 import os
 import socket

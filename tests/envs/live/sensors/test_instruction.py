@@ -1,10 +1,12 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
+from kit.limits import HANG_S
 from kit.live_clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.instruction import LinesSource, TextSource, instruction_sensor, means_stop
@@ -81,11 +83,57 @@ def test_two_lines_at_once_are_two_readings_in_order(pipe):
 
 def test_stop_in_a_line_is_a_note_and_never_a_reading(pipe):
     file, writing = pipe
-    os.write(writing, b"go to the key\nStop!\ngo to the key\n")
     source = opened(LinesSource(KIND, file))
+    os.write(writing, b"go to the key\n")
     assert next_reading(source).text == "go to the key" and source.take_notes() == []
+    os.write(writing, b"Stop!\ngo to the key\n")
     assert source.read() is None and source.take_notes() == [("stop", "Stop!")]
     assert next_reading(source).number == 1
+    os.close(writing)
+
+
+def test_stop_overtakes_everything_that_waits_in_front_of_it(pipe):
+    file, writing = pipe
+    source = opened(LinesSource(KIND, file))
+    os.write(writing, b"".join(b"go to the key %d\n" % number for number in range(2000)) + b"stop\nopen the door\n")
+    assert source.read() is None
+    assert source.take_notes() == [("stop", "stop")]
+    assert next_reading(source).text == "open the door" and source.read() is None
+    os.write(writing, b"go to the ball\n" * 1000)
+    assert next_reading(source).text == "go to the ball"
+    os.write(writing, b"STOP\n")
+    assert source.read() is None and source.take_notes()[-1] == ("stop", "STOP")
+    assert source.read() is None, "what waited before the stop is forgotten"
+    os.close(writing)
+
+
+def test_stop_is_found_behind_200_000_lines_of_a_writer_that_does_not_wait(pipe):
+    file, writing = pipe
+    source = opened(LinesSource(KIND, file))
+    flood = b"go to the red ball\n" * 200_000 + b"stop\n"
+
+    def write() -> None:
+        with os.fdopen(writing, "wb") as stream:
+            stream.write(flood)
+
+    writer = threading.Thread(target=write, daemon=True)
+    writer.start()
+    notes, reads = [], 0
+    while ("stop", "stop") not in notes:
+        source.read()
+        notes = source.take_notes()
+        reads += 1
+    assert reads < 2000, "lines are taken together, not one by one"
+    writer.join(HANG_S)
+
+
+def test_of_a_flood_of_lines_the_newest_are_kept_and_the_others_counted(pipe):
+    file, writing = pipe
+    source = opened(LinesSource(KIND, file))
+    os.write(writing, b"".join(b"open door %d\n" % number for number in range(1000)))
+    assert next_reading(source).text == "open door 984"
+    assert source.take_notes() == [("dropped", "984 lines were overtaken by newer ones before they were read.")]
+    assert [next_reading(source).text for _ in range(15)][-1] == "open door 999"
     os.close(writing)
 
 

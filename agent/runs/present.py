@@ -1,0 +1,24 @@
+"""Whether a folder can be a run at all. It is asked before torch is imported, so that a slip is told at once."""
+
+import os
+from pathlib import Path
+
+from ...perception.errors import CheckpointError
+
+CONFIG = "config.json"
+"""The file that makes a folder a run."""
+
+
+def require_run(path: str | os.PathLike[str]) -> Path:
+    """The folder of a run; what its config.json says is not looked at.
+
+    Raises:
+        CheckpointError: there is no such folder, or no config.json in it.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise CheckpointError(f'The run directory "{folder}" {problem}; give the folder that train made (--out).')
+    if not (folder / CONFIG).is_file():
+        raise CheckpointError(f'"{folder}" has no {CONFIG}, so it is no run; give the folder that train made.')
+    return folder
