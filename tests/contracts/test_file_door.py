@@ -27,7 +27,6 @@ ALLOWED = {
     "envs/live/sensors/decoding/decoder.py": {"json.loads": "what the parent process writes on a pipe"},
     "envs/live/child.py": {"json.loads": "what the child process writes on a pipe"},
     "envs/live/sensors/recogniser.py": {"json.loads": "what the parent process writes on a pipe"},
-    "envs/live/sensors/speech.py": {"json.loads": "what the child process writes on a pipe"},
     "agent/settings/several.py": {"json.loads": "what the user types"},
     "policies/saving/environment_facts.py": {"json.loads": "what it has just written"},
     "agent/train/metrics.py": {"open": "a: goes on writing the table that was written anew just before"},
