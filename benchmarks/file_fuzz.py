@@ -32,7 +32,7 @@ from parts.fuzz_targets import TARGETS, Target
 from parts.result_rows import Result, add_option, write_results
 from parts.tables import print_json, print_table, tell
 
-from senseweave.perception.errors import SenseweaveError
+from senseweave.perception.errors import MAX_SENTENCE, SenseweaveError
 
 SECONDS, MEMORY_MB = 10, 500
 ROOM_MB = 1500
@@ -127,6 +127,7 @@ def _be_child(target: Target, folder: Path, draw: random.Random, expected: str, 
         taken = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0]) * page
         resource.setrlimit(resource.RLIMIT_AS, (taken + ROOM_MB * 2**20,) * 2)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.alarm(SECONDS)
         began = time.monotonic()
         verdict, detail = _read(target, folder, expected, may_differ=sort == "hostile")
@@ -146,7 +147,9 @@ def _read(target: Target, folder: Path, expected: str, *, may_differ: bool) -> t
         found = target.read(folder)
     except SenseweaveError as error:
         sentence = str(error)
-        is_plain = sentence.strip() and "\n" not in sentence and "\x1b" not in sentence and len(sentence) < 2000
+        is_plain = (
+            sentence.strip() and "\n" not in sentence and "\x1b" not in sentence and len(sentence) <= MAX_SENTENCE
+        )
         return ("refused", sentence[:300]) if is_plain else ("traceback", f"no one sentence: {sentence!r:.300}")
     except MemoryError:
         return "memory", traceback.format_exc()[-1500:]
@@ -168,7 +171,7 @@ def _peak_kb(*, is_reset: bool = False) -> int:
 
 
 def campaign(cases: int, seed: int, only: Sequence[str], work: Path) -> list[Case]:
-    """Cases of every target in turn."""
+    """Cases of every target in turn; SIGTERM ends it with those that are done."""
     torch.set_num_threads(1)
     names = [name for name in TARGETS if not only or name in only]
     sound, expected = {}, {}
@@ -181,13 +184,17 @@ def campaign(cases: int, seed: int, only: Sequence[str], work: Path) -> list[Cas
     gc.collect()
     gc.freeze()
     done: list[Case] = []
+    wants_to_stop = list[int]()
+    signal.signal(signal.SIGTERM, lambda number, _: wants_to_stop.append(number))
     for number in range(cases):
+        if wants_to_stop:
+            break
         name = names[number % len(names)]
         done.append(run_case(name, number, seed, sound[name], expected[name], work))
         if done[-1].verdict in FAILED:
             tell(f"{done[-1].verdict}: {name} {number}: {done[-1].what[:300]}\n    {done[-1].detail}")
-        if (number + 1) % 500 == 0:
-            tell(f"{number + 1:,} of {cases:,}")
+        if (number + 1) % 200 == 0:
+            tell(f"{number + 1:,} of {cases:,}, {sum(case.verdict in FAILED for case in done)} failed")
     return done
 
 

@@ -8,10 +8,19 @@ import difflib
 import importlib.metadata
 import re
 from collections.abc import Iterable
+from typing import Any
+
+from .texts import shown
+
+MAX_SENTENCE = 2000
+"""Characters of a sentence; names and values in it may be anybody's."""
 
 
 class SenseweaveError(Exception):
-    """Base of all errors that a caller can fix."""
+    """Base of all errors that a caller can fix. Whatever is put into its sentence, it is short and can be printed."""
+
+    def __init__(self, *parts: Any, **named: Any) -> None:
+        super().__init__(*(shown(part, MAX_SENTENCE) if isinstance(part, str) else part for part in parts), **named)
 
 
 class SpecError(SenseweaveError, ValueError):

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from .checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular, read_regular
 from .checks.plain_json import parse
-from .checks.texts import shown
 from .errors import CheckpointError, SenseweaveError
+from .texts import shown
 
 _DTYPES: dict[str, torch.dtype] = {
     **{"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16},

@@ -12,11 +12,11 @@ from typing import Any
 from torch import Tensor
 
 from .checks.plain_json import parse
-from .checks.texts import shown
 from .config import PerceptionConfig
 from .errors import CheckpointError, TokenizerMismatchError
 from .files import Header, read_json, read_tensors, seal_of
 from .spec import Spec
+from .texts import shown
 from .tokenizer import default_tokenizer
 
 FORMAT, VERSION = "senseweave.perception", 1

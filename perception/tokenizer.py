@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from .checks.files import JSON_BYTES, read_regular
 from .checks.plain_json import parse
-from .checks.texts import shown
 from .errors import CheckpointError, ConfigError, ObservationError
 from .spec import Instruction
+from .texts import shown
 
 DEFAULT_MAX_TOKENS = 48
 """Tokens of an instruction unless told otherwise; all but the very rarest BabyAI missions fit."""

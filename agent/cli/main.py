@@ -18,15 +18,12 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ...perception.checks.texts import shown
-from ...perception.errors import ConfigError, EnvironmentFault, SenseweaveError
+from ...perception.errors import MAX_SENTENCE, ConfigError, EnvironmentFault, SenseweaveError
+from ...perception.texts import shown
 from .command import Command
 from .commands import COMMANDS
 
 SUCCESS, FAULT, MISTAKE, INTERRUPTED = 0, 1, 2, 130
-MAX_SENTENCE = 2000
-"""Characters of an error that are shown."""
-
 ABOUT = "Trains agents that see, hear and are told what to do, and shows which of their senses they use."
 
 

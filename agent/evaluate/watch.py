@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 
 from ...envs.registry import import_package
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer

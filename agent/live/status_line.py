@@ -18,7 +18,7 @@ from typing import Self, TextIO
 from ...envs.live.reading import Event
 from ...envs.live.tick import Tick
 from ...envs.live.timing import Timing
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from ..terminal.progress import MAX_MESSAGE
 
 REDRAW_S = 0.2

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...perception.config import PerceptionConfig
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from ...perception.errors import CheckpointError, SenseweaveError, TokenizerMismatchError
 from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer

@@ -19,7 +19,7 @@ from ...envs.registry import MINIGRID, option_names
 from ...envs.rooms.levels.registry import OWN_LEVELS, level_options
 from ...envs.rooms.registration import rooms_id
 from ...envs.rooms.settings import OPTION_NAMES, SENSES
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from ...perception.errors import ConfigError
 from .config import UNNAMED
 from .directory import RunDirectory
@@ -68,7 +68,7 @@ def choose_env(run: RunDirectory, env: str | None, options: Mapping[str, Any] | 
     Args:
         run: whose file may choose as far as it is allowed to.
         env: the user's choice, if any.
-        options: the same.
+        options: the same. Numbers and switches of an environment that is named need not be named again.
 
     Raises:
         ConfigError: the user must name what the file may not choose.
@@ -79,11 +79,13 @@ def choose_env(run: RunDirectory, env: str | None, options: Mapping[str, Any] | 
     is_own = env in (None, trained.env)
     own_options = trained.env_options if is_own else {}
     reason = needs_naming(trained.env, own_options if options is None else {})
-    is_named = env is not None and (options is not None or not own_options)
+    has_numbers_alone = all(isinstance(value, bool) or _is_number(value) for value in own_options.values())
+    is_harmless = has_numbers_alone and trained.env.rpartition(":")[2] != LIVE_ID  # whose cameras have numbers
+    is_named = env is not None and (options is not None or is_harmless)
     if is_own and reason and not is_named:
         raise ConfigError(
-            f"`env` must be named again, as a file may not choose it ({reason}); if you trust it, add "
-            f"{shown(as_words(trained.env, trained.env_options), 400)}."
+            f"`env` must be named again, as a file may not choose it ({reason}); "
+            f"add {shown(as_words(trained.env, trained.env_options), 400)} if you trust it."
         )
     return env or trained.env, dict(own_options if options is None else options)
 

@@ -23,8 +23,8 @@ from ...envs.rooms.render.canvas import (
     printable,
     write,
 )
-from ...perception.checks.texts import shown
 from ...perception.spec import PRESENT, Spec
+from ...perception.texts import shown
 from .palette import FAILURE, SUCCESS, sense_colours
 from .readings import draw_reading
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import jinja2
 
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 from .pixels import png, shrunk
 
 TEMPLATES = Path(__file__).parent / "templates"

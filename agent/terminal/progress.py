@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from ...perception.checks.texts import shown
+from ...perception.texts import shown
 
 LOG_EVERY_S = 15.0
 

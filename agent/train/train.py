@@ -15,15 +15,16 @@ import torch
 from stable_baselines3.common.logger import Logger
 
 from ...envs.registry import import_package
-from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import load_strictly
 from ...perception.perception import Perception
 from ...perception.spec import Spec
+from ...perception.texts import shown
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.trainer import TRAINERS
+from ...policies.trainers.settings import WORKERS
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
@@ -70,15 +71,16 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         settings = TRAINERS[config.trainer]().settings(config)
         training = build_training(config, settings, perception, facts.senses, vector, device)
         _begin_with(training, pretrained, config)
+        made: str | None = None
         if is_first():
             tell(f'Training by the recipe "{config.recipe}"; config.json will hold every setting.')
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
-            made = RunDirectory.create(out, described)
+            made = RunDirectory.create(out, described).config.run
         wait_for_folder(Path(out))
         run = RunDirectory.open(out)
-        if is_first() and run.config.run != made.config.run:
+        if made is not None and run.config.run != made:
             raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
         return _learn(run, training, None)
     finally:
@@ -216,6 +218,12 @@ def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
 
 def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
     """A training with the algorithm's settings as the run's file has them."""
+    known = TRAINERS[config.trainer]().settings(config)
+    if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - {WORKERS}):
+        raise CheckpointError(
+            f'The `algorithm` in {run.path / "config.json"} lacks or does not know "{shown(odd[0], 60)}"; use the '
+            "release that wrote it, or train anew."
+        )
     try:
         return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device)
     except SenseweaveError:

@@ -154,6 +154,25 @@ FAILED = (
         {"kills": ".0f", "recovered": ".0f"},
         "2026-11-28-killed-and-resumed",
     ),
+    Question(
+        "file-fuzz",
+        "Does any file hurt whoever reads it?",
+        "Damaged and hostile files (bits, lengths, pieces, FIFOs, devices, files of holes, hostile values under right "
+        "checksums), each read in a process of its own. It holds where what is read is the same, is refused in one "
+        "sentence, is told, or is what the file says under a right checksum. It fails by a traceback, by 10 s, by "
+        "500 MB, or by a difference that nobody is told of.",
+        {
+            "cases": ",.0f",
+            "held": ",.0f",
+            "traceback": ".0f",
+            "hang": ".0f",
+            "memory": ".0f",
+            "silent": ".0f",
+            "longest s": ".1f",
+            "most MB": ".0f",
+        },
+        "2026-11-28-killed-and-resumed",
+    ),
 )
 
 OTHER_TASKS = (

@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError
+from ..texts import shown as shown
 
 if TYPE_CHECKING:
     import torch

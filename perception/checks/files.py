@@ -8,9 +8,9 @@ whoever opens a file in another way.
 """  # noqa: D205
 
 import errno
+import io
 import os
 import stat
-from typing import BinaryIO
 
 MIB = 2**20
 DESCRIPTION_BYTES = 4 * MIB
@@ -38,7 +38,7 @@ _SORTS = {
 }
 
 
-def open_regular(path: str | os.PathLike[str], at_most: int) -> BinaryIO:
+def open_regular(path: str | os.PathLike[str], at_most: int) -> io.BufferedReader:
     """Opens a regular file for reading.
 
     Args:

@@ -11,8 +11,8 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
-from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError
+from ...perception.texts import shown
 from .json_values import encode
 
 _NOT_OPTIONS = ("num_envs", "device", "render_mode", "vectorization_mode", "vector_kwargs", "wrappers")

@@ -13,6 +13,7 @@ from stable_baselines3.common.preprocessing import is_image_space, is_image_spac
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from ...perception.errors import CheckpointError, ConfigError
+from ...perception.texts import shown
 
 MAX_VALUES = 2**26
 """The most values that one part of a saved space may have."""
@@ -48,7 +49,8 @@ def read_space(content: Any) -> spaces.Space[Any]:
     try:
         return _read(content)
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, OverflowError, MemoryError) as error:
-        raise CheckpointError(f"A saved space is none that this release knows ({error!r}): {content!r:.80}.") from error
+        told = f"{shown(repr(error), 120)}): {shown(repr(content), 80)}"
+        raise CheckpointError(f"A saved space is none that this release knows ({told}.") from error
 
 
 def _read(content: dict[str, Any]) -> spaces.Space[Any]:

@@ -21,9 +21,9 @@ from stable_baselines3.common.utils import get_system_info
 from stable_baselines3.common.vec_env import VecEnv
 from torch import Tensor, nn
 
-from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of
+from ...perception.texts import shown
 from ..normalization import Normalization
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints

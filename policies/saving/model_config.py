@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from ...perception.checks.texts import shown
 from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ...perception.files import read_json
 from ...perception.spec import Spec
+from ...perception.texts import shown
 from ...perception.tokenizer import default_tokenizer
 from ..normalization import Normalization
 from ..presets import Linear, PPOPreset, ppo_settings

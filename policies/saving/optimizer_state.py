@@ -6,8 +6,8 @@ from typing import Any
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError
+from ...perception.texts import shown
 
 
 def to_parts(optimizer: Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:

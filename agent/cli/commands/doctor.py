@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from ....perception.checks.files import DESCRIPTION_BYTES, read_regular
-from ....perception.checks.texts import shown
+from ....perception.texts import shown
 from ...settings.base import Settings
 from ..command import Command, Result
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ....perception.checks import shown
 from ....perception.checks.plain_json import parse
-from ....perception.checks.texts import shown
 from ....perception.errors import SenseweaveError
 from ....perception.spec import Kind
 from ..clock import NS_PER_S
@@ -195,6 +195,7 @@ class Stored:
             number, text = whole_ns(self.message["number"]), str(self.message.get("text", ""))
         except Exception as error:  # see `take_in`
             raise self.decoder.damaged(f"{type(error).__name__}: {error}") from error
-        if fault := misfit(self.decoder.kind, content):
+        fault = "continues what is missing" if content is None else misfit(self.decoder.kind, content)
+        if content is None or fault:
             raise self.decoder.damaged(f"it {fault}")
         return Reading(content, self.captured_ns, number, text)

@@ -68,7 +68,7 @@ class PictureMessages(Messages[Camera]):
         png = _to_png(reading.content)
         return super().pack(reading) if png is None else {"frame_id": self.name, "format": "png", "data": png}
 
-    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any]:
+    def unpack(self, message: Mapping[str, Any]) -> NDArray[Any] | None:
         if message["format"] != "png":
             return super().unpack(message)
         return _from_png(message["data"], self.kind.shape)

@@ -11,8 +11,8 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from ....perception.checks import shown
 from ....perception.checks.files import MIB
-from ....perception.checks.texts import shown
 from ....perception.errors import MissingExtraError, how_to_install
 
 MAX_RECORD_BYTES = 128 * MIB

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
+from ....perception.checks import shown
 from ....perception.checks.files import RECORDING_BYTES, open_regular
 from ....perception.checks.plain_json import parse_object
-from ....perception.checks.texts import shown
 from ....perception.spec import PRESENT, Spec
 from ...contract import Observation
 from ..align import Moment

@@ -67,6 +67,8 @@ def read_event(message: dict[str, Any]) -> Event | None:
     Raises:
         KeyError, TypeError, ValueError: it is none.
     """
+    if not isinstance(message["kind"], str):
+        raise ValueError("`kind` is no text")
     if message["kind"] not in EVENT_KINDS:
         return None
     return Event(whole_ns(message["time_ns"]), str(message["sense"]), message["kind"], str(message["detail"]))

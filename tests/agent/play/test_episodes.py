@@ -186,9 +186,9 @@ def test_a_file_never_names_code_to_import(copy_of_run, monkeypatch):
     write_sealed(run.path / "config.json", dataclasses.replace(run.config, train=train).to_json())
     made = []
     monkeypatch.setattr("senseweave.agent.runs.policies.make", lambda *words, **options: made.append(words))
-    with pytest.raises(ConfigError, match='add --env "antigravity:Own-v0" if you trust it'):
+    with pytest.raises(ConfigError, match="add --env antigravity:Own-v0 if you trust it"):
         evaluate(EvaluateConfig(str(run.path), device="cpu"))
-    with pytest.raises(ConfigError, match='add --env "antigravity:Own-v0" if you trust it'):
+    with pytest.raises(ConfigError, match="add --env antigravity:Own-v0 if you trust it"):
         resume(run.path)
     with pytest.raises(ConfigError, match="`env` cannot change when a run resumes"):
         resume(run.path, env="BabyAI-GoToLocal-v0")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senseweave.perception.checks.texts import LIMIT, shown
+from senseweave.perception.texts import LIMIT, shown
 
 
 @pytest.mark.parametrize(
