@@ -19,9 +19,9 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, Combine
 from torch import Tensor, nn
 
 from ..perception.config import PerceptionConfig
-from ..perception.errors import SpecError
+from ..perception.errors import ConfigError, SpecError
 from ..perception.perception import Perception, State
-from ..perception.spec import PRESENT, Spec
+from ..perception.spec import PRESENT, Microphone, Spec
 
 
 class PerceptionExtractor(CombinedExtractor):
@@ -38,8 +38,10 @@ class PerceptionExtractor(CombinedExtractor):
         config: a `PerceptionConfig`, its JSON values, or a preset's name.
         normalized_image: False where SB3 divides frames by 255 (its default), True where `normalize_images=False`;
             SB3 sets it by itself.
+        sample_rate_hz: of the sounds, where the spec is inferred.
 
     Raises:
+        ConfigError: a spec is given that tells another rate.
         SpecError: the spec does not belong to the space.
     """
 
@@ -49,6 +51,7 @@ class PerceptionExtractor(CombinedExtractor):
         spec: Spec | None = None,
         config: PerceptionConfig | Mapping[str, Any] | str | None = None,
         normalized_image: bool = False,
+        sample_rate_hz: int | None = None,
     ) -> None:
         if isinstance(config, str):
             config = PerceptionConfig.preset(config)
@@ -56,7 +59,14 @@ class PerceptionExtractor(CombinedExtractor):
             config = PerceptionConfig.from_json(config)
         config = config or PerceptionConfig()
         BaseFeaturesExtractor.__init__(self, observation_space, config.state_dim)
-        spec = spec or Spec.from_space(observation_space)
+        if spec is not None and sample_rate_hz is not None:
+            for name, kind in spec.of_kind(Microphone).items():
+                if kind.sample_rate_hz != sample_rate_hz:
+                    raise ConfigError(
+                        f'`sample_rate_hz` must be that of "{name}" in the spec, {kind.sample_rate_hz}; got '
+                        f"{sample_rate_hz}. Leave it out."
+                    )
+        spec = spec or Spec.from_space(observation_space, sample_rate_hz=sample_rate_hz)
         self.moved, self.scaled = _changes_by_sb3(spec, observation_space, divides=not normalized_image)
         self.perception = Perception(spec, config)
 
@@ -81,7 +91,8 @@ class PerceptionExtractor(CombinedExtractor):
         """The observation as the spec describes it: frames (height, width, 3) in 0..255."""
         restored = dict(observations)
         for name in self.moved:
-            restored[name] = restored[name].movedim(1, -1)
+            if restored[name].shape[1:] != self.perception.spec[name].shape:  # else `prepare` has put it right
+                restored[name] = restored[name].movedim(1, -1)
         for name in self.scaled:
             if restored[name].is_floating_point():
                 restored[name] = torch.round(restored[name] * 255.0)

@@ -178,7 +178,7 @@ def test_success_is_told_at_the_end_and_only_there(env_id: str) -> None:
     infos = expert_episode(make_babyai(env_id), seed=1)
     assert infos[-1]["is_success"] is True
     assert all("is_success" not in info for info in infos[:-1])
-    assert {info["instruction_text"] for info in infos} == {infos[0]["instruction"]}
+    assert {info["instruction_text"] for info in infos} == {infos[0]["instruction_text"]}
 
 
 def test_running_out_of_time_is_no_success() -> None:
