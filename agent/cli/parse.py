@@ -137,6 +137,8 @@ def _read(name: str, options: Sequence[Option], given: Mapping[str, Sequence[str
             values[option.field] = option.read(given[option.word])
         except ValueError as error:
             raise _mistake(name, f"`{option.name}` {error}") from None
+        if option.kind.word:  # the settings would call it by the field's name, which nobody typed
+            values[option.field] = option.kind.check(option.name, values[option.field])
     return values
 
 

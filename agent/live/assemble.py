@@ -97,8 +97,10 @@ def assemble(config: LiveConfig, run: RunDirectory | None) -> Parts:
         watched=[sensor for name, sensor in sensors.items() if name not in senses],
     )
     lenient = {name for name, sensor in sensors.items() if sensor.kind.is_text}
-    if config.camera is not None and "://" in config.camera:
-        lenient |= {name for name, sensor in sensors.items() if isinstance(sensor.kind, Camera)}
+    for name, sensor in sensors.items():
+        address = config.camera.get(name, "") if isinstance(config.camera, dict) else config.camera or ""
+        if isinstance(sensor.kind, Camera) and "://" in address:
+            lenient.add(name)
     return Parts(rig, sensors, frozenset(lenient), actuator)
 
 
@@ -180,8 +182,12 @@ def _senses(config: LiveConfig, run: RunDirectory | None) -> Spec:
     """The policy's senses; without one, those that are named, as Rooms has them."""
     if run is not None:
         return run.config.spec
-    named = [kind for kind, option in OPTION_OF.items() if getattr(config, option) is not None]
-    return Spec(**{name: kind for name, kind in default_senses().items() if type(kind) in named})
+    senses: dict[str, Kind] = {}
+    for name, kind in default_senses().items():
+        given = getattr(config, OPTION_OF[type(kind)])
+        if given is not None:
+            senses |= dict.fromkeys(given if isinstance(given, dict) else [name], kind)
+    return Spec(**senses)
 
 
 def _open(config: LiveConfig, senses: Spec, run: RunDirectory | None) -> dict[str, Sensor]:

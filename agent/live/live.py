@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...envs.live.reading import Event
-from ...envs.live.sensor import stop_together
+from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
@@ -93,7 +93,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
             player,
             seconds=math.inf if config.seconds is None else config.seconds,
             seed=config.seed,
-            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended),
+            wants_to_stop=lambda: stop.is_set or (replay is not None and replay.has_ended) or _is_left(parts, status),
             observers=observers,
             on_end=note_last_events,
         )
@@ -107,6 +107,15 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
         "recording": None if recorder is None else recorder.close(),
         "report": None if reporter is None else reporter.close(),
     }
+
+
+def _is_left(parts: Parts, status: StatusLine) -> bool:
+    """Whether nothing is sensed any more, and nothing ever will be; it is told."""
+    sensors = list(parts.rig.sensors.values())
+    if not sensors or not all(isinstance(sensor, ThreadedSensor) and sensor.has_ended for sensor in sensors):
+        return False
+    status.tell(f"Nothing is left to sense: {', '.join(parts.rig.sensors)} ended for good.")
+    return True
 
 
 def _replayed(session: "Session") -> dict[str, Any]:

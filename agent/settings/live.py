@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from ...perception.errors import ConfigError
 from .base import Section, Settings
-from .several import Names, Numbers, Pairs
+from .several import Addresses, Names, Numbers, Pairs
 from .values import Device, FileName, Number, OneOf, Text, Whole, Word
 
 MAX_HZ = 1000.0
@@ -33,7 +33,7 @@ class LiveConfig(Settings):
 
     Args:
         camera: a number (0 is the first camera), a video file, pictures (frame_%03d.png), an address (http, udp, tcp
-            or rtsp), or NAME:ADDRESS of a registered source.
+            or rtsp), or NAME:ADDRESS of a registered source; of several cameras each as SENSE=SOURCE.
         microphone: default, a device's name or number, a file with sound (wav, mp4), or NAME:ADDRESS of a registered
             source.
         instruction: what the agent is told. "-" reads it from standard input, line by line; "speech" takes it from
@@ -62,16 +62,16 @@ class LiveConfig(Settings):
     """
 
     camera: Annotated[
-        str | None,
-        Text(metavar="SOURCE"),
+        str | dict[str, str] | None,
+        Addresses(),
         Section(
             "sensing",
             "Any sense may fail and come back: the agent knows what is absent, and the loop goes on. A file plays at "
             "its own speed, again and again.",
         ),
     ] = None
-    microphone: Annotated[str | None, Text(metavar="SOURCE")] = None
-    instruction: Annotated[str | None, Text()] = None
+    microphone: Annotated[str | dict[str, str] | None, Addresses()] = None
+    instruction: Annotated[str | None, Text(is_spoken=True)] = None
     max_age_s: Annotated[dict[str, float], AGES] = dataclasses.field(default_factory=dict)
     replay: Annotated[str | None, Text(metavar="DIR")] = None
     full_speed: bool = False

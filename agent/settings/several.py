@@ -5,9 +5,11 @@ They are used as those of `values.py` are, where the base is.
 
 import dataclasses
 import json
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from ...perception.checks import require_utf8
 from ...perception.errors import ConfigError
 from .values import Arity, Choice, Number, Value, number_in
 
@@ -25,10 +27,48 @@ class Names(Value):
     def check(self, field: str, value: Any) -> tuple[str, ...]:
         if isinstance(value, str) or not isinstance(value, Iterable):
             raise ConfigError(f"`{field}` must be several names; got {value!r}.")
-        return tuple(value)
+        names = tuple(value)
+        for name in names:
+            require_utf8(f"A name of `{field}`", str(name))
+        return names
 
     def show(self, value: Any) -> str:
         return " ".join(value or ()) or self.unset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Addresses(Value):
+    """Where the readings of a kind of sense come from: one address, or SENSE=ADDRESS each time, as a dict."""
+
+    metavar: str = "SOURCE"
+    arity: ClassVar[Arity] = "repeated"
+
+    def read(self, texts: Sequence[str]) -> str | dict[str, str]:
+        if len(texts) == 1 and (os.path.exists(texts[0]) or not _names_a_sense(texts[0])):
+            return texts[0]
+        for text in texts:
+            if not _names_a_sense(text):
+                raise ValueError(
+                    f"is given {len(texts)} times: say for which sense, SENSE={self.metavar}; got {text!r}"
+                )
+        addresses = dict(text.split("=", 1) for text in texts)
+        if len(addresses) < len(texts):
+            raise ValueError("must give each sense once; one was given twice")
+        return addresses
+
+    def check(self, field: str, value: Any) -> str | dict[str, str]:
+        named = value.items() if isinstance(value, Mapping) else [(field, value)]
+        for name, address in named:
+            if not isinstance(address, str) or not address:
+                raise ConfigError(f"`{name}` must be a name; got {address!r}.")
+            require_utf8(f"`{name}`", address)
+        return dict(value) if isinstance(value, Mapping) else value
+
+
+def _names_a_sense(text: str) -> bool:
+    """Whether a text is SENSE=ADDRESS; "http://host/?a=b" is none."""
+    name, equals, address = text.partition("=")
+    return bool(equals and address) and name.isidentifier()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,6 +97,9 @@ class Pairs(Value):
     def check(self, field: str, value: Any) -> dict[str, Any]:
         if not isinstance(value, Mapping):
             raise ConfigError(f"`{field}` must map names to values; got {value!r}.")
+        for name, part in value.items():
+            if isinstance(part, str):
+                require_utf8(f"`{name}` of `{field}`", part)
         return dict(value)
 
     def show(self, value: Any) -> str:
@@ -93,7 +136,7 @@ class Numbers(Pairs):
         for name, number in pairs.items():
             if self.names is not None:
                 self.names.check(field, name)
-            self.number.check(self.noun, number, of=f'"{name}"')
+            self.number.check(field if field.startswith("--") else self.noun, number, of=f'"{name}"')
         return pairs
 
     def show(self, value: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ...perception.checks import require_device, require_number, require_whole
+from ...perception.checks import require_device, require_number, require_utf8, require_whole
 from ...perception.errors import ConfigError, unknown_name
 from ...perception.registry import Registry
 
@@ -79,13 +79,20 @@ class Value:
         return ()
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Text(Value):
-    """A text that is not empty: a name, a folder."""
+    """A text that is not empty: a name, a folder.
+
+    Args:
+        is_spoken: it is what somebody says, and names nothing: any characters will do.
+    """
+
+    is_spoken: bool = False
 
     def check(self, field: str, value: Any) -> str:
         if not isinstance(value, str) or not value:
             raise ConfigError(f"`{field}` must be a name; got {value!r}.")
-        return value
+        return value if self.is_spoken else require_utf8(f"`{field}`", value)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -84,6 +84,7 @@ class Aligner:
         self._presence = {name: EventLimiter(True) for name in sensors}
         self._broken: set[str] = set()
         self._texts: dict[str, str] = {}
+        self._began_ns: float = math.inf
 
     def align(self, now_ns: int) -> Moment:
         """The observation of this tick.
@@ -91,6 +92,7 @@ class Aligner:
         Args:
             now_ns: the present time.
         """
+        self._began_ns = min(self._began_ns, now_ns)
         observation = {name: content.copy() for name, content in self._placeholder.items()}
         ages_s = dict.fromkeys(self.senses, math.inf)
         readings: dict[str, Reading | None] = dict.fromkeys(self.senses)
@@ -113,9 +115,13 @@ class Aligner:
                     self._texts[name] = reading.text
             change = self._presence[name].update(is_here, now_ns)
             if change == "change":
-                events.append(Event(now_ns, name, "back" if is_here else "absent", self._detail(ages_s[name])))
+                events.append(
+                    Event(now_ns, name, "back" if is_here else "absent", self._detail(name, ages_s[name], now_ns))
+                )
             elif change == "unsteady":
-                detail = f"It comes and goes; are its readings about {self.max_age_s[name]:g} s apart, its `max_age_s`?"
+                limit_s = self.max_age_s[name]
+                apart = f"; are its readings about {limit_s:g} s apart, its `max_age_s`?"
+                detail = f"It comes and goes{'.' if limit_s == math.inf else apart}"
                 events.append(Event(now_ns, name, "unsteady", detail))
         events.sort(key=lambda event: event.time_ns)
         return Moment(now_ns, observation, ages_s, readings, events, instruction)
@@ -146,6 +152,9 @@ class Aligner:
             return None, math.inf
         return reading, max(0, now_ns - reading.captured_ns) / NS_PER_S
 
-    @staticmethod
-    def _detail(age_s: float) -> str:
-        return "There is no reading." if age_s == math.inf else f"Its newest reading is {age_s:.3f} s old."
+    def _detail(self, name: str, age_s: float, now_ns: int) -> str:
+        if age_s == math.inf:
+            return "There is no reading."
+        if now_ns - age_s * NS_PER_S < self._began_ns:
+            return f"There was a reading {age_s:.3f} s ago, before the loop began, and none since."
+        return f"Its newest reading is {age_s:.3f} s old."

@@ -130,6 +130,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         self._tick = 0
         self._safe_reason = EventLimiter("")
         self._has_reported_unsent = False
+        self._is_clipping = False
         self._state = "new"
         self._notes: collections.deque[Event] = collections.deque()
         self._sending = threading.Lock()
@@ -207,13 +208,19 @@ class LiveRig(gymnasium.Env[Any, Any]):
             The observation, reward 0, never terminated, truncated after `max_steps`, and `info`; see the class.
 
         Raises:
-            ConfigError: there was no reset, or the action is not one of the action space (an array that is not finite
-                is no error: the safe action is sent instead).
+            ConfigError: there was no reset, or the action is not one of the action space. An array of another dtype is
+                cast, one beyond the limits is put on them, with an event of the kind "warning"; one that is not finite
+                is no error either: the safe action is sent instead.
         """
         if self._state != "open" or self.moment is None:
             raise ConfigError("The rig is not running; call reset() before the first step.")
         now_ns = self._clock.now_ns()
         reason = self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
+        if not reason:
+            action, change = self._safety.fitted(action)
+            if change and not self._is_clipping:
+                self._note("warning", change)
+            self._is_clipping = bool(change)
         self._has_stepped = True
         self._watchdog.feed()
         with self._sending:

@@ -8,10 +8,14 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Spec
 from .align import Moment
+
+ROUNDING = 1e-6
+"""So little outside the limits, relative to the action, is the rounding of float32 and nobody's mistake."""
 
 
 class Safety:
@@ -68,20 +72,59 @@ class Safety:
         Args:
             action: what the policy chose.
             is_here: tells of a sense whether it is present now.
-
-        Raises:
-            ConfigError: the action is none of the action space, and finite.
         """
         missing = [name for name in self._required if not is_here(name)]
         if self._stopped_ns is not None:
             return "It was told to stop."
         if missing:
             return f"Without {' and '.join(missing)}."
-        if not np.isfinite(np.asarray(action, np.float64)).all():
+        number = _as_numbers(action)
+        if number is not None and not np.isfinite(number).all():
             return "The policy's action is not finite."
-        if not self._action_space.contains(action):
-            raise ConfigError(f"The action must be one of {self._action_space}; got {action!r}.")
         return ""
+
+    def fitted(self, action: Any) -> tuple[Any, str]:
+        """An action as the action space has it.
+
+        numpy's own float64 becomes the space's dtype, and what lies outside the limits is put on them: a loop that
+        moves a body must not end because of the last digit of a number.
+
+        Args:
+            action: what the policy chose, finite.
+
+        Returns:
+            The action, and what was changed of it that somebody should know; "" if nothing.
+
+        Raises:
+            ConfigError: it is none of the action space, whatever its dtype.
+        """
+        space = self._action_space
+        number = _as_numbers(action)
+        if isinstance(action, np.ndarray | np.generic | int) and space.contains(action):
+            return action, ""
+        if number is None or number.shape != space.shape:
+            is_array = isinstance(action, np.ndarray | np.generic)
+            got = f"{action.dtype} of shape {action.shape}" if is_array else type(action).__name__
+            raise ConfigError(f"The action must be one of {space}; got {got}, {action!r:.200}.")
+        if isinstance(space, gymnasium.spaces.Box):
+            whole = np.rint(number) if space.dtype.kind in "iu" else number
+            outside = float(np.max(np.maximum(number - space.high, space.low - number), initial=0.0))
+            is_told = outside > ROUNDING * max(1.0, float(np.abs(number).max(initial=0.0)))
+            change = f"An action lay outside {space} by {outside:.3g} and was put on its limit." if is_told else ""
+            return np.clip(whole, space.low, space.high).astype(space.dtype), change
+        fitted = number.astype(space.dtype)
+        fitted = fitted if fitted.shape else int(fitted)
+        if not (number == fitted).all() or not space.contains(fitted):
+            raise ConfigError(f"The action must be one of {space}; got {action!r:.200}.")
+        return fitted, ""
+
+
+def _as_numbers(action: Any) -> NDArray[np.float64] | None:
+    """An action as an array; None if it is of no numbers."""
+    try:
+        return np.asarray(action).astype(np.float64, casting="same_kind")
+    except (TypeError, ValueError):
+        return None
 
 
 def check_action_space(

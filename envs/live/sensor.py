@@ -26,6 +26,17 @@ from .source import Source, SourceEndedError, SourceError
 DEFAULT_MAX_AGE_S = 0.5
 """How old a reading may be before its sense counts as absent, where nobody says otherwise."""
 
+KILLED_S = 0.3
+"""How long a source whose process was killed may take to notice."""
+
+AHEAD_NS = 1_000_000
+"""A capture time that is further in the future is of another clock."""
+
+AHEAD = (
+    "Its capture times lie in the future and were replaced by the times of arrival; take them from the source's "
+    "`clock`, not from the wall clock."
+)
+
 LEAVE_S = 2.5
 """How long the end of the process waits for drivers that have not come back; OpenCV's take 2 s in a silent network. A
 thread that comes back into Python out of a C++ library while Python ends aborts the process."""
@@ -116,6 +127,7 @@ class ThreadedSensor(Sensor):
 
     Attributes:
         inbox: the newest reading, and counts of what was accepted and dropped.
+        has_ended: there is nothing more to come of it, ever.
     """
 
     def __init__(
@@ -131,6 +143,7 @@ class ThreadedSensor(Sensor):
     ) -> None:
         super().__init__(name, kind, max_age_s)
         self.inbox = Inbox(name, kind, unchanged_s)
+        self.has_ended = False
         self._make_source = make_source
         self._backoff = backoff or patience or Backoff()
         self._retry = RetryTimer(self._backoff)
@@ -184,6 +197,7 @@ class ThreadedSensor(Sensor):
                 if attempt.thread.is_alive():
                     hung.append(attempt.thread)
                 if attempt.is_last:
+                    self.has_ended = True
                     break
             self._clock.wait(self._stopping, self._retry.end() / NS_PER_S)
         if any(thread.is_alive() for thread in hung):
@@ -208,6 +222,8 @@ class ThreadedSensor(Sensor):
         with self._lock:
             self._current = None
         attempt.thread.join(self._backoff.grace_s)
+        if attempt.thread.is_alive() and attempt.kill():
+            attempt.thread.join(KILLED_S)
         if is_news and attempt.thread.is_alive() and not self._stopping.is_set():
             detail = f"Its driver did not return for {self._backoff.grace_s:g} s more; its thread is abandoned."
             self._add_event("hung", detail)
@@ -230,7 +246,11 @@ class ThreadedSensor(Sensor):
                 return
             for kind, detail in notes:
                 self.inbox.add_event(now_ns, kind, detail)
-            if reading is None or not self.inbox.offer(reading, now_ns):
+            if reading is None:
+                return
+            if reading.captured_ns - now_ns > AHEAD_NS:
+                self.inbox.add_event(now_ns, "warning", AHEAD)
+            if not self.inbox.offer(reading, now_ns):
                 return
             if not self._retry.has_started:
                 self.inbox.add_opened(now_ns, self._retry.attempts)
@@ -261,7 +281,14 @@ class _Attempt:
         self.make_source = make_source
         self.has_ended = False
         self.is_last = False
+        self.source: Source | None = None
         self.thread = threading.Thread(target=self._run, name=f"{sensor.name}-source", daemon=True)
+
+    def kill(self) -> bool:
+        """Makes its source come back; whether that can be."""
+        with contextlib.suppress(Exception):
+            return self.source is not None and self.source.kill()
+        return False
 
     @property
     def is_wanted(self) -> bool:
@@ -270,7 +297,7 @@ class _Attempt:
     def _run(self) -> None:
         source: Source | None = None
         try:
-            source = self.make_source()
+            source = self.source = self.make_source()
             source.clock = self.sensor._clock
             source.open()
             self.sensor._accept(self, None, source.take_notes())
@@ -287,6 +314,9 @@ class _Attempt:
             self.sensor._fail(self, "failed", str(error), ends=True)
         except Exception as error:  # a driver may raise anything, and the loop must survive all of it
             self.sensor._fail(self, "failed", f"{type(error).__name__}: {error}")
+        except BaseException as error:  # SystemExit and KeyboardInterrupt: they are for programs, this is a thread
+            detail = f"Its driver tried to end the program: {type(error).__name__}({error})."
+            self.sensor._fail(self, "failed", detail)
         finally:
             self.has_ended = True
             self.sensor._wake.set()

@@ -80,6 +80,17 @@ class Source:
     def close(self) -> None:
         """Gives the device back. Called once after `open`, also after one that raised, and must bear that."""
 
+    def kill(self) -> bool:
+        """Makes a call that does not come back come back, if that can be; `close` follows, in the thread that called.
+
+        Called by another thread, when the source has missed its deadline or the sensor is stopped. By default nothing:
+        most drivers cannot be interrupted. Those that live in a process of their own end it.
+
+        Returns:
+            Whether the call comes back now.
+        """
+        return False
+
     def take_notes(self) -> list[tuple[str, str]]:
         """What is worth reporting since the last call, as (event kind, detail); asked for after each `open` and `read`.
 

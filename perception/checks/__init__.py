@@ -1,4 +1,4 @@
-"""The checks that every package shares: a whole number, a number, a device.
+"""The checks that every package shares: a whole number, a number, a text, a device.
 
 Each takes a setting's name and its value, and raises one sentence: field, rule, value got. A name that chooses from a
 table is checked by the table itself (`Registry.require`). torch is imported only where a device is looked for, so that
@@ -102,6 +102,29 @@ def _range(above: float | None, at_least: float | None, at_most: float | None, b
 def _sentence(field: str, of: str, rule: str, value: Any, hint: str = "") -> str:
     owner = f" of {of}" if of else ""
     return f"`{field}`{owner} must be {rule}; got {value!r}.{f' {hint}' if hint else ''}"
+
+
+def require_utf8(what: str, text: str) -> str:
+    """A text that is UTF-8, as what is given to libraries and written into files must be.
+
+    A file's name need not be: Python keeps the bytes that are none as lone surrogates, on which C++ and Rust crash.
+
+    Args:
+        what: it is, the subject of the sentence: "`out`".
+        text: the text.
+
+    Returns:
+        It, as it was.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        shown = text.encode("utf-8", "backslashreplace").decode()
+        raise ConfigError(f'{what} must be UTF-8; got "{shown}". Rename it, or use a UTF-8 locale.') from None
+    return text
 
 
 def require_device(name: Any) -> None:

@@ -26,9 +26,11 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
+from ..normalization import require_rescalable
 from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
+from ..spaces import require_plain_actions, require_plain_observations
 from .actor import Actor
 from .buffer import RolloutAsBuffer
 from .callback_locals import Listeners, StepLocals
@@ -119,6 +121,8 @@ class PPO(SavedAsFolder):
             env = GymnasiumVecEnv(env)
         if isinstance(env, GymnasiumVecEnv) and env.env.metadata.get("torch"):
             return env  # frames stay as they are: no transposing wrapper, which copies
+        require_plain_observations(env.observation_space)
+        require_plain_actions(env.action_space)
         perceives = self.policy_kwargs.get("features_extractor_class") is PerceptionExtractor
         if perceives and isinstance(env, VecEnv) and is_vecenv_wrapped(env, VecNormalize):
             # A perception needs no transposing wrapper, and `EvalCallback` none between it and its own `VecNormalize`.
@@ -137,6 +141,8 @@ class PPO(SavedAsFolder):
             )
         policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         self.policy = policy.to(self.device)
+        if self.env is not None:
+            require_rescalable(self.policy.senses, self.env)
         self._environments: Environments | None = None
         if self.env is not None and self.auxiliary_weights:
             self.mission_count = self.environments.mission_count

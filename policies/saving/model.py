@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of
+from ..normalization import Normalization
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
 from . import learner_state, optimizer_state, random_state
@@ -50,6 +51,8 @@ class SavedAsFolder(SB3PPO):
 
     Attributes:
         environment_facts: what was known about the environments when the model was loaded, or saved last.
+        normalization: the same of their `VecNormalize`; None where there was none. `predict` takes what it gives, as in
+            stable-baselines3: `model.predict(model.normalization.normalize(observation))`.
         auxiliary: losses beside the policy's, as modules.
         auxiliary_weights: name -> weight of each of them.
         workers: the threads that share the work; see `policies/ppo/workers.py`.
@@ -57,6 +60,7 @@ class SavedAsFolder(SB3PPO):
     """
 
     environment_facts: EnvironmentFacts = EnvironmentFacts()
+    normalization: Normalization | None = None
     auxiliary: nn.ModuleDict
     auxiliary_weights: dict[str, float]
     workers: Any
@@ -89,9 +93,9 @@ class SavedAsFolder(SB3PPO):
         """Writes the model into a folder, without pickle; whatever happens meanwhile, the folder's old model is whole.
 
         Saved between two rollouts, so after `learn`, training goes on bit for bit where the environments can tell their
-        state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The log
-        folder, callbacks and a `VecNormalize` are not saved. Neither is a setting that a file cannot hold, such as a
-        function: a warning names it, and `load` asks for it.
+        state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The running
+        means of a `VecNormalize` are saved; the log folder and callbacks are not. Neither is a setting that a file
+        cannot hold, such as a function: a warning names it, and `load` asks for it.
 
         What was written is read back and put into a policy that is built anew before the old save goes.
 
@@ -107,6 +111,7 @@ class SavedAsFolder(SB3PPO):
         """
         if self.env is not None:
             self.environment_facts = EnvironmentFacts.of(self.env)
+            self.normalization = Normalization.of(self.env)
         folder, left_out = folder_of(path), tuple(sorted(set(exclude or ()) & set(SETTINGS)))
         if include:
             raise ConfigError(f"`include` must be empty, as nothing more can be saved; got {', '.join(include)}.")
@@ -143,7 +148,8 @@ class SavedAsFolder(SB3PPO):
         """Reads what `save` wrote, or the policy of a run directory of `senseweave train`.
 
         With the environments that it was saved with, `learn(..., reset_num_timesteps=False)` goes on exactly: they and
-        the global random generators are put back. Other environments begin new episodes.
+        the global random generators are put back. Other environments begin new episodes. A new `VecNormalize` around
+        them goes on from the saved running means.
 
         Args:
             path: the folder, with or without ".zip".
@@ -157,7 +163,8 @@ class SavedAsFolder(SB3PPO):
 
         Raises:
             CheckpointError: nothing is there, it is damaged, of another version, or a zip of stable-baselines3.
-            ConfigError: the environment has other spaces, or a setting is unknown or missing.
+            ConfigError: the environment has other spaces, or no `VecNormalize` though the model learned behind one; a
+                setting is unknown or missing.
         """
         if custom_objects:
             raise ConfigError("`custom_objects` must be empty; give settings by their own names.")
@@ -170,6 +177,9 @@ class SavedAsFolder(SB3PPO):
             saved = dataclasses.replace(saved, action_space=None)  # of a run, which names actions and not their space
         model = _build(cls, saved, folder, env, device, changes, policy)
         model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
+        model.normalization = saved.normalization
+        if saved.normalization is not None and env is not None:
+            saved.normalization.give_to(model.env)
         has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
             model.auxiliary.state_dict()
         )

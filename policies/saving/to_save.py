@@ -62,6 +62,7 @@ def describe(model: Any, save_id: str, checkpoint: str, left_out: tuple[str, ...
         num_envs=model.n_envs,
         mission_count=model.mission_count,
         environment=model.environment_facts,
+        normalization=model.normalization,
         tokenizer=tokenizer_of(cast(Any, model.policy).senses),
     )
 

@@ -176,7 +176,7 @@ def _extras() -> list[Finding]:
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    from ....envs.live.sensors.camera import camera_devices
+    from ....envs.live.sensors.devices import camera_devices
 
     devices = camera_devices()
     if not devices:

@@ -6,17 +6,14 @@ c channels, n samples
 """
 
 import dataclasses
-import os
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int16
 
-from ....perception.errors import ConfigError
 from ..clock import NS_PER_S, Clock
 from ..source import SourceEndedError
-from .files import require_file
-from .resample import load_av
+from .decoding.playback import Piece, Playback
 
 BLOCK_S = 0.01
 """How much sound a block has, about."""
@@ -24,8 +21,8 @@ BLOCK_S = 0.01
 MAX_WAIT_S = 0.1
 """No read waits longer."""
 
-MAX_LAG_NS = NS_PER_S
-"""A file that is this late (the computer slept) goes on where it was, instead of giving everything at once."""
+TOLERANCE_S = 0.01
+"""Sound that is so little off its place follows the sound before it without a gap."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,11 +49,13 @@ class Feed:
         rate_hz: its own rate, known once it is open.
         channels: how many it has, known once it is open.
         is_live: it is a device, so that silence and drift are worth telling.
+        notes: sentences about what was opened that a person should know, without a full stop.
     """
 
     rate_hz: int
     channels: int
     is_live = False
+    notes: tuple[str, ...] = ()
 
     def open(self, clock: Clock) -> None:
         """Opens it, see `Source.open`."""
@@ -66,6 +65,10 @@ class Feed:
         """The next block; None if none comes within the time-out. See `Source.read` for what it raises."""
         raise NotImplementedError
 
+    def kill(self) -> bool:
+        """Makes a call that does not come back come back, if that can be; see `Source.kill`."""
+        return False
+
     def close(self) -> None:
         """Gives the device back; bears to be called after an `open` that failed."""
 
@@ -73,86 +76,96 @@ class Feed:
 class FileFeed(Feed):
     """The sound of a file, of anything that FFmpeg reads, played at its own rate by the clock.
 
+    What plays the picture of the same file shares its time: see `decoding/timeline.py`. Where the file has no sound
+    (before its sound begins, or after it has ended and the picture goes on), it is silent.
+
     Args:
         path: the file.
         loop: it begins again at its end.
+        channels: how many are wanted: for one or two, more are mixed down.
     """
 
-    def __init__(self, path: str, *, loop: bool = False) -> None:
+    def __init__(self, path: str, *, loop: bool = False, channels: int = 2) -> None:
         self.path = path
-        self.loop = loop
-        self._container: Any = None
-        self._given = 0
+        self._playback = Playback("microphone", path, {"mode": "sound", "channels": channels}, loop=loop)
+        self._begin = self._given = self._filled = 0
         self._pieces: list[Int16[np.ndarray, "c n"]] = []
-        self._ready = 0
+        self._pending: Piece | None = None
 
     def open(self, clock: Clock) -> None:
         self._clock = clock
-        self._av = load_av()
-        require_file("microphone", self.path)
-        self._rewind()
-        self._start_ns = clock.now_ns()
+        begin_ns = self._playback.open(clock)
+        facts = self._playback.facts
+        self.rate_hz, self.channels = facts["rate_hz"], facts["channels"]
+        self.notes = _about_channels(self.path, facts)
+        self._begin = self._given = self._filled = -(-begin_ns * self.rate_hz // NS_PER_S)
 
     def read(self, timeout_s: float = MAX_WAIT_S) -> Block | None:
         now_ns = self._clock.now_ns()
+        self._playback.timeline.position_ns(now_ns)  # a gap in time is noticed before it is waited for
         wanted_ns = self._time_ns(self._given + max(1, round(BLOCK_S * self.rate_hz)))
         if wanted_ns > now_ns:
             self._clock.sleep_until_ns(min(wanted_ns, now_ns + round(timeout_s * NS_PER_S)))
             now_ns = self._clock.now_ns()
             if wanted_ns > now_ns:
                 return None
-        if now_ns - wanted_ns > MAX_LAG_NS:
-            self._start_ns += now_ns - wanted_ns
-        count = (now_ns - self._start_ns) * self.rate_hz // NS_PER_S - self._given
-        while self._ready < count and self._decode():
-            pass
-        if self._ready == 0:
-            raise SourceEndedError(f'"{self.path}" has ended after {self._given / self.rate_hz:.1f} s of sound.')
-        samples = self._take(min(count, self._ready))
-        self._given += samples.shape[1]
-        return Block(samples, self._given, self._time_ns(self._given))
+        due = self._playback.timeline.position_ns(now_ns) * self.rate_hz // NS_PER_S
+        self._fill(due)
+        count = min(due, self._filled) - self._given
+        if count <= 0:
+            if self._playback.has_ended and self._pending is None:
+                seconds = self._given / self.rate_hz
+                raise SourceEndedError(f'"{self.path}" has ended after {seconds:.1f} s of sound.')
+            return None
+        samples = self._take(count)
+        self._given += count
+        return Block(samples, self._given - self._begin, self._time_ns(self._given))
+
+    def kill(self) -> bool:
+        self._playback.kill()
+        return True
 
     def close(self) -> None:
-        container, self._container = self._container, None
-        if container is not None:
-            container.close()
+        self._playback.close()
 
     def _time_ns(self, samples: int) -> int:
-        return self._start_ns + samples * NS_PER_S // self.rate_hz
+        return self._playback.timeline.time_ns(samples * NS_PER_S // self.rate_hz)
 
-    def _rewind(self) -> None:
-        self.close()
-        try:
-            self._container = self._av.open(os.path.abspath(self.path))
-            streams = self._container.streams.audio
-            if not streams:
-                raise ConfigError(f'The microphone\'s file "{self.path}" has no sound; name another one.')
-            self.rate_hz, self.channels = streams[0].rate, streams[0].channels
-            self._frames = self._container.decode(streams[0])
-            self._to_int16 = self._av.AudioResampler(format="s16p", layout=streams[0].layout, rate=self.rate_hz)
-        except self._av.FFmpegError as error:
-            raise ConfigError(
-                f'The microphone\'s file "{self.path}" cannot be played ({error.strerror}); name another one.'
-            ) from None
+    def _fill(self, due: int) -> None:
+        """Has what is due ready, as far as it is decoded; samples are counted from the beginning of the timeline."""
+        while self._filled < due:
+            if self._pending is None:
+                self._pending = self._playback.next()
+            if self._pending is None:
+                return
+            start = round(self._pending.at_ns * self.rate_hz / NS_PER_S)
+            if not self._pending.is_first and abs(start - self._filled) <= TOLERANCE_S * self.rate_hz:
+                start = self._filled  # many containers round their time stamps
+            if start > self._filled:
+                self._add(np.zeros((self.channels, min(start, due) - self._filled), np.int16))
+            if start <= self._filled:
+                samples = np.frombuffer(self._pending.content, np.int16).reshape(-1, self.channels).T
+                self._add(samples[:, self._filled - start :])
+                self._pending = None
 
-    def _decode(self, may_rewind: bool = True) -> bool:
-        """Decodes a little more; False at the end of a file that is not looped, or that is damaged from here on."""
-        try:
-            frame = next(self._frames, None)
-        except self._av.FFmpegError:
-            frame = None
-        if frame is None:
-            if not (self.loop and may_rewind):
-                return False
-            self._rewind()
-            return self._decode(may_rewind=False)
-        for piece in self._to_int16.resample(frame):
-            self._pieces.append(piece.to_ndarray())
-            self._ready += piece.samples
-        return True
+    def _add(self, samples: Int16[np.ndarray, "c n"]) -> None:
+        self._pieces.append(samples)
+        self._filled += samples.shape[1]
 
     def _take(self, count: int) -> Int16[np.ndarray, "c n"]:
         everything = np.concatenate(self._pieces, axis=1)
         self._pieces = [everything[:, count:]]
-        self._ready -= count
         return everything[:, :count]
+
+
+def _about_channels(path: str, facts: dict[str, Any]) -> tuple[str, ...]:
+    """What is to be told of a file's channels."""
+    count, given, layout = facts["file_channels"], facts["channels"], facts["layout"]
+    if count == given:
+        return ()
+    if facts["is_cut"]:
+        return (f'"{path}" has {count} channels, which FFmpeg cannot mix: all but the first {given} are left out',)
+    how = f"are mixed to {given}, as FFmpeg does"
+    if layout:
+        return (f'"{path}" has {count} channels ({layout}): they {how}',)
+    return (f'"{path}" has {count} channels and does not say which is where: they {how} for so many, by a guess',)

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from ....perception.checks import require_utf8
 from ....perception.errors import ConfigError
 from ..scheme import unknown_scheme
 from .registry import SOURCES
@@ -18,12 +19,15 @@ def require_file(device: str, path: str) -> None:
     Raises:
         ConfigError: it is not, or may not.
     """
+    require_utf8(f"The {device}'s file", path)
     try:
         if Path(path).is_dir():
             problem = "is a folder"
         elif not Path(path).is_file():
             scheme = unknown_scheme(path, SOURCES)
             problem = "does not exist" if scheme is None else f'does not exist, and there is no source "{scheme}"'
+            if Path(path).exists():
+                problem = "is a pipe or a device, no regular file"
         elif not os.access(path, os.R_OK):
             problem = "may not be read by this user"
         else:

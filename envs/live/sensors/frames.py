@@ -16,13 +16,16 @@ from ....perception.errors import ObservationError
 from ...opencv import import_cv2
 
 
-def fit_frame(frame: NDArray[Any], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
+def fit_frame(
+    frame: NDArray[Any], height: int, width: int, *, pixel_aspect: float = 1.0
+) -> UInt8[np.ndarray, "height width 3"]:
     """Cuts, resizes and converts one frame.
 
     Args:
         frame: as OpenCV gives it: grey (h, w) or (h, w, 1), BGR (h, w, 3) or BGRA (h, w, 4), uint8 or uint16.
         height: of the result, in pixels.
         width: of the result, in pixels.
+        pixel_aspect: width of a pixel of the frame by its height; those of the result are square.
 
     Returns:
         RGB, uint8 (height, width, 3), never memory of `frame`.
@@ -39,7 +42,7 @@ def fit_frame(frame: NDArray[Any], height: int, width: int) -> UInt8[np.ndarray,
         raise ObservationError(f"A frame must be uint8 or uint16; got {frame.dtype}.")
     if frame.ndim == 3 and frame.shape[2] == 1:
         frame = frame[..., 0]
-    part = np.ascontiguousarray(middle(frame, height, width))
+    part = np.ascontiguousarray(middle(frame, height, width / pixel_aspect))
     if part.shape[:2] != (height, width):
         shrinks = part.shape[0] >= height and part.shape[1] >= width
         way = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -49,7 +52,7 @@ def fit_frame(frame: NDArray[Any], height: int, width: int) -> UInt8[np.ndarray,
     return np.ascontiguousarray(part[..., 2::-1])
 
 
-def middle(frame: NDArray[Any], height: int, width: int) -> NDArray[Any]:
+def middle(frame: NDArray[Any], height: float, width: float) -> NDArray[Any]:
     """The largest part in the middle of a frame that has the aspect width / height, as a view."""
     h, w = frame.shape[:2]
     kept_w = min(w, max(1, round(h * width / height)))

@@ -19,7 +19,7 @@ from ..backoff import Backoff
 from ..clock import NS_PER_S
 from ..reading import Reading
 from ..sensor import ThreadedSensor
-from ..source import Source
+from ..source import Source, SourceEndedError
 
 STOP_WORDS = frozenset({"stop", "halt"})
 """What makes the agent stop, said alone."""
@@ -157,6 +157,8 @@ class LinesSource(InstructionSource):
 
     def read(self) -> Reading | None:
         if self._has_ended and not self._bytes and not self._waiting:
+            if self._number == 0:
+                raise SourceEndedError("Standard input has ended without an instruction.")
             self.clock.sleep_until_ns(self.clock.now_ns() + round(WAIT_S * NS_PER_S))
             return None
         if self._is_ready(0.0 if self._waiting else WAIT_S):

@@ -48,8 +48,8 @@ class MicrophoneSource(Source):
     Args:
         source: "default", a device's index ("2" or 2) or name; or a file with sound (wav, mp4, anything that FFmpeg
             reads), which is played at its own rate.
-        kind: channels, samples and rate of the windows. One channel is repeated for several, several are averaged for
-            one.
+        kind: channels, samples and rate of the windows. One channel is repeated for several, two are averaged for one;
+            more channels of a file are mixed down to one or two as FFmpeg does it, which is a warning.
         loop: a file begins again at its end.
         tap: is given everything that is heard, for speech recognition.
         feed: where the sound comes from, instead of `source`; for tests and for devices of your own.
@@ -81,7 +81,11 @@ class MicrophoneSource(Source):
         self.tap = tap
         if feed is None:
             is_file = is_sound_file(self.source)
-            feed = FileFeed(self.source, loop=loop) if is_file else DeviceFeed(self.source, kind.channels)
+            feed = (
+                FileFeed(self.source, loop=loop, channels=kind.channels)
+                if is_file
+                else DeviceFeed(self.source, kind.channels)
+            )
         self.feed = feed
         self._window: Int16[np.ndarray, "c n"] = np.zeros((kind.channels, kind.samples), np.int16)
         self._end = 0
@@ -101,6 +105,12 @@ class MicrophoneSource(Source):
         if channels == 1 < self.kind.channels:
             self._warn(f'"{self.source}" has one channel: every ear hears the same, so that directions are not heard')
 
+        elif channels > self.kind.channels > 1:
+            left_out = channels - self.kind.channels
+            self._warn(f'"{self.source}" has {channels} channels: the last {left_out} are left out')
+        for note in self.feed.notes:
+            self._warn(note)
+
     def read(self) -> Reading | None:
         block = self.feed.read()
         if block is None:
@@ -115,6 +125,9 @@ class MicrophoneSource(Source):
             return None
         content = self._window.astype(np.float32) / np.float32(32768)
         return Reading(content, heard_ns - round(self._resampler.held_s * 1e9), self._resampler.given)
+
+    def kill(self) -> bool:
+        return self.feed.kill()
 
     def close(self) -> None:
         self.feed.close()

@@ -80,6 +80,8 @@ def open_sensors(
     addresses = _by_sense(senses, "camera", Camera, camera)
     if ear is None or microphone is None:
         addresses |= _by_sense(senses, "microphone", Microphone, microphone)
+    elif isinstance(microphone, Mapping):
+        raise ConfigError(f"`microphone` serves speech alone here, and there is one for that; got {dict(microphone)}.")
     else:
         kinds[ear] = EAR_KIND
         addresses |= {ear: str(microphone)}
@@ -151,7 +153,8 @@ def _by_sense(senses: Spec, option: str, kind: type[Kind], address: Address | No
         )
     if len(known) > 1:
         raise ConfigError(
-            f"`{option}` could be for any of these: {', '.join(known)}; say for which, sense -> address, by `sources`."
+            f"`{option}` could be for any of these: {', '.join(known)}; say for which, {known[0]}=ADDRESS on the "
+            "command line, sense -> address in code."
         )
     return {known[0]: str(address)}
 

@@ -4,7 +4,7 @@ Doubt is an answer. A grammar forces any sound into the nearest phrase, and take
 things are asked of a phrase: that its words fit as well as words that were really said, and that hardly anything was
 said beside them ("do not go to the red ball" ends with a phrase). Otherwise nothing was understood.
 
-This runs in a process of its own that `speech.py` starts (`python -m`, with the name of this module): decoding would
+This runs in a process of its own that `speech.py` starts (`child.py`, with the name of this module): decoding would
 hold the GIL for milliseconds, and silero changes torch's settings. Through standard input come the phrases, as a
 line of JSON, and then the sound, int16 mono at 16 kHz; lines of JSON go out.
 
@@ -23,6 +23,8 @@ from typing import IO, Any
 
 import numpy as np
 from jaxtyping import Int16
+
+from ..child import obey_parent
 
 RATE_HZ = 16000
 CHUNK = 512
@@ -253,4 +255,5 @@ def main(sound: IO[bytes], answers: IO[str]) -> int:
 
 
 if __name__ == "__main__":
+    obey_parent(sys.argv[1:])
     sys.exit(main(sys.stdin.buffer, sys.stdout))

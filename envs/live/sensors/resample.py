@@ -32,7 +32,10 @@ def load_av() -> Any:
 
 
 def mix(sound: Int16[np.ndarray, "d n"], channels: int) -> Int16[np.ndarray, "c n"]:
-    """Makes `channels` channels of what there is: one is repeated, many become their mean or lose the last ones."""
+    """Makes `channels` channels of what there is: one is repeated, many become their mean or lose the last ones.
+
+    A file's many channels do not come here: FFmpeg mixes them, which knows where each of them is (`feeds.py`).
+    """
     if len(sound) == channels:
         return sound
     if channels == 1:
@@ -59,6 +62,8 @@ class StreamResampler:
         self.to_hz = to_hz
         self.taken = 0
         self.given = 0
+        if from_hz == to_hz:  # nothing to do, and PyAV need not be loaded
+            return
         self._av = load_av()
         # One a channel: equal filters keep the channels in step, and any number of channels will do.
         self._filters = [self._av.AudioResampler(format="s16p", layout="mono", rate=to_hz) for _ in range(channels)]

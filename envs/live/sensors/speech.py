@@ -6,17 +6,13 @@ always listened for, and never reaches the network. Loading takes seconds; from 
 
 import collections
 import importlib.util
-import json
-import os
-import select
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any, Self
 
 from ....perception.errors import ConfigError, MissingExtraError, how_to_install
 from ....perception.spec import Instruction, Microphone
+from ..child import Child
 from ..reading import Reading
 from ..sensor import ThreadedSensor
 from ..source import SourceError
@@ -79,22 +75,15 @@ class SpeechSource(InstructionSource):
         if tap.rate_hz != RATE_HZ:
             raise ConfigError(f"Speech is understood at {RATE_HZ} samples per second; the tap has {tap.rate_hz}.")
         self.tap = tap
-        self._process: subprocess.Popen[bytes] | None = None
+        self._child: Child | None = None
         self._give_up_s = 0.0
-        self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
+        self._has_sent_phrases = self._is_listening = False
         self._heard: collections.deque[dict[str, str]] = collections.deque()
 
     def open(self) -> None:
-        self._has_sent_phrases, self._is_listening, self._answers = False, False, b""
+        self._has_sent_phrases = self._is_listening = False
         self._heard.clear()
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "senseweave.envs.live.sensors.recogniser"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-            start_new_session=True,  # Ctrl-C is for us; it ends when its input does
-        )
+        self._child = Child("senseweave.envs.live.sensors.recogniser", "The speech recogniser")
         self._give_up_s = time.monotonic() + START_UP_S
         self._notes.append(("loading", "Speech is not heard yet: its recogniser is being loaded."))
 
@@ -107,7 +96,9 @@ class SpeechSource(InstructionSource):
             self._notes += self._own.take_notes()
         sound = self.tap.pull(self.clock, 0.0 if self._own is not None else WAIT_S)
         if len(sound):
-            self._send(sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more.")
+            self._listener().send_bytes(
+                sound.tobytes(), TAKES_SOUND_S, "The speech recogniser takes no sound any more."
+            )
         answer = self._next_heard()
         if answer is None:
             return None
@@ -119,7 +110,8 @@ class SpeechSource(InstructionSource):
 
     def _next_heard(self) -> dict[str, str] | None:
         """What was said next; a "stop" overtakes everything that waits in front of it."""
-        while (answer := self._answer(0.0)) is not None:
+        while (message := self._listener().receive(0.0)) is not None:
+            answer = message[0]
             if means_stop(answer["text"]):
                 self._heard.clear()
             self._heard.append(answer)
@@ -130,15 +122,15 @@ class SpeechSource(InstructionSource):
         if not self._has_sent_phrases:
             stops = sorted(STOP_WORDS)
             listed = {"phrases": [*self.phrases, *stops], "harmless": stops}
-            self._send(json.dumps(listed).encode() + b"\n", START_UP_S, NOT_STARTED)
+            self._listener().send(listed, START_UP_S, NOT_STARTED)
             self._has_sent_phrases = True
-        answer = self._answer(WAIT_S)
-        if answer is None:
+        message = self._listener().receive(WAIT_S)
+        if message is None:
             if time.monotonic() > self._give_up_s:
                 raise SourceError(NOT_STARTED)
             return
-        if "error" in answer:
-            raise ConfigError(f"These instructions cannot be recognised: {answer['error']}; change the phrases.")
+        if "error" in message[0]:
+            raise ConfigError(f"These instructions cannot be recognised: {message[0]['error']}; change the phrases.")
         if self._own is not None:
             self._own.clock = self.clock
             self._own.open()
@@ -149,48 +141,20 @@ class SpeechSource(InstructionSource):
     def close(self) -> None:
         if self._own is not None:
             self._own.close()
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    try:
-                        pipe.close()
-                    except BrokenPipeError:  # what had not been written yet is not wanted any more
-                        continue
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
 
-    def _input(self) -> int:
-        process = self._process
-        if process is None or process.stdin is None or process.poll() is not None:
-            raise SourceError("The speech recogniser has died.")
-        return process.stdin.fileno()
+    def kill(self) -> bool:
+        if self._child is None:
+            return False
+        self._child.kill()
+        return True
 
-    def _send(self, data: bytes, timeout_s: float, if_late: str) -> None:
-        into = self._input()
-        while data:
-            if not select.select([], [into], [], timeout_s)[1]:
-                raise SourceError(if_late)
-            try:
-                data = data[os.write(into, data[: select.PIPE_BUF]) :]
-            except BrokenPipeError as error:
-                raise SourceError("The speech recogniser has died.") from error
-
-    def _answer(self, timeout_s: float) -> dict[str, str] | None:
-        """The recogniser's next answer, if one comes within the time-out."""
-        process = self._process
-        if process is None or process.stdout is None:
-            raise SourceError("The speech recogniser has died.")
-        if b"\n" not in self._answers and select.select([process.stdout], [], [], timeout_s)[0]:
-            received = os.read(process.stdout.fileno(), 65536)
-            if not received:
-                raise SourceError("The speech recogniser has died.")
-            self._answers += received
-        line, end, rest = self._answers.partition(b"\n")
-        if not end:
-            return None
-        self._answers = rest
-        return json.loads(line)
+    def _listener(self) -> Child:
+        if self._child is None:
+            raise SourceError("The speech recogniser is not open.")
+        return self._child
 
 
 def _in_few_words(phrases: Sequence[str]) -> str:

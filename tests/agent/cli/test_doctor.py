@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from senseweave.agent.cli.commands import doctor
-from senseweave.envs.live.sensors import camera
+from senseweave.envs.live.sensors import devices as cameras
 
 
 def test_every_finding_has_a_status_and_what_is_not_well_says_how_to_mend_it():
@@ -75,7 +75,7 @@ def test_every_camera_and_microphone_is_listed_by_name(monkeypatch):
     devices.clear()
     (finding,) = doctor._microphones()
     assert finding.status == doctor.MISSING and "plug one in" in finding.mend
-    monkeypatch.setattr(camera, "camera_devices", lambda: [Path("/dev/video7"), Path("/dev/video12")])
+    monkeypatch.setattr(cameras, "camera_devices", lambda: [Path("/dev/video7"), Path("/dev/video12")])
     found = doctor._cameras()
     assert ["/dev/video7" in found[0].detail, "/dev/video12" in found[1].detail] == [True, True]
     assert all(finding.mend.startswith("sudo usermod -aG video") for finding in found)

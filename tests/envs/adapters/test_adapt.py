@@ -180,13 +180,13 @@ def test_unsigned_8_bit_sound_is_silent_at_128() -> None:
 
 def test_float_sound_is_clipped_and_put_on_the_16_bit_grid() -> None:
     value = np.array([[0.1, -3.0, 2.0] * 4], np.float32)
-    audio = read(spaces.Box(-9, 9, (1, 12)), value, audio="observation", sample_rate_hz=8000)["audio"]
+    audio = read(spaces.Box(-np.inf, np.inf, (1, 12)), value, audio="observation", sample_rate_hz=8000)["audio"]
     assert audio[0, 1:3].tolist() == [-1.0, 1.0]
     assert audio[0, 0] * 2**15 == round(0.1 * 2**15)
 
 
 def test_values_that_are_not_finite_are_passed_on_for_perception_to_count() -> None:
-    space = spaces.Dict({"sound": spaces.Box(-9, 9, (1, 12)), "speed": spaces.Box(-9, 9, (1,))})
+    space = spaces.Dict({"sound": spaces.Box(-1, 1, (1, 12)), "speed": spaces.Box(-9, 9, (1,))})
     value = {"sound": np.full((1, 12), np.nan, np.float32), "speed": np.array([np.inf], np.float32)}
     observation, _ = adapt(Scripted(space, value), sample_rate_hz=8000).reset()
     assert np.isnan(observation["audio"]).all() and np.isinf(observation["speed"]).all()
@@ -327,14 +327,10 @@ def test_names_and_duration_of_actions_come_from_the_environment_or_the_caller()
 @pytest.mark.parametrize(
     ("space", "options", "words"),
     [
-        (spaces.Tuple([RGB]), {}, "is a Tuple, which is no sense"),
-        (spaces.Dict({"inner": spaces.Dict({"screen": RGB})}), {}, '"inner" is a Dict.*ignore='),
         (spaces.Sequence(RGB), {}, "is a Sequence"),
-        (spaces.Box(0, 255, (128,), np.uint8), {}, 'may be sound or numbers; pass audio="observation"'),
-        (spaces.Box(0, 255, (4, 84, 84), np.uint8), {}, "neither grey nor RGB"),
-        (spaces.Box(0, 1, (84, 84, 3), np.float32), {}, "may be many things"),
-        (spaces.Box(0, 1, (84, 84, 3), np.float32), {"camera": "observation"}, "must be uint8"),
-        (spaces.Box(-1, 1, (2, 800), np.float32), {}, "may be many things"),
+        (spaces.Box(0, 255, (128,), np.uint8), {}, 'may be several things; pass audio="observation"'),
+        (spaces.Box(-np.inf, np.inf, (84, 84, 3)), {"camera": "observation"}, "between the same limits.*-inf..inf"),
+        (spaces.Box(-1, 1, (2, 800), np.float32), {}, "may be several things"),
         (PCM, {}, "pass sample_rate_hz"),
         (spaces.Box(-9, 9, (6, 6), np.int16), {"sample_rate_hz": 8000}, "channels cannot be told from samples"),
         (spaces.Box(-9, 9, (64, 64), np.int32), {"audio": "observation", "sample_rate_hz": 8000}, "got int32"),

@@ -198,3 +198,25 @@ def test_a_sensor_that_fails_again_after_it_had_worked_is_told_of_again(hands) -
         hands["touch"].error = RuntimeError("broken") if tick in (1, 2, 4, 5) else None
         counts.append(told(aligner.align(to_ns(tick))).count(("touch", "failed")))
     assert counts == [0, 1, 0, 0, 1, 0]
+
+
+def test_an_age_from_before_the_loop_began_is_told_as_that(hands) -> None:
+    aligner = Aligner(SENSES, hands)
+    hands["camera"].give(1, 5.0)
+    hands["touch"].give(1, 9.9)
+    (absent,) = [event for event in aligner.align(to_ns(10)).events if event.sense == "camera"]
+    assert absent.detail == "There was a reading 5.000 s ago, before the loop began, and none since."
+    hands["camera"].give(1, 10.1)
+    aligner.align(to_ns(10.1))
+    absent = [event for event in aligner.align(to_ns(11)).events if event.sense == "camera"][-1]
+    assert absent.detail == "Its newest reading is 0.900 s old."
+
+
+def test_a_sense_without_a_limit_that_comes_and_goes_is_not_asked_about_infinity(hands) -> None:
+    aligner, details = Aligner(SENSES, hands), []
+    for n in range(20):
+        hands["instruction"].give(1, n * 0.1, "go")
+        if n % 2:
+            hands["instruction"].reading = None
+        details += [event.detail for event in aligner.align(to_ns(n * 0.1)).events if event.kind == "unsteady"]
+    assert details == ["It comes and goes."]

@@ -229,10 +229,9 @@ def test_what_is_said_into_a_microphone_that_is_open_anyway_becomes_the_instruct
         assert next_reading(source).text == "Go to the blue box"
         assert [kind for kind, _ in source.take_notes()] == ["rejected"], "and the old instruction held meanwhile"
 
-        os.kill(source._process.pid, signal.SIGKILL)
-        source._process.wait()
+        os.kill(source._child.process_id, signal.SIGKILL)
         tap.push(say("go to the blue box")[None])
-        with pytest.raises(SourceError, match="recogniser has died"):
+        with pytest.raises(SourceError, match="recogniser was ended by SIGKILL"):
             next_reading(source)
     finally:
         source.close()
