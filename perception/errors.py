@@ -115,7 +115,6 @@ def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -
 
 
 def unknown_option(what: str, option: str, advice: str) -> UnknownOptionError:
-    """Builds the error for a keyword that `what` does not take, with Python's own words in it, and ends with advice."""
-    return UnknownOptionError(
-        f"{what} does not take the option \"{option}\" (unexpected keyword argument '{option}'); {advice}"
-    )
+    """Builds the error for a keyword that `what` does not take, with Python's own words in it; advice ends it."""
+    words = f"(unexpected keyword argument '{option}')"
+    return UnknownOptionError(f'{what} does not take the option "{option}"; {advice[:-1]} {words}{advice[-1:]}')

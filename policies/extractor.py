@@ -19,9 +19,9 @@ from stable_baselines3.common.torch_layers import BaseFeaturesExtractor, Combine
 from torch import Tensor, nn
 
 from ..perception.config import PerceptionConfig
-from ..perception.errors import SpecError
+from ..perception.errors import ConfigError, SpecError
 from ..perception.perception import Perception, State
-from ..perception.spec import Spec
+from ..perception.spec import Microphone, Spec
 from .normalization import Normalization
 from .rescaled import Looker
 from .spaces import is_moved, require_senses
@@ -43,11 +43,13 @@ class PerceptionExtractor(CombinedExtractor):
         config: a `PerceptionConfig`, its JSON values, or a preset's name.
         normalized_image: False where SB3 divides frames by 255 (its default), True where `normalize_images=False`;
             SB3 sets it by itself.
+        sample_rate_hz: of the sounds, where the spec is inferred.
 
     Attributes:
         normalization: how `VecNormalize` rescaled what the policy learned from, where nobody else does it here.
 
     Raises:
+        ConfigError: a spec is given that tells another rate.
         SpecError: the spec does not belong to the space, or somebody rescales a sense that has a scale of its own.
     """
 
@@ -57,6 +59,7 @@ class PerceptionExtractor(CombinedExtractor):
         spec: Spec | None = None,
         config: PerceptionConfig | Mapping[str, Any] | str | None = None,
         normalized_image: bool = False,
+        sample_rate_hz: int | None = None,
     ) -> None:
         if isinstance(config, str):
             config = PerceptionConfig.preset(config)
@@ -64,7 +67,14 @@ class PerceptionExtractor(CombinedExtractor):
             config = PerceptionConfig.from_json(config)
         config = config or PerceptionConfig()
         BaseFeaturesExtractor.__init__(self, observation_space, config.state_dim)
-        spec = spec or _inferred(observation_space)
+        if spec is not None and sample_rate_hz is not None:
+            for name, kind in spec.of_kind(Microphone).items():
+                if kind.sample_rate_hz != sample_rate_hz:
+                    raise ConfigError(
+                        f'`sample_rate_hz` must be that of "{name}" in the spec, {kind.sample_rate_hz}; got '
+                        f"{sample_rate_hz}. Leave it out."
+                    )
+        spec = spec or _inferred(observation_space, sample_rate_hz)
         require_senses(spec, observation_space)
         self.moved, self.scaled = _changes_by_sb3(spec, observation_space, divides=not normalized_image)
         self.perception = Perception(spec, config)
@@ -97,7 +107,8 @@ class PerceptionExtractor(CombinedExtractor):
         """
         restored = {name: part for name, part in observations.items() if part is not None}
         for name in self.moved:
-            if name in restored:
+            # what `prepare` made has its channels last already
+            if name in restored and restored[name].shape[1:] != self.perception.spec[name].shape:
                 restored[name] = restored[name].movedim(1, -1)
         for name in self.scaled:
             if name in restored and restored[name].is_floating_point():
@@ -106,14 +117,14 @@ class PerceptionExtractor(CombinedExtractor):
         return restored if self.normalization is None else self.normalization.applied(restored)
 
 
-def _inferred(space: spaces.Space[Any]) -> Spec:
+def _inferred(space: spaces.Space[Any], sample_rate_hz: int | None) -> Spec:
     """The spec that a space tells by itself.
 
     Raises:
         SpecError: it does not tell enough.
     """
     try:
-        return Spec.from_space(space)
+        return Spec.from_space(space, sample_rate_hz=sample_rate_hz)
     except SpecError as error:
         fact = str(error).partition("; pass ")[0].removesuffix(".")
         if fact == str(error).removesuffix("."):

@@ -149,8 +149,8 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         limit = self.simulation.level.max_steps
         if max_episode_steps not in (None, limit):
             raise ConfigError(
-                f"`max_episode_steps` must be the level's own, {limit}; got {max_episode_steps!r}. Choose another "
-                "limit by `max_steps`."
+                f"`max_episode_steps` must be the level's own, {limit}; got {max_episode_steps!r}: did you mean "
+                '"max_steps"?'
             )
         self.senses = self.simulation.spec
         self.single_observation_space = self.senses.space()

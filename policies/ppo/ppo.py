@@ -18,7 +18,7 @@ from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import FloatSchedule, configure_logger
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize, is_vecenv_wrapped
 from torch import Tensor
 
 from ...perception.checks import require_whole
@@ -117,14 +117,17 @@ class PPO(SavedAsFolder):
         self.mission_count = 0  # of the environments, where an auxiliary loss may ask for it
         super().__init__(policy, env, **settings)
 
-    @staticmethod
-    def _wrap_env(env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:
+    def _wrap_env(self, env: Any, verbose: int = 0, monitor_wrapper: bool = True) -> VecEnv:  # pyright: ignore[reportIncompatibleMethodOverride]
         if isinstance(env, VectorEnv):
             env = GymnasiumVecEnv(env)
         if isinstance(env, GymnasiumVecEnv) and env.env.metadata.get("torch"):
             return env  # frames stay as they are: no transposing wrapper, which copies
         require_plain_observations(env.observation_space)
         require_plain_actions(env.action_space)
+        perceives = self.policy_kwargs.get("features_extractor_class") is PerceptionExtractor
+        if perceives and isinstance(env, VecEnv) and is_vecenv_wrapped(env, VecNormalize):
+            # A perception needs no transposing wrapper, and `EvalCallback` none between it and its own `VecNormalize`.
+            return env
         return SB3PPO._wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:

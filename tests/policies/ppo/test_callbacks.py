@@ -16,14 +16,18 @@ from stable_baselines3.common.callbacks import (
     StopTrainingOnNoModelImprovement,
 )
 from stable_baselines3.common.monitor import Monitor
-from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
+from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor, VecNormalize, VecTransposeImage, is_vecenv_wrapped
 
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
+from senseweave.perception import Camera, PerceptionConfig, Spec, Vector
 from senseweave.perception.errors import ConfigError
 from senseweave.policies import PPO
 from senseweave.policies.policy import SenseMlpPolicy
 from senseweave.policies.ppo.callback_locals import Later, Locals
+from senseweave.policies.presets import policy_settings
 
+ROOM = {"senses": ["camera", "compass"], "max_steps": 4}
+ROOM_SENSES = Spec(camera=Camera(64, 64), compass=Vector(4))
 SMALL = {"n_steps": 8, "batch_size": 8, "n_epochs": 1, "device": "cpu", "seed": 0}
 ENVS = ["CartPole-v1", "Pendulum-v1"]
 
@@ -367,3 +371,17 @@ def test_a_dict_with_values_for_later_looks_like_a_dict_of_them():
     other = Locals()
     other.update(Locals(c=Later(lambda: made.append("c"))), d=4)
     assert made == ["b"] and other["d"] == 4 and other.pop("c") is None and made == ["b", "c"]
+
+
+def test_evaluation_shares_the_statistics_of_vec_normalize_beside_pictures(tmp_path):
+    def normalised(training=True):
+        seen = DummyVecEnv([lambda: Monitor(gymnasium.make("senseweave.envs:senseweave/GoToObj-v0", **ROOM))])
+        return VecNormalize(seen, training, norm_obs_keys=["compass"])
+
+    judge = EvalCallback(normalised(training=False), eval_freq=8, n_eval_episodes=1, verbose=0, log_path=str(tmp_path))
+    settings = SMALL | {"policy_kwargs": policy_settings(ROOM_SENSES, PerceptionConfig(width=16, latents=2, heads=2))}
+    model = PPO("MultiInputPolicy", normalised(), **settings)
+    model.learn(16, judge)
+    assert judge.evaluations_timesteps == [8, 16] and not is_vecenv_wrapped(model.env, VecTransposeImage)
+    ours, theirs = (env.obs_rms["compass"].mean for env in (model.get_vec_normalize_env(), judge.eval_env))
+    assert np.array_equal(ours, theirs) and ours.any()
