@@ -37,7 +37,7 @@ def play(player: PolicyPlayer, env: gymnasium.Env, seed_set: int, step: int) -> 
     torch.manual_seed(seed_set)
     observation, info = env.reset(seed=held_out_seed(seed_set, 0))
     player.start(0)
-    senses, instruction, steps = env.get_wrapper_attr("senses"), info["instruction"], 0
+    senses, instruction, steps = env.get_wrapper_attr("senses"), info["instruction_text"], 0
     while True:
         observation[PRESENT] = observation[PRESENT] * senses.present(*([SENSE] if steps >= step else []))
         observation, _, terminated, truncated, info = env.step(player.act(observation).action)

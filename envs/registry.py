@@ -13,7 +13,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from ..perception.errors import ConfigError, MissingExtraError, UnknownNameError, how_to_install, unknown_name
+from ..perception.errors import MissingExtraError, UnknownNameError, how_to_install, unknown_name, unknown_option
 from .adapters.construct import construct
 
 OURS = "senseweave/"
@@ -131,7 +131,7 @@ def _make_adapted(env_id: str, options: dict[str, Any]) -> gym.Env[Any, Any]:
     for name in adapting:
         if name not in allowed:
             env.close()
-            raise ConfigError(f'"{env_id}" does not take the option "{name}"; choose of: {", ".join(sorted(allowed))}.')
+            raise unknown_option(f'"{env_id}"', name, f"choose of: {', '.join(sorted(allowed))}.")
     return wrap(env, **adapting)
 
 

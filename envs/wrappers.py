@@ -7,7 +7,7 @@ at once and without a random generator of its own, in numpy or in torch, so that
 
 import copy
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 import gymnasium as gym
@@ -168,19 +168,22 @@ class SensorOutages(_SenseRemover, RecordConstructorArgs):
         return self._remove(observation, self.process.absent(self._is_out)), reward, terminated, truncated, info
 
 
-class WithoutSenses(_SenseRemover):
+class WithoutSenses(_SenseRemover, RecordConstructorArgs):
     """Takes the named senses away for good, to see what an agent can do without them.
 
     Args:
         env: an environment that emits the contract.
-        *names: the senses to take away; the spec and the space still list them.
+        *more: the senses to take away; the spec and the space still list them.
+        names: the same, as a list.
 
     Raises:
         ObservationError: the environment has no sense of that name.
         SpecError: the environment does not tell its senses.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], *names: str) -> None:
+    def __init__(self, env: gym.Env[Any, Any], *more: str, names: Sequence[str] = ()) -> None:
+        names = [*([names] if isinstance(names, str) else names), *more]
+        RecordConstructorArgs.__init__(self, names=names)
         _SenseRemover.__init__(self, env)
         self._absent = self._spec.present(*names) == 0
 

@@ -30,7 +30,8 @@ for level, seed, steps in SCENES:
     row = int(np.where(colourful.mean(axis=(1, 2)) < 0.3, share, 0).argmax())  # things on both sides, none too near
     picture = frames[row].repeat(ENLARGED, axis=0).repeat(ENLARGED, axis=1)
     label = np.full((36, picture.shape[1], 3), 255, np.uint8)
-    cv2.putText(label, infos["instruction"][row], (6, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
+    text = infos["instruction_text"][row]
+    cv2.putText(label, text, (6, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.55, (0, 0, 0), 1, cv2.LINE_AA)
     columns += [np.concatenate([picture, label]), np.full((len(picture) + 36, 12, 3), 255, np.uint8)]
     envs.close()
 cv2.imwrite(out, np.concatenate(columns[:-1], axis=1)[:, :, ::-1])

@@ -86,7 +86,7 @@ def rooms_with(mission: str, count: int) -> list[int]:
     """Held-out seeds of Seek whose target is the one that a mission names."""
     env, seeds, seed = gymnasium.make("senseweave/Seek-v0"), [], FIRST_HELD_OUT_SEED
     while len(seeds) < count:
-        if env.reset(seed=seed)[1]["instruction"] == mission:
+        if env.reset(seed=seed)[1]["instruction_text"] == mission:
             seeds.append(seed)
         seed += 1
     return seeds

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .perception import Perception as Perception
     from .perception import State as State
     from .spec import Camera as Camera
+    from .spec import Depth as Depth
     from .spec import Grid as Grid
     from .spec import Instruction as Instruction
     from .spec import Kind as Kind
@@ -60,7 +61,7 @@ _HOMES = {
     "budget": ("config_within", "count_parameters"),
     "objectives": ("OBJECTIVES", "Objective"),
     "perception": ("Perception", "State"),
-    "spec": ("Camera", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
+    "spec": ("Camera", "Depth", "Grid", "Instruction", "Kind", "Microphone", "Spec", "Vector", "register_kind"),
     "tokenizer": ("Tokenizer", "default_tokenizer"),
     "tokens": ("TokenGroup",),
 }

@@ -26,6 +26,14 @@ class ConfigError(SenseweaveError, ValueError):
     """A setting is out of its range, unknown, or contradicts another one."""
 
 
+class UnknownOptionError(ConfigError, TypeError):
+    """A keyword argument is not known: also what Python raises then, whose sentence callers look for."""
+
+    def __init__(self, message: str) -> None:
+        # Gymnasium raises every TypeError once more, with this and all keywords behind the sentence.
+        super().__init__(message.partition(" was raised from the environment creator")[0])
+
+
 class UnknownNameError(SenseweaveError, KeyError):
     """A name that chooses a class, a preset or an environment is not known."""
 
@@ -88,3 +96,10 @@ def did_you_mean(name: str, known: Iterable[str], listed: str = "") -> str:
 def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -> UnknownNameError:
     """Builds the error for a name that is not in `known`; see `did_you_mean`."""
     return UnknownNameError(f'{what} "{name}" is not known; {did_you_mean(name, known, listed)}')
+
+
+def unknown_option(what: str, option: str, advice: str) -> UnknownOptionError:
+    """Builds the error for a keyword that `what` does not take, with Python's own words in it, and ends with advice."""
+    return UnknownOptionError(
+        f"{what} does not take the option \"{option}\" (unexpected keyword argument '{option}'); {advice}"
+    )

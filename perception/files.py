@@ -259,8 +259,23 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
     Raises:
         CheckpointError: names, shapes or types differ, or a number is not finite.
     """
-    require_fit(module.state_dict(), tensors, source)
+    require_fit(weights_of(module), tensors, source)
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{source} holds numbers that are not finite ({name}); use an older save.")
-    module.load_state_dict(dict(tensors))
+    module.load_state_dict(in_own_names(module, tensors))
+
+
+def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A module's state dict, by the names that it has where no part of it is wrapped by `torch.compile`."""
+    return {_plain_name(name): tensor for name, tensor in module.state_dict().items()}
+
+
+def in_own_names(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that `weights_of` named, by the names that the module itself has for them."""
+    own = {_plain_name(name): name for name in module.state_dict()}
+    return {own.get(name, name): tensor for name, tensor in tensors.items()}
+
+
+def _plain_name(name: str) -> str:
+    return name.replace("_orig_mod.", "")  # what torch.compile(module) puts before the names of what it wraps

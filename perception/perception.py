@@ -26,13 +26,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from .absence import clean
+from .brightness import BrightnessLooker
+from .checks import choose_device
 from .checks.plain_json import parse
 from .checks.texts import shown
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
-from .errors import CheckpointError, TokenizerMismatchError
+from .errors import CheckpointError, SpecError, TokenizerMismatchError
 from .files import (
     Header,
     load_strictly,
@@ -40,6 +42,7 @@ from .files import (
     read_tensors,
     require_fit,
     shapes_of,
+    weights_of,
     write_atomically,
     write_tensors,
 )
@@ -87,6 +90,11 @@ class Perception(nn.Module):
 
     def __init__(self, spec: Spec, config: PerceptionConfig | None = None) -> None:
         super().__init__()
+        if not isinstance(spec, Spec):
+            raise SpecError(
+                f"A Perception needs a Spec; got {spec!r:.60}. Write Perception(Spec(camera=Camera(64, 64))), say, or "
+                "read a saved one with Perception.from_pretrained(folder)."
+            )
         self.spec = spec
         self.config = config or PerceptionConfig()
         width = self.config.width
@@ -96,6 +104,7 @@ class Perception(nn.Module):
         sizes = {} if imputer is None else token_counts(self.encoders, spec)
         self.imputer = None if imputer is None else imputer(sizes, width=width, heads=self.config.heads)
         self.layout = Layout(spec, ahead.stand_ins(self.encoders))
+        self._looker = BrightnessLooker(spec)
         self._encode = {name: way_to_encode(encoder, spec[name]) for name, encoder in self.encoders.items()}
 
     @classmethod
@@ -125,14 +134,16 @@ class Perception(nn.Module):
 
         Args:
             obs: readings by modality, batch first, shaped and typed as the spec says; floats are welcome anywhere
-                (cameras in 0..255). `present` (b, m) may be missing: then everything in the dict is present. A
+                (cameras in 0..255; such within 0..1 are refused when the first ones come, but not in a compiled
+                graph). `present` (b, m) may be missing: then everything in the dict is present. A
                 modality that is not in the dict is absent for the whole batch. Padding at the end of all instructions
                 may be left out, which saves its share of the work. What `digest` and `condense` make may stand in the
                 place of readings.
             with_tokens: whether the state holds the tokens of every modality, for callers that need them again.
 
         Raises:
-            ObservationError: an unknown key, a wrong shape or type, or nothing to take the batch size from.
+            ObservationError: an unknown key, a wrong shape or type, nothing to take the batch size from, or frames that
+                would be black.
         """
         state = self._perceive(obs)._replace(attention=None)
         return state if with_tokens else state._replace(tokens=None)
@@ -146,6 +157,8 @@ class Perception(nn.Module):
 
     def _perceive(self, obs: Mapping[str, Tensor]) -> State:
         parts, present, non_finite = clean(self.layout, obs)
+        if not torch.compiler.is_compiling() and self._looker.is_curious:
+            self._looker.look(obs)
         groups = {
             name: self._encode[name](encoder, parts[name]).only_where(present[:, i])
             for i, (name, encoder) in enumerate(self.encoders.items())
@@ -201,21 +214,27 @@ class Perception(nn.Module):
         Raises:
             CheckpointError: the folder cannot be written; what was there is still whole.
         """
-        folder = Path(directory)
+        folder = Path(directory).expanduser()
         description = json.dumps(self._description(), indent=2)
-        write_tensors(folder / "model.safetensors", self.state_dict(), {"description": description})
+        write_tensors(folder / "model.safetensors", weights_of(self), {"description": description})
         write_atomically(folder / "config.json", description.encode() + b"\n")
 
     @classmethod
-    def from_pretrained(cls, directory: str | os.PathLike[str]) -> Self:
+    def from_pretrained(cls, directory: str | os.PathLike[str], *, device: torch.device | str | None = None) -> Self:
         """Reads what `save_pretrained` wrote, strictly and without running code from the files.
+
+        Args:
+            directory: the folder; "~" is the home directory.
+            device: of the weights: "cuda", "auto"; the CPU by default.
 
         Raises:
             CheckpointError: a file is missing, damaged, of another version, or does not fit.
             TokenizerMismatchError: the weights were trained with another tokenizer.
             SpecError: a modality is of a kind that is not registered.
+            ConfigError: the device is not here.
         """
-        folder = Path(directory)
+        folder = Path(directory).expanduser()
+        target = None if device is None else choose_device(device)
         description = read_json(folder / "config.json")
         if description.get("format") != FORMAT or description.get("version") != VERSION:
             raise CheckpointError(
@@ -245,7 +264,7 @@ class Perception(nn.Module):
         tensors, _ = read_tensors(source, require)
         perception = build()
         load_strictly(perception, tensors, source)
-        return perception
+        return perception if target is None else perception.to(target)
 
     def _description(self) -> dict[str, Any]:
         """What is needed to build the same network again."""

@@ -29,7 +29,8 @@ def prepare(
         spec: the senses.
         raw: readings by modality, each one reading or a batch, as the spec says; an instruction may be a string or a
             list of strings, sound may be int16 and shorter (the rest counts as not heard) or longer (the newest
-            samples are kept). A key that is missing or None is absent. `present` may say more.
+            samples are kept). A key that is missing or None is absent, and so is None in a list of readings.
+            `present` may say more.
         device: where the tensors go.
         tokenizer: for strings; the one shipped with the package by default.
 
@@ -37,12 +38,14 @@ def prepare(
         Every modality, `present` (b, modalities) and each microphone's length (b,), batch first; never memory of `raw`.
 
     Raises:
-        ObservationError: an unknown key, a wrong shape or type, different batch sizes.
+        ObservationError: an unknown key, a wrong shape or type, different batch sizes, or values that cannot be meant:
+            tokens that the vocabulary lacks, sound that was never scaled.
         TokenizerMismatchError: the instruction's vocabulary is not the tokenizer's.
     """
     _check_keys(spec, raw)
     senses = {name: raw_reading(name, kind, tokenizer) for name, kind in spec.items()}
-    given = {name: sense.parts(raw[name]) for name, sense in senses.items() if raw.get(name) is not None}
+    read = {name: sense.read(raw[name]) for name, sense in senses.items() if raw.get(name) is not None}
+    given = {name: parts for name, (parts, _) in read.items()}
     b = _batch_size(spec, raw, {name: parts[READING] for name, parts in given.items()})
     present = torch.ones(b, len(spec), dtype=torch.bool)
     if raw.get(PRESENT) is not None:
@@ -50,6 +53,11 @@ def prepare(
     prepared: dict[str, Tensor] = {}
     for i, (name, sense) in enumerate(senses.items()):
         present[:, i] &= name in given
+        if name in given:
+            here = read[name][1]
+            present[:, i] &= True if here is None else here
+            rows = given[name][READING]
+            sense.require_values(rows if bool(present[:, i].all()) else rows[present[:, i].to(rows.device)])
         parts = given[name] if name in given else sense.nothing(b)
         prepared[name] = parts[READING].to(device, copy=isinstance(raw.get(name), Tensor))
         for part in spec[name].beside:

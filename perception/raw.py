@@ -5,17 +5,21 @@ A class for each kind that can be given in more than one form; `prepare` (prepar
 b batch
 """
 
+import functools
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from .errors import ObservationError, TokenizerMismatchError
 from .kinds.base import Kind
 from .kinds.by_kind import ByKind
+from .kinds.camera import Camera
+from .kinds.depth import Depth
 from .kinds.instruction import Instruction
-from .kinds.microphone import Microphone
+from .kinds.microphone import LOUDEST, Microphone
 from .layout import READING
 from .spec import key_of
 from .tokenizer import Tokenizer, default_tokenizer
@@ -35,6 +39,32 @@ class RawReading(Generic[OfKind]):
     def __init__(self, name: str, kind: OfKind, tokenizer: Tokenizer | None = None) -> None:
         self.name, self.kind, self.tokenizer = name, kind, tokenizer
 
+    def read(self, value: Any) -> tuple[dict[str, Tensor], Bool[Tensor, " b"] | None]:
+        """As `parts`; a list may also hold None in the place of some readings, or recordings of different lengths.
+
+        Returns:
+            The parts, and which rows are here; None where all are.
+
+        Raises:
+            ObservationError, TokenizerMismatchError: see `parts`.
+        """
+        is_list = isinstance(value, (list, tuple)) and len(value) > 0
+        if not is_list or not (any(one is None for one in value) or self._is_ragged(value)):
+            return self.parts(value), None
+        each = [self.nothing(1) if one is None else self.parts(one) for one in value]
+        most = {part: torch.tensor([self.most_beside()]) for one in each for part in one if part != READING}
+        whole = [most | one for one in each]
+        if any(len(one[READING]) != 1 for one in whole):
+            raise ObservationError(
+                f'"{self.name}" must be one reading in each place of the list; got a batch in one of them. Pass one '
+                "list or one batch."
+            )
+        here = torch.tensor([one is not None for one in value])
+        return {part: torch.cat([one[part] for one in whole]) for part in whole[0]}, here
+
+    def _is_ragged(self, value: Any) -> bool:
+        return as_tensor(value) is None
+
     def parts(self, value: Any) -> dict[str, Tensor]:
         """The reading as a tensor with a batch axis, and what stands beside it.
 
@@ -47,6 +77,22 @@ class RawReading(Generic[OfKind]):
     def nothing(self, b: int) -> dict[str, Tensor]:
         """What stands for it where it is absent."""
         return {READING: torch.from_numpy(np.stack([self.kind.placeholder()] * b))}
+
+    def require_values(self, readings: Shaped[Tensor, "b ..."]) -> None:
+        """Looks at the values of readings that are here.
+
+        Raises:
+            ObservationError: whole numbers that the kind does not know.
+        """
+        if not np.issubdtype(self.kind.dtype, np.integer) or not readings.numel():
+            return
+        low, high = _limits(self.kind)
+        least, most = readings.amin(), readings.amax()
+        if (readings.cpu() < low).any() or (readings.cpu() > high).any():
+            raise ObservationError(
+                f'"{self.name}" must be within {int(low.min())}..{int(high.max())}, as its kind says; got '
+                f"{int(least)}..{int(most)}. Make a Spec that fits, or look where the numbers come from."
+            )
 
     def beside(self, part: str, value: Any, b: int) -> Tensor:
         """What came beside the readings, a whole number for each.
@@ -82,11 +128,14 @@ class RawReading(Generic[OfKind]):
         if not is_fit or len(shape) not in (rank, rank + 1) or 0 in shape:
             raise ObservationError(
                 f'"{self.name}" must be {self.described()}, alone or in a batch; '
-                f"got {str(tensor.dtype).removeprefix('torch.')} of shape {shape}. "
-                "Convert it, or make a Spec that fits."
+                f"got {str(tensor.dtype).removeprefix('torch.')} of shape {shape}. {self._advice(tensor)}"
             )
         tensor = self._converted(tensor)
         return tensor if len(shape) == rank + 1 else tensor[None]
+
+    def _advice(self, tensor: Tensor) -> str:
+        """What to do with readings of another shape or type."""
+        return "Convert it, or make a Spec that fits."
 
     def _fits_type(self, tensor: Tensor) -> bool:
         wanted = np.dtype(self.kind.dtype)
@@ -106,6 +155,45 @@ class RawReading(Generic[OfKind]):
         return tensor.int() if np.issubdtype(wanted, np.integer) and wanted != np.uint8 else tensor
 
 
+class RawFrames(RawReading[Camera]):
+    """Frames, uint8: those of another form are refused with the line that converts them."""
+
+    def _advice(self, tensor: Tensor) -> str:
+        name, (height, width, _), shape = self.name, self.kind.shape, tuple(tensor.shape)
+        if tensor.is_floating_point():
+            scale = "255 * " if tensor.numel() and float(tensor.amax()) <= 1.0 else ""
+            return f"Make them bytes: np.uint8(np.rint({scale}{name}))."
+        if tensor.dtype == torch.uint8 and shape[-3:] == (3, height, width):
+            return f"Move the channels to the end: np.moveaxis({name}, -3, -1)."
+        if tensor.dtype == torch.uint8 and shape[-3:] == (height, width, 4):
+            return f"Leave the alpha channel out: {name}[..., :3]."
+        if tensor.dtype == torch.uint8 and shape[-2:] == (height, width):
+            return f"Grey pictures need three channels: np.repeat({name}[..., None], 3, axis=-1)."
+        if tensor.dtype == torch.uint8 and len(shape) == 3 and shape[-1] == 3:
+            return (
+                f"Resize it, cv2.resize({name}, ({width}, {height}), interpolation=cv2.INTER_AREA), or make a Spec "
+                f"with Camera({shape[0]}, {shape[1]})."
+            )
+        return super()._advice(tensor)
+
+
+class RawDepth(RawReading[Depth]):
+    """Depth maps in metres."""
+
+    def require_values(self, readings: Shaped[Tensor, "b ..."]) -> None:
+        """Looks whether they are metres.
+
+        Raises:
+            ObservationError: they are far beyond what the kind knows, as millimetres are.
+        """
+        finite = readings[torch.isfinite(readings)]
+        if finite.numel() and float(finite.amax()) > 100.0 * self.kind.max_m:
+            raise ObservationError(
+                f'"{self.name}" must be in metres up to {self.kind.max_m:g}; got up to {float(finite.amax()):g}. '
+                "Divide millimetres by 1000."
+            )
+
+
 class RawText(RawReading[Instruction]):
     """Token ids, a string or a list of strings."""
 
@@ -116,9 +204,9 @@ class RawText(RawReading[Instruction]):
         return f"a string, a list of strings, or {super().described()}"
 
     def _tokens(self, value: Any) -> Any:
+        if isinstance(value, np.ndarray) and value.dtype.kind in "UO":
+            value = value.tolist()
         texts = [value] if isinstance(value, str) else value
-        if isinstance(texts, np.ndarray) and texts.dtype.kind in "UO":
-            texts = texts.tolist()
         if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts) or not texts:
             return value
         tokenizer = self.tokenizer or default_tokenizer()
@@ -140,6 +228,19 @@ class RawSound(RawReading[Microphone]):
         filled = torch.nn.functional.pad(newest, (0, self.kind.samples - heard))
         return {READING: filled, "length": torch.full((len(sound),), heard)}
 
+    def require_values(self, readings: Shaped[Tensor, "b ..."]) -> None:
+        """Looks whether samples are scaled.
+
+        Raises:
+            ObservationError: they are far beyond -1..1.
+        """
+        loudest = readings.nan_to_num(0.0, 0.0, 0.0).abs().amax() if readings.numel() else 0.0
+        if loudest > LOUDEST:
+            raise ObservationError(
+                f'"{self.name}" must be sound within -1..1; got samples up to {float(loudest):g}. Divide 16-bit '
+                "samples by 32768, or pass them as int16."
+            )
+
     def most_beside(self) -> int:
         return self.kind.samples
 
@@ -154,7 +255,8 @@ class RawSound(RawReading[Microphone]):
 
 
 RAW: ByKind[type[RawReading[Any]]] = ByKind(
-    "raw reading", {"Kind": RawReading, "Instruction": RawText, "Microphone": RawSound}
+    "raw reading",
+    {"Kind": RawReading, "Camera": RawFrames, "Depth": RawDepth, "Instruction": RawText, "Microphone": RawSound},
 )
 """Kind -> what makes tensors of its readings."""
 
@@ -162,6 +264,13 @@ RAW: ByKind[type[RawReading[Any]]] = ByKind(
 def raw_reading(name: str, kind: Kind, tokenizer: Tokenizer | None = None) -> RawReading[Any]:
     """What makes tensors of the readings of one sense."""
     return (RAW.nearest(kind) or RawReading)(name, kind, tokenizer)
+
+
+@functools.lru_cache(maxsize=256)
+def _limits(kind: Kind) -> tuple[Tensor, Tensor]:
+    """The least and the greatest value at each place; a kind builds a space to know them."""
+    space = kind.space()
+    return torch.from_numpy(space.low.astype(np.int64)), torch.from_numpy(space.high.astype(np.int64))
 
 
 def as_tensor(value: Any) -> Tensor | None:

@@ -20,8 +20,10 @@ from .kinds.base import Kind as Kind
 from .kinds.base import Picture as Picture
 from .kinds.by_kind import ByKind as ByKind
 from .kinds.camera import Camera as Camera
+from .kinds.depth import Depth as Depth
 from .kinds.grid import Grid as Grid
 from .kinds.instruction import Instruction as Instruction
+from .kinds.microphone import LOUDEST as LOUDEST
 from .kinds.microphone import Microphone as Microphone
 from .kinds.vector import Vector as Vector
 
@@ -212,6 +214,8 @@ def _kind_from_box(name: str, box: spaces.Space[Any], sample_rate_hz: int | None
         return Instruction(box.shape[0], int(box.high.max()) + 1)
     if np.issubdtype(dtype, np.floating) and rank == 1:
         return Vector(box.shape[0])
+    if np.issubdtype(dtype, np.floating) and rank == 2 and box.low.min() == 0.0 and np.isfinite(box.high).all():
+        return Depth(box.shape[0], box.shape[1], float(box.high.max()))  # sound goes below 0
     if np.issubdtype(dtype, np.floating) and rank == 2:
         if sample_rate_hz is None:
             raise SpecError(

@@ -11,6 +11,7 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -48,6 +49,10 @@ class Tokenizer:
             raise CheckpointError(
                 f'The tokenizer file "{file}" cannot be read ({error}); reinstall senseweave.'
             ) from error
+        self._read(content, file)
+
+    def _read(self, content: str, file: object) -> None:
+        self._content = content
         try:
             self._pieces = dict(parse(content)["model"]["vocab"])
             self._tokenizer = tokenizers.Tokenizer.from_str(content)
@@ -58,6 +63,12 @@ class Tokenizer:
         self._identity = f"senseweave-1:{hashlib.sha256(content.encode()).hexdigest()[:16]}"
         # Per instance, so that a tokenizer that goes away takes its cache with it.
         self._cached_encode = functools.lru_cache(maxsize=_CACHED_TEXTS)(self._encode)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = default_tokenizer()
+        if self is own or self._identity == own.identity:
+            return default_tokenizer, ()
+        return _of_content, (type(self), self._content)
 
     @property
     def vocab_size(self) -> int:
@@ -119,6 +130,12 @@ class Tokenizer:
         kept = encoded[:max_tokens]
         ids[: len(kept)] = kept
         return ids, len(encoded) > max_tokens
+
+
+def _of_content(kind: type[Tokenizer], content: str) -> Tokenizer:
+    tokenizer = kind.__new__(kind)
+    tokenizer._read(content, "a tokenizer")
+    return tokenizer
 
 
 @functools.cache

@@ -21,7 +21,10 @@ from torch import Tensor, nn
 from ..perception.config import PerceptionConfig
 from ..perception.errors import SpecError
 from ..perception.perception import Perception, State
-from ..perception.spec import PRESENT, Spec
+from ..perception.spec import Spec
+from .normalization import Normalization
+from .rescaled import Looker
+from .spaces import is_moved, require_senses
 
 
 class PerceptionExtractor(CombinedExtractor):
@@ -32,6 +35,8 @@ class PerceptionExtractor(CombinedExtractor):
     It inherits from SB3's `CombinedExtractor` for one reason: SB3 tells that class, and no other, whether it divides
     frames by 255 (`normalized_image`). None of its networks are built.
 
+    A sense that an observation lacks is absent, as everywhere.
+
     Args:
         observation_space: the space as SB3 sees it, with frames moved or not.
         spec: the senses; inferred from the space where that is possible (a space cannot tell a sound's rate).
@@ -39,8 +44,11 @@ class PerceptionExtractor(CombinedExtractor):
         normalized_image: False where SB3 divides frames by 255 (its default), True where `normalize_images=False`;
             SB3 sets it by itself.
 
+    Attributes:
+        normalization: how `VecNormalize` rescaled what the policy learned from, where nobody else does it here.
+
     Raises:
-        SpecError: the spec does not belong to the space.
+        SpecError: the spec does not belong to the space, or somebody rescales a sense that has a scale of its own.
     """
 
     def __init__(
@@ -56,9 +64,12 @@ class PerceptionExtractor(CombinedExtractor):
             config = PerceptionConfig.from_json(config)
         config = config or PerceptionConfig()
         BaseFeaturesExtractor.__init__(self, observation_space, config.state_dim)
-        spec = spec or Spec.from_space(observation_space)
+        spec = spec or _inferred(observation_space)
+        require_senses(spec, observation_space)
         self.moved, self.scaled = _changes_by_sb3(spec, observation_space, divides=not normalized_image)
         self.perception = Perception(spec, config)
+        self.normalization: Normalization | None = None
+        self._looker = Looker(spec)
 
     def apply(self, fn: Callable[[nn.Module], None]) -> Self:
         """As in torch, except that SB3's orthogonal initialisation passes by.
@@ -78,36 +89,45 @@ class PerceptionExtractor(CombinedExtractor):
         return self.perception(self.restore(observations), with_tokens=with_tokens)
 
     def restore(self, observations: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The observation as the spec describes it: frames (height, width, 3) in 0..255."""
-        restored = dict(observations)
+        """The observation as the spec describes it: frames (height, width, 3) in 0..255.
+
+        Raises:
+            ObservationError: a sense of whole numbers holds others, or such that it does not know. It is looked at
+                now and then, not each time.
+        """
+        restored = {name: part for name, part in observations.items() if part is not None}
         for name in self.moved:
-            restored[name] = restored[name].movedim(1, -1)
+            if name in restored:
+                restored[name] = restored[name].movedim(1, -1)
         for name in self.scaled:
-            if restored[name].is_floating_point():
+            if name in restored and restored[name].is_floating_point():
                 restored[name] = torch.round(restored[name] * 255.0)
-        return restored
+        self._looker.look(restored)
+        return restored if self.normalization is None else self.normalization.applied(restored)
+
+
+def _inferred(space: spaces.Space[Any]) -> Spec:
+    """The spec that a space tells by itself.
+
+    Raises:
+        SpecError: it does not tell enough.
+    """
+    try:
+        return Spec.from_space(space)
+    except SpecError as error:
+        fact = str(error).partition("; pass ")[0].removesuffix(".")
+        if fact == str(error).removesuffix("."):
+            raise
+        raise SpecError(
+            f"{fact}; pass the senses, features_extractor_kwargs=dict(spec=...): an environment of senseweave or of "
+            'adapt has them, env.get_wrapper_attr("senses").'
+        ) from error
 
 
 def _changes_by_sb3(spec: Spec, space: spaces.Dict, *, divides: bool) -> tuple[list[str], list[str]]:
     """Names of the modalities whose channels SB3 moved to the front, and of those that it divides by 255."""
-    if set(space.spaces) - {PRESENT} != set(spec.names):
-        raise SpecError(
-            f"The spec's modalities must be the observation space's keys; got {', '.join(spec.names)} "
-            f"for {', '.join(sorted(set(space.spaces) - {PRESENT}))}. Pass the environment's own spec (env.senses)."
-        )
-    moved, scaled = [], []
-    for name, kind in spec.items():
-        box = space[name]
-        if box.shape != kind.shape:
-            if len(kind.shape) != 3 or box.shape != (kind.shape[2], *kind.shape[:2]):
-                raise SpecError(
-                    f'"{name}" is {kind.shape} in the spec, but {box.shape} in the observation space. '
-                    "Pass the environment's own spec (env.senses)."
-                )
-            moved.append(name)
-        if divides and is_image_space(box):
-            scaled.append(name)
-    return moved, scaled
+    moved = [name for name, kind in spec.items() if is_moved(kind, space[name])]
+    return moved, [name for name in spec if divides and is_image_space(space[name])]
 
 
 @contextlib.contextmanager

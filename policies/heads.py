@@ -15,8 +15,16 @@ from sb3_contrib.common.recurrent.policies import RecurrentActorCriticPolicy
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from torch import Tensor
 
+from ..perception.spec import Spec
+from .extractor import PerceptionExtractor
 from .policy import SensePolicy
 from .second_look import Percept
+
+
+def senses_of(policy: BasePolicy) -> Spec | None:
+    """What it perceives; None where its features extractor is none of ours."""
+    extractor = getattr(policy, "features_extractor", None)
+    return extractor.perception.spec if isinstance(extractor, PerceptionExtractor) else None
 
 
 def samples_each_row_alone(policy: BasePolicy) -> bool:

@@ -152,7 +152,7 @@ class Imitator:
             wanted = torch.as_tensor(self.expert(), device=device)
             by_expert = torch.as_tensor(coins.random(len(nothing)) < share, device=device)
             done, memory = self._mix(seen, self._disturbed(wanted, coins), by_expert, underway)
-            return Acted(done, wanted, nothing, nothing, memory)
+            return Acted(done, self.policy.as_learned(wanted), nothing, nothing, memory)
 
         return act
 
@@ -227,7 +227,9 @@ class Imitator:
         if not self.settings.expert_noise:
             return wanted
         b, rollout = len(wanted), self.rollout
-        others = wanted if b > 1 or not rollout.length else rollout.actions[: rollout.length, 0].to(wanted.dtype)
+        others = wanted
+        if b == 1 and rollout.length:
+            others = rollout.actions[: rollout.length, 0].reshape(-1, *wanted.shape[1:]).to(wanted.dtype)
         is_disturbed = torch.as_tensor(coins.random(b) < self.settings.expert_noise, device=wanted.device)
         of = torch.as_tensor(coins.integers(len(others), size=b), device=wanted.device)
         return torch.where(is_disturbed.view(-1, *[1] * (wanted.ndim - 1)), others[of], wanted)

@@ -27,10 +27,9 @@ from ..perception.spec import Spec
 from .choices import MEMORIES
 from .extractor import PerceptionExtractor
 from .memory import Memory
+from .normalization import ONLY as ONLY
 from .second_look import Percept, SecondLook
-
-ONLY = ""
-"""The name of an observation that is no dict."""
+from .spaces import require_plain_actions
 
 Observation = dict[str, Tensor]
 
@@ -65,7 +64,7 @@ class SensePolicy(ActorCriticPolicy):
     Raises:
         UnknownNameError: there is no such memory.
         ConfigError: the heads are not to share a features extractor, or noise is to depend on the state, or a memory
-            that looks again has no senses to look at.
+            that looks again has no senses to look at, or actions do not count from 0 in one row.
     """
 
     memory: Memory | None
@@ -80,6 +79,7 @@ class SensePolicy(ActorCriticPolicy):
                 "`share_features_extractor` or `use_sde`. Leave them out."
             )
         self._memory_name = memory
+        require_plain_actions(kwargs["action_space"] if "action_space" in kwargs else args[1])
         kwargs.setdefault("features_extractor_class", self.default_extractor)
         super().__init__(*args, **kwargs)
 
@@ -208,13 +208,18 @@ class SensePolicy(ActorCriticPolicy):
         return actions, judgement.values, cast(Tensor, distribution.log_prob(actions)), state
 
     def within_bounds(self, actions: Tensor) -> Tensor:
-        """Actions as the environment takes them: continuous ones are cut off at the space's limits."""
+        """Actions as the environment takes them: continuous ones in its shape, cut off at the space's limits."""
         if not isinstance(self.action_space, spaces.Box):
             return actions
+        actions = actions.reshape(-1, *self.action_space.shape)
         low, high = (
             torch.as_tensor(edge, device=actions.device) for edge in (self.action_space.low, self.action_space.high)
         )
         return actions.clamp(low, high)
+
+    def as_learned(self, actions: Tensor) -> Tensor:
+        """Actions as the environment takes them in the form that is learned: continuous ones in one row each."""
+        return actions.reshape(len(actions), -1) if isinstance(self.action_space, spaces.Box) else actions
 
     def forward(self, obs: Any, deterministic: bool = False) -> tuple[Tensor, Tensor, Tensor]:
         self._require_no_memory()
@@ -268,7 +273,7 @@ class SensePolicy(ActorCriticPolicy):
         """As in SB3: observation, one or a batch, in; actions and the memory's state out.
 
         Args:
-            observation: as the observation space describes it.
+            observation: as the observation space describes it; a sense that is missing or None is absent.
             state: (array (1, b, s),) as the last call gave it; None at first, and without a memory.
             episode_start: (b,), rows whose episode begins; none by default, but where `state` is None.
             deterministic: take the most probable action.
@@ -276,6 +281,8 @@ class SensePolicy(ActorCriticPolicy):
         Returns:
             Actions, and the state for the next call: a tuple of one array (1, b, s), or None without a memory.
         """
+        if isinstance(observation, dict):
+            observation = {name: part for name, part in observation.items() if part is not None}
         if self.memory is None:
             return super().predict(observation, state, episode_start, deterministic)
         self.set_training_mode(False)

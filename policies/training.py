@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from ..perception.files import load_strictly
+from ..perception.files import load_strictly, weights_of
 
 if TYPE_CHECKING:
     from stable_baselines3.common.logger import Logger
@@ -120,7 +120,7 @@ class Training(abc.ABC):
 
     def learned(self) -> Learned:
         """What a checkpoint keeps beside a snapshot; by default, the policy's weights alone."""
-        return Learned(self.policy.state_dict(), {}, {}, {})
+        return Learned(weights_of(self.policy), {}, {}, {})
 
     def restore(self, checkpoint: "Checkpoint", source: Path) -> None:
         """Puts back what `learned` gave.

@@ -18,8 +18,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
-from ...policies.heads import samples_each_row_alone
+from ...policies.heads import samples_each_row_alone, senses_of
 from ...policies.saving.random_state import cuda_devices
+from .fitting import fitted
 
 if TYPE_CHECKING:
     from ...envs.rooms.vector_env import RoomsVectorEnv
@@ -113,7 +114,8 @@ def run_episodes(
     Raises:
         ObservationError: `without` names a sense that is not there.
     """
-    senses: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
+    own: Spec = envs[0].get_wrapper_attr("senses") if isinstance(envs, Sequence) else envs.senses
+    senses = senses_of(policy) or own
     require_senses(without, senses)
     choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
     with torch.random.fork_rng(devices=cuda_devices()):
@@ -133,7 +135,7 @@ class ActionChooser:
         policy: an SB3 policy.
         seed_set: which set of held-out seeds.
         greedy: take the most probable action.
-        kept: the `present` mask of the senses that are not taken away.
+        kept: the `present` mask of the policy's senses that are not taken away.
         on_choice: called after each choice of actions.
     """
 
@@ -147,7 +149,7 @@ class ActionChooser:
         on_choice: OnChoice | None = None,
     ) -> None:
         self.policy, self._seed_set, self._greedy, self._kept = policy, seed_set, greedy, kept
-        self._on_choice = on_choice
+        self._on_choice, self._senses = on_choice, senses_of(policy)
         self._draws_itself = not greedy and samples_each_row_alone(policy)
         self._generators: dict[int, np.random.Generator] = {}
         self._memory: Any = None
@@ -163,7 +165,8 @@ class ActionChooser:
             episodes: the number of the episode in each row.
             is_new: whether the row's episode begins.
         """
-        observation = observation | {PRESENT: observation[PRESENT] * self._kept}
+        observation = fitted(observation, self._senses)
+        observation |= {PRESENT: observation[PRESENT] * self._kept}
         carried = self._memory
         actions = self._choose(observation, episodes, is_new)
         if self._on_choice is not None:

@@ -11,7 +11,9 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from ...envs.live.tick import Move
 from ...perception.perception import State
 from ...policies.extractor import watch_states
+from ...policies.heads import senses_of
 from .experts import Expert
+from .fitting import fitted
 
 Observation = Mapping[str, np.ndarray]
 
@@ -30,12 +32,15 @@ class Player(Protocol):
 
 
 class PolicyPlayer:
-    """A trained policy; a recurrent one remembers within an episode. Sampled actions draw from torch's generator."""
+    """A trained policy; a recurrent one remembers within an episode. Sampled actions draw from torch's generator.
+
+    A sense that an observation lacks is absent.
+    """
 
     has_gates = True
 
     def __init__(self, policy: ActorCriticPolicy, *, greedy: bool = False) -> None:
-        self._policy, self._greedy = policy, greedy
+        self._policy, self._greedy, self._senses = policy, greedy, senses_of(policy)
         self.start(0)
 
     def start(self, seed: int) -> None:
@@ -43,7 +48,7 @@ class PolicyPlayer:
         self._is_first = True
 
     def act(self, observation: Observation) -> Move:
-        batch = {key: np.asarray(value)[None] for key, value in observation.items()}
+        batch = fitted({key: np.asarray(value)[None] for key, value in observation.items()}, self._senses)
         states: deque[State] = deque(maxlen=1)
         with watch_states(self._policy, states.append):
             actions, self._memory = self._policy.predict(

@@ -1,6 +1,6 @@
 """From a run directory to a policy that is ready to act, in the environment that was asked for."""
 
-from typing import Any, cast
+from typing import Any
 
 import gymnasium
 import torch
@@ -11,36 +11,34 @@ from ...envs.registry import import_package
 from ...perception.errors import ConfigError
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
+from ..play.fitting import lacking
 from ..settings.evaluate import EvaluateConfig
+from ..terminal.progress import tell
 from .directory import RunDirectory
 from .machine import choose_device, limit_threads
 from .strangers import choose_env, refuse_live
 
 
 def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
-    """The run's newest policy, for an environment like the one it was trained in.
+    """The run's newest policy, for an environment like the one it was trained in; it may lack some of the senses.
 
     Returns:
         The policy, ready to predict, and the steps that it was trained for.
 
     Raises:
-        ConfigError: the environment has other senses or actions.
+        ConfigError: the environment has senses of other kinds, none of the policy's, or other actions.
         CheckpointError: the weights are missing, damaged, or do not fit.
     """
     facts, config = EnvFacts.of(env), run.config
     limit_threads(config.perception)
-    if facts.senses != config.spec:
-        raise ConfigError(
-            f"The environment senses {facts.senses}, but {run.path} was trained with {config.spec}; "
-            "choose another --env or other --env-option values."
-        )
+    for name in lacking(facts.senses, config.spec, "the environment", str(run.path)):
+        tell(f"{name}: the policy was trained with it, but the environment lacks it; it is absent.")
     if not run.reader.has_actions(config, tuple(facts.action_names)):
         raise ConfigError(
             f"The environment's actions are {', '.join(facts.action_names)}, but {run.path} was trained with "
             f"{', '.join(config.action_names)}; choose another --env."
         )
-    space = cast(gymnasium.spaces.Dict, env.observation_space)
-    policy, steps = run.reader.read(run.path, config, space, env.action_space)
+    policy, steps = run.reader.read(run.path, config, config.spec.space(), env.action_space)
     policy.set_training_mode(False)
     return policy.to(device), steps
 

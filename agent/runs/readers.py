@@ -11,6 +11,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...perception.errors import ConfigError
 from ...perception.files import load_strictly, shapes_of
+from ...policies.extractor import PerceptionExtractor
 from ...policies.policy import SensePolicy
 from ...policies.ppo.ppo import PPO
 from ...policies.saving import weights
@@ -78,7 +79,9 @@ class SavedModelReader(PolicyReader):
     def read(
         self, path: Path, config: RunConfig, space: spaces.Dict, actions: gymnasium.Space[Any]
     ) -> tuple[ActorCriticPolicy, int]:
-        """As above; for frames as the environment gives them, whose channels SB3 may have moved while it trained."""
+        """As above; for what the environment gives: frames whose channels SB3 may have moved while it trained, and
+        numbers that its `VecNormalize` rescaled.
+        """
         known = {**inspect.signature(SB3PPO).parameters, **inspect.signature(PPO).parameters}
         left_out = {name: known[name].default for name in SavedModel.read(path).left_out}  # matters to learning alone
         model = PPO.load(path, device="cpu", **left_out | {"seed": None, "workers": 1})
@@ -89,4 +92,6 @@ class SavedModelReader(PolicyReader):
             )
         policy = cast(SensePolicy, model.policy_class(space, actions, lambda _: 0.0, **model.policy_kwargs))
         load_strictly(policy, model.policy.state_dict(), path)
+        if isinstance(policy.features_extractor, PerceptionExtractor):
+            policy.features_extractor.normalization = model.normalization  # here nobody else rescales
         return policy, model.num_timesteps

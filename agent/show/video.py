@@ -15,6 +15,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs import make
+from ...envs.contract import text_in
 from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
@@ -181,13 +182,13 @@ class _Filming:
         self._player.start(seed)
         if self._view is not None:
             self._view.start()
-        instruction, steps, total, ending = info.get("instruction"), 0, 0.0, None
+        instruction, steps, total, ending = text_in(info), 0, 0.0, None
         while steps < max_frames:
             observation[PRESENT] = observation[PRESENT] * self._kept(steps)
             move = None if ending and not self._player.has_gates else self._player.act(observation)
             moment = Frame(
                 observation,
-                info.get("instruction", instruction),
+                text_in(info) or instruction,
                 gates=None if move is None else move.gates,
                 room=self._room(observation),
                 status=[title, f"step {steps}", f"return {total:.2f}"],

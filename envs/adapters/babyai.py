@@ -90,7 +90,7 @@ def _log_attempt(*parts: object) -> None:
 class BabyAISenses(gym.Wrapper[Any, int, Any, int], RecordConstructorArgs):
     """Rewrites a MiniGrid environment's observations as the contract has them.
 
-    `info` holds, at every reset and step, `instruction` (the mission as text) and `instruction_was_truncated`; at the
+    `info` holds, at every reset and step, `instruction_text` (the mission) and `instruction_was_truncated`; at the
     last step of an episode, and only there, `is_success`: whether the episode's rewards add up to more than zero.
 
     Args:
@@ -199,7 +199,7 @@ class BabyAISenses(gym.Wrapper[Any, int, Any, int], RecordConstructorArgs):
         return observation
 
     def _tell(self, info: dict[str, Any]) -> dict[str, Any]:
-        info["instruction"] = self._mission
+        info["instruction_text"] = self._mission
         info["instruction_was_truncated"] = self._was_truncated
         return info
 
@@ -223,6 +223,7 @@ class _Painter:
         from minigrid.core.grid import Grid as MiniGridGrid
         from minigrid.core.world_object import WorldObj
 
+        self._made_of = rows, columns, sizes, tile_size
         self._draw, self._decode = MiniGridGrid.render_tile, WorldObj.decode
         self._sizes, self._tile_size = sizes, tile_size
         self._weights = np.array([sizes[1] * sizes[2], sizes[2], 1], np.int64)
@@ -233,6 +234,9 @@ class _Painter:
         self._agent_rows = slice((rows - 1) * tile_size, rows * tile_size)
         self._agent_columns = slice(columns // 2 * tile_size, (columns // 2 + 1) * tile_size)
         self._shape = (rows * tile_size, columns * tile_size, 3)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self._made_of  # the tiles are drawn again where they are needed
 
     def paint(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Turns codes (columns, rows, 3) into a new picture (rows * tile_size, columns * tile_size, 3)."""

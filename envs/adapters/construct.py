@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.envs.registration import load_env_creator
 
-from ...perception.errors import ConfigError
+from ...perception.errors import UnknownOptionError, unknown_option
 
 _UNEXPECTED = re.compile(r"unexpected keyword argument '(\w+)'")
 
@@ -27,6 +27,8 @@ def construct(env_id: str, options: dict[str, Any], other_options: Collection[st
     """
     try:
         return gym.make(env_id, disable_env_checker=True, **options)
+    except UnknownOptionError:
+        raise
     except TypeError as error:
         found = _UNEXPECTED.search(str(error))
         if found is None or found[1] not in options:
@@ -34,9 +36,7 @@ def construct(env_id: str, options: dict[str, Any], other_options: Collection[st
         allowed = sorted({*other_options, "render_mode", "max_episode_steps", *_parameters(env_id)})
         near = difflib.get_close_matches(found[1], allowed, n=1)
         meant = f'did you mean "{near[0]}", or another of' if near else "choose of"
-        raise ConfigError(
-            f'"{env_id}" does not take the option "{found[1]}"; {meant}: {", ".join(allowed)}.'
-        ) from error
+        raise unknown_option(f'"{env_id}"', found[1], f"{meant}: {', '.join(allowed)}.") from error
 
 
 def _parameters(env_id: str) -> set[str]:

@@ -1,7 +1,8 @@
 """Which source of a foreign observation becomes which sense: inferred from dtype and shape, or as the caller says.
 
 `infer` looks at spaces only. What can be meant in two ways is refused in a sentence that says how to settle it, never
-guessed; a source's name counts as evidence for sound and for token ids alone. `converters.py` does the converting.
+guessed; a source's name counts as evidence for sound, token ids, depth and RGBA alone. `boxes.py` reads single boxes,
+`converters.py` and `pictures.py` do the converting.
 """
 
 import dataclasses
@@ -13,67 +14,95 @@ import numpy as np
 from gymnasium import spaces
 
 from ...perception.errors import SpecError, did_you_mean
-from ...perception.spec import MAX_TOKEN, PRESENT, Camera, Grid, Instruction, Kind, Microphone, Vector
+from ...perception.spec import Camera, Depth, Grid, Instruction, Kind, Microphone, Vector
 from ...perception.tokenizer import Tokenizer
-from .converters import (
-    CategoriesConverter,
-    CategoryGridConverter,
-    Converter,
-    NumbersConverter,
-    PictureConverter,
-    SoundConverter,
-    TextConverter,
-    TokenConverter,
-)
+from . import boxes
+from .converters import CategoriesConverter, CategoryGridConverter, Converter, NumbersConverter, TextConverter
+from .sources import BARE_SOURCE as BARE_SOURCE
+from .sources import named_by, sources_of
+from .wishes import Tell, Wishes
 
-MIN_CAMERA_PX = 16
-MAX_CHANNELS = 8
-SOUND_NAMES = frozenset({"audio", "sound", "microphone", "mic"})
-TOKEN_NAMES = frozenset({"instruction", "mission", "tokens"})
-BARE_SOURCE = "observation"
-"""The name of the only source of an environment whose observation is not a Dict."""
+GIVEN = "instruction"
+"""The source of an instruction that no observation holds: what the caller says to `adapt`."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Wishes:
-    """What the caller said about the sources, all by source name; see `adapt`."""
+class Found:
+    """How an observation is read.
 
-    camera: str | None = None
-    audio: str | None = None
-    instruction: str | None = None
-    sample_rate_hz: int | None = None
-    size: tuple[int, int] | None = None
-    max_tokens: int = 48
-    kinds: Mapping[str, Kind] = dataclasses.field(default_factory=dict)
-    ignore: tuple[str, ...] = ()
+    Attributes:
+        converters: sense -> converter, in no particular order.
+        tell: what gives the instruction, where the caller did; its converter has the source `GIVEN`.
+    """
+
+    converters: dict[str, Converter]
+    tell: Tell | None = None
 
 
-def infer(space: spaces.Space[Any], wishes: Wishes, tokenizer: Tokenizer) -> dict[str, Converter]:
-    """Decides on a name and a converter for every source.
-
-    Returns:
-        Sense name -> converter, in no particular order; the `present` key of a Dict is left out.
+def infer(space: spaces.Space[Any], wishes: Wishes, tokenizer: Tokenizer) -> Found:
+    """Decides on a name and a converter for every source; the `present` key of a Dict is left out.
 
     Raises:
-        SpecError: a source is ambiguous, nested or of no known kind, or a wish names no source.
+        SpecError: a source is ambiguous or of no known kind, or a wish names no source.
     """
-    sources = dict(space.spaces) if isinstance(space, spaces.Dict) else {BARE_SOURCE: space}
-    sources.pop(PRESENT, None)
+    sources = sources_of(space)
+    tell = None
+    if wishes.instruction is not None and wishes.instruction not in sources:
+        tell = _tell(wishes.instruction, list(sources))
+        wishes = dataclasses.replace(wishes, instruction=None)
     wished = {"camera": wishes.camera, "audio": wishes.audio, "instruction": wishes.instruction}
-    for name in [*filter(None, wished.values()), *wishes.kinds, *wishes.ignore]:
+    for name in [*filter(None, wished.values()), *wishes.kinds]:
         if name not in sources:
-            raise SpecError(f'The observation has no source "{name}"; {did_you_mean(name, sources)}')
+            raise SpecError(f'The observation has no source "{name}"; {did_you_mean(str(name), sources)}')
+    left_out = {own for name in wishes.ignore for own in named_by(name, sources)}
+    kept = {name: source for name, source in sources.items() if name not in left_out}
     converters = [
-        _read_source(source, box, wishes, tokenizer) for source, box in sources.items() if source not in wishes.ignore
+        read_source(name, source.space, wishes, tokenizer, is_alone=len(kept) == 1) for name, source in kept.items()
     ]
-    return _name_senses(converters, wished, is_bare=not isinstance(space, spaces.Dict))
+    if tell is not None:
+        if GIVEN in kept:
+            raise SpecError(
+                f'The observation has a source "{GIVEN}" already; to say another instruction, pass '
+                f'ignore="{GIVEN}" too.'
+            )
+        converters.append(TextConverter(GIVEN, tokenizer.instruction(wishes.max_tokens), tokenizer))
+        wished["instruction"] = GIVEN
+    is_bare = list(sources) == [BARE_SOURCE]
+    return Found(_name_senses(converters, wished, is_bare=is_bare), tell)
 
 
-def _name_senses(
-    converters: list[Converter], wished: Mapping[str, str | None], *, is_bare: bool
-) -> dict[str, Converter]:
+class Constant:
+    """Says one instruction all the time.
+
+    Args:
+        text: the instruction.
+    """
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __call__(self, observation: Any, info: Mapping[str, Any]) -> str:
+        """The instruction."""
+        return self._text
+
+
+def _tell(given: Any, sources: list[str]) -> Tell:
+    """What gives the instruction that the caller said: a function, or a text of several words."""
+    if not isinstance(given, str):
+        return given
+    if len(given.split()) > 1:
+        return Constant(given)
+    raise SpecError(
+        f'The observation has no source "{given}"; {did_you_mean(given, sources)} An instruction of one word is said '
+        f"by instruction=lambda observation, info: {given!r}."
+    )
+
+
+def _name_senses(converters: list[Converter], wished: Mapping[str, Any], *, is_bare: bool) -> dict[str, Converter]:
     """The only picture is `camera`, the only sound `audio`, the only text `instruction`; others keep their names."""
-    standard = {Camera: "camera", Microphone: "audio", Instruction: "instruction", Grid: "grid"}
+    standard: dict[type[Kind], str] = {
+        Camera: "camera", Depth: "depth", Microphone: "audio", Instruction: "instruction", Grid: "grid"
+    }  # fmt: skip
     if is_bare:
         standard[Vector] = "vector"
     named: dict[str, Converter] = {}
@@ -96,7 +125,10 @@ def _name_senses(
     return named
 
 
-def _read_source(source: str, space: spaces.Space[Any], wishes: Wishes, tokenizer: Tokenizer) -> Converter:
+def read_source(
+    source: str, space: spaces.Space[Any], wishes: Wishes, tokenizer: Tokenizer, *, is_alone: bool = False
+) -> Converter:
+    """Decides what one source is; see `infer`."""
     if source in wishes.kinds:
         return _as_kind(source, space, wishes.kinds[source], wishes, tokenizer)
     if is_text(space):
@@ -108,50 +140,20 @@ def _read_source(source: str, space: spaces.Space[Any], wishes: Wishes, tokenize
         starts = tuple(int(start) for start in space.start.reshape(-1))
         return CategoriesConverter(source, Vector(sum(sizes)), starts, sizes)
     if isinstance(space, spaces.MultiBinary):
-        return NumbersConverter(source, Vector(int(np.prod(space.shape))), space.shape)
+        return NumbersConverter(source, Vector(int(np.prod(space.shape))), space)
     if not isinstance(space, spaces.Box):
+        leave_out = "" if is_alone else f', or leave it out with ignore="{source}"'
         raise SpecError(
-            f'"{source}" is a {type(space).__name__}, which is no sense; flatten it with gymnasium.wrappers, or leave '
-            f'it out with ignore=["{source}"].'
+            f'"{source}" is a {type(space).__name__}, which has no fixed size and is no sense; make it a Box with '
+            f"gymnasium.wrappers.TransformObservation{leave_out}."
         )
     if source == wishes.audio:
-        return _sound(source, space, wishes.sample_rate_hz)
+        return boxes.sound(source, space, wishes.sample_rate_hz)
     if source == wishes.camera:
-        return _picture(source, space, wishes.size)
+        return boxes.picture(source, space, wishes.size)
     if source == wishes.instruction:
-        return _tokens(source, space)
-    return _read_box(source, space, wishes)
-
-
-def _read_box(source: str, box: spaces.Box, wishes: Wishes) -> Converter:
-    dtype, rank = box.dtype, len(box.shape)
-    sounds = source.lower() in SOUND_NAMES and rank in (1, 2)
-    if (dtype == np.int16 and rank in (1, 2)) or sounds:
-        return _sound(source, box, wishes.sample_rate_hz)
-    if dtype == np.uint8 and rank in (2, 3):
-        highest = box.high.max()
-        is_picture = highest == 255 and _picture_layout(box.shape) is not None
-        if is_picture and (wishes.size is not None or min(_picture_size(box.shape)) >= MIN_CAMERA_PX):
-            return _picture(source, box, wishes.size)
-        if highest < 255 or is_picture:
-            return _categories(source, box)
-        raise SpecError(
-            f'"{source}" is uint8 of shape {box.shape}, neither grey nor RGB; pass kinds={{"{source}": Grid(...)}}, or '
-            f'leave it out with ignore=["{source}"].'
-        )
-    if dtype == np.uint8 and rank == 1:
-        raise SpecError(
-            f'"{source}" is uint8 of shape {box.shape}, which may be sound or numbers; pass audio="{source}" or '
-            f'kinds={{"{source}": Vector({box.shape[0]})}}.'
-        )
-    if rank == 1 and source.lower() in TOKEN_NAMES and np.issubdtype(dtype, np.integer):
-        return _tokens(source, box)
-    if rank <= 1:
-        return NumbersConverter(source, Vector(int(np.prod(box.shape))), box.shape)
-    raise SpecError(
-        f'"{source}" is {dtype} of shape {box.shape}, which may be many things; pass audio="{source}", '
-        f'kinds={{"{source}": Vector({int(np.prod(box.shape))})}}, or ignore=["{source}"].'
-    )
+        return boxes.tokens(source, space)
+    return boxes.read_box(source, space, wishes, is_alone=is_alone)
 
 
 def _as_kind(source: str, space: spaces.Space[Any], kind: Kind, wishes: Wishes, tokenizer: Tokenizer) -> Converter:
@@ -160,89 +162,26 @@ def _as_kind(source: str, space: spaces.Space[Any], kind: Kind, wishes: Wishes, 
     if isinstance(kind, Instruction) and is_text(space):
         converter = TextConverter(source, kind, tokenizer)
     elif isinstance(kind, Vector) and isinstance(space, (spaces.Box, spaces.MultiBinary)):
-        converter = NumbersConverter(source, Vector(int(np.prod(space.shape))), space.shape)
+        converter = NumbersConverter(source, Vector(int(np.prod(space.shape))), space)
     elif isinstance(kind, Vector) and not isinstance(space, spaces.Box):
-        converter = _read_source(source, space, dataclasses.replace(wishes, kinds={}), tokenizer)
+        converter = read_source(source, space, dataclasses.replace(wishes, kinds={}), tokenizer)
     elif isinstance(space, spaces.Box):
         if isinstance(kind, Camera):
-            converter = _picture(source, space, (kind.height, kind.width))
+            converter = boxes.picture(source, space, (kind.height, kind.width))
+        elif isinstance(kind, Depth):
+            converter = boxes.depth(source, space, kind)
         elif isinstance(kind, Microphone):
-            converter = _sound(source, space, kind.sample_rate_hz, kind)
+            converter = boxes.sound(source, space, kind.sample_rate_hz, kind)
         elif isinstance(kind, Instruction):
-            converter = dataclasses.replace(_tokens(source, space), kind=kind)
+            converter = dataclasses.replace(boxes.tokens(source, space), kind=kind)
         elif isinstance(kind, Grid) and int(np.prod(space.shape)) == int(np.prod(kind.shape)):
             converter = CategoryGridConverter(source, kind, space.shape)
-    if converter is None or converter.kind.shape != kind.shape:
+    is_fit = converter is not None and converter.kind.shape == kind.shape
+    if is_fit and isinstance(converter, boxes.DepthConverter):
+        is_fit = boxes.picture_size(converter.shape) == kind.shape
+    if converter is None or not is_fit:
         raise SpecError(f'"{source}", {space}, cannot be read as {kind}; give a kind that fits it.')
     return converter
-
-
-def _picture(source: str, box: spaces.Box, size: tuple[int, int] | None) -> PictureConverter:
-    layout = _picture_layout(box.shape)
-    if box.dtype != np.uint8 or layout is None:
-        raise SpecError(
-            f'"{source}" must be uint8 of shape (height, width), (height, width, 1 or 3) or (1 or 3, height, width) to '
-            f"be a camera; got {box.dtype} of shape {box.shape}. Convert it in the environment."
-        )
-    height, width = size if size is not None else _picture_size(box.shape)
-    return PictureConverter(source, Camera(height, width), box.shape, is_channels_first=layout == "first")
-
-
-def _picture_layout(shape: tuple[int, ...]) -> str | None:
-    """Where the channels are: "none", "last", "first", or None where this is no picture."""
-    if len(shape) == 2:
-        return "none"
-    if len(shape) == 3 and shape[2] in (1, 3):
-        return "last"
-    return "first" if len(shape) == 3 and shape[0] in (1, 3) else None
-
-
-def _picture_size(shape: tuple[int, ...]) -> tuple[int, int]:
-    first = 1 if _picture_layout(shape) == "first" else 0
-    return shape[first], shape[first + 1]
-
-
-def _categories(source: str, box: spaces.Box) -> CategoryGridConverter:
-    high = box.high.reshape(*box.shape[:2], -1)
-    sizes = tuple(int(size) + 1 for size in high.max(axis=(0, 1)))
-    return CategoryGridConverter(source, Grid(high.shape[0], high.shape[1], sizes), box.shape)
-
-
-def _sound(source: str, box: spaces.Box, rate_hz: int | None, kind: Microphone | None = None) -> SoundConverter:
-    """Channels are the short axis, at most 8; a single axis is one channel."""
-    shape, dtype = box.shape, box.dtype
-    if dtype not in (np.int16, np.uint8) and not np.issubdtype(dtype, np.floating) or len(shape) not in (1, 2):
-        raise SpecError(
-            f'"{source}" must be int16, uint8 or float samples in one or two axes to be sound; got {dtype} of shape '
-            f"{shape}. Convert it in the environment."
-        )
-    if rate_hz is None:
-        raise SpecError(f'"{source}" is sound, whose rate no space can carry; pass sample_rate_hz=....')
-    if kind is not None and shape in (kind.shape, kind.shape[::-1], kind.shape[1:]):
-        return SoundConverter(source, kind, shape, is_channels_last=shape == kind.shape[::-1] and shape != kind.shape)
-    if len(shape) == 1:
-        return SoundConverter(source, Microphone(1, shape[0], rate_hz), shape)
-    channels, samples = min(shape), max(shape)
-    if channels == samples or channels > MAX_CHANNELS:
-        raise SpecError(
-            f'"{source}" has shape {shape}, in which channels cannot be told from samples; pass '
-            f'kinds={{"{source}": Microphone(channels, samples, sample_rate_hz)}}.'
-        )
-    return SoundConverter(source, Microphone(channels, samples, rate_hz), shape, is_channels_last=shape[1] == channels)
-
-
-def _tokens(source: str, box: spaces.Box) -> TokenConverter:
-    if (
-        not np.issubdtype(box.dtype, np.integer)
-        or len(box.shape) != 1
-        or box.low.min() < 0
-        or box.high.max() > MAX_TOKEN
-    ):
-        raise SpecError(
-            f'"{source}" must be text, or integers (max_tokens,) from 0 up, to be an instruction; got {box}. Convert '
-            "it in the environment."
-        )
-    return TokenConverter(source, Instruction(box.shape[0], int(box.high.max()) + 1))
 
 
 def is_text(space: spaces.Space[Any]) -> bool:

@@ -41,7 +41,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
     """Live sensors and a body as an environment. The reward is 0; an episode ends by `max_steps` alone.
 
     `info` holds at every reset and step: `time_ns`, `tick` (number of the observation since the reset), `ages_s`,
-    `events` (a list of `Event`), `instruction` (the text; "" if there is none), `overruns` (ticks skipped since the
+    `events` (a list of `Event`), `instruction_text` ("" if there is none), `overruns` (ticks skipped since the
     rig was made), `due_ns` (the deadline of this tick) and, after a step, `sent` (the `Command`, or None),
     `safe_reason` ("" while the policy's own actions are sent) and `actuator` (what the body reports).
 
@@ -244,6 +244,12 @@ class LiveRig(gymnasium.Env[Any, Any]):
         is_over = self._max_steps is not None and self._tick >= self._max_steps
         return self._observation(), 0.0, False, is_over, self._info() | info
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise ConfigError(
+            "A live rig holds devices and threads, so it can be neither pickled nor copied; make another one, with "
+            "gymnasium.make, say, where it is needed."
+        )
+
     def close(self) -> None:
         """Sends the safe action, if there is one, and gives all devices back. May be called twice."""
         if self._state == "open":
@@ -289,7 +295,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
             "tick": self._tick,
             "ages_s": dict(moment.ages_s),
             "events": list(moment.events),
-            "instruction": moment.instruction,
+            "instruction_text": moment.instruction,
             "overruns": self.timing.overruns,
         }
 

@@ -4,11 +4,13 @@ A batch of 1 of the same simulation that `RoomsVectorEnv` runs; nothing of the w
 through these tensors, so they live in torch's inference mode, which makes a step a quarter faster.
 """
 
-from typing import Any
+import copy
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
 import torch
+from gymnasium.envs.registration import EnvSpec
 from numpy.typing import NDArray
 
 from ...perception.checks import choose_device, require_whole
@@ -26,7 +28,7 @@ from .vector_env import refuse_reset_options, require_render_mode
 class RoomsEnv(gymnasium.Env[Any, Any]):
     """One room. With seed s it lives the life of environment 0 of a `RoomsVectorEnv` that was reset with seed s.
 
-    `info` holds, at every reset and step, `instruction` (the text) and `instruction_was_truncated` (of its tokens); at
+    `info` holds, at every reset and step, `instruction_text` and `instruction_was_truncated` (of its tokens); at
     the last step of an episode, and only there, `is_success`.
 
     Args:
@@ -60,6 +62,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         device: str | torch.device = "cpu",
         **options: Any,
     ) -> None:
+        self._spec: EnvSpec | None = None
         self.render_mode = require_render_mode(render_mode)
         self._device = choose_device(device)
         self.simulation = Simulation(level, options, self._device)
@@ -72,6 +75,30 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         self._is_over = True
         self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
         self._last: Observation = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Level, options and state; what is made of them is made again where a pickle or a copy arrives."""
+        state = {name: value for name, value in self.__dict__.items() if name != "instructions"}
+        state["_renderer"] = None if self._renderer is None else self._renderer.heard
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.instructions = self.simulation.level.missions
+        if self._renderer is not None:
+            self._renderer = RoomRenderer(self.simulation.level, cast(Any, self._renderer))
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What Gymnasium made it of. The level's time limit stands in it, and is kept here and by no wrapper."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        if spec is not None and spec.max_episode_steps is None:
+            spec = copy.copy(spec)
+            spec.max_episode_steps = self.simulation.level.max_steps
+        self._spec = spec
 
     @torch.inference_mode()
     def reset(
@@ -147,4 +174,4 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
 
     def _info(self) -> dict[str, Any]:
         was_truncated = self.simulation.senses.instruction_was_truncated[self._mission]
-        return {"instruction": self.instructions[self._mission], "instruction_was_truncated": was_truncated}
+        return {"instruction_text": self.instructions[self._mission], "instruction_was_truncated": was_truncated}

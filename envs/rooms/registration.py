@@ -15,7 +15,7 @@ SPOKEN: tuple[str, ...] = ("audio", "camera")
 """What is sensed without options where the instruction is written, and where it is spoken."""
 
 ENTRY_POINT = "senseweave.envs.rooms.env:RoomsEnv"
-VECTOR_ENTRY_POINT = "senseweave.envs.rooms.vector_env:RoomsVectorEnv"
+VECTOR_ENTRY_POINT = "senseweave.envs.rooms.array_vector_env:make_vector_env"
 """How Gymnasium's registry names one room, and a batch of them."""
 
 _SENSES = {"SeekSpoken": SPOKEN}

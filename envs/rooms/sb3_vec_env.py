@@ -26,7 +26,7 @@ Indices = None | int | Iterable[int]
 class RoomsSB3VecEnv(VecEnv):
     """A batch of rooms for stable-baselines3; `VecMonitor` around it counts episodes.
 
-    Every info holds `instruction`, the text that held during the step; at the last step of an episode also
+    Every info holds `instruction_text`, the text that held during the step; at the last step of an episode also
     `terminal_observation`, `TimeLimit.truncated` and `is_success`. `reset_infos` holds the next episode's instruction.
 
     Args:
@@ -56,7 +56,7 @@ class RoomsSB3VecEnv(VecEnv):
         self._reset_seeds()
         self._reset_options()
         self._texts = self.env.instruction_texts()
-        self.reset_infos = [{"instruction": text} for text in self._texts]
+        self.reset_infos = [{"instruction_text": text} for text in self._texts]
         return _arrays(observation)
 
     def step_async(self, actions: NDArray[Any]) -> None:
@@ -66,7 +66,7 @@ class RoomsSB3VecEnv(VecEnv):
     def step_wait(self) -> tuple[Observation, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Does the actions; see the class for the infos."""
         observation, reward, terminated, truncated, batch_infos = self.env.step(self._actions)
-        infos = [{"instruction": text} for text in self._texts]
+        infos = [{"instruction_text": text} for text in self._texts]
         if "final_rows" in batch_infos:
             self._add_final_infos(infos, batch_infos, truncated & ~terminated)
         is_over = (terminated | truncated).cpu().numpy()
@@ -85,7 +85,7 @@ class RoomsSB3VecEnv(VecEnv):
                 "is_success": is_success,
             }
             self._texts[row] = self.env.instructions[mission]
-            self.reset_infos[row] = {"instruction": self._texts[row]}
+            self.reset_infos[row] = {"instruction_text": self._texts[row]}
 
     def close(self) -> None:
         self.env.close()

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from ...perception.errors import ConfigError, did_you_mean
+from ...perception.checks import choose_device
+from ...perception.errors import ConfigError, did_you_mean, unknown_option
 from .codes import DONE
 from .expert.planner import Planner
 from .levels.registry import LEVELS, level_options, make_level
@@ -47,13 +48,14 @@ class Simulation:
     """
 
     def __init__(self, level_name: str, options: Mapping[str, Any], device: torch.device) -> None:
+        self._made_of = level_name, dict(options)
         LEVELS.require(level_name)
         own = {name: value for name, value in options.items() if name in OPTION_NAMES}
         others = {name: value for name, value in options.items() if name not in OPTION_NAMES}
         known = {*level_options(level_name), *OPTION_NAMES}
         for name in others:
             if name not in known:
-                raise ConfigError(f'"{level_name}" does not take the option "{name}"; {did_you_mean(name, known)}')
+                raise unknown_option(f'"{level_name}"', name, did_you_mean(name, known))
         self.settings = RoomsSettings.read(level_name, LEVELS[level_name].spoken, own)
         self.level = make_level(level_name, device=device, **others)
         self.senses = RoomsSenses(self.level, self.settings, device)
@@ -68,6 +70,11 @@ class Simulation:
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By level, options and state, for pickles and copies: tables are made again where it arrives."""
+        state = {name: tensor.cpu().numpy() for name, tensor in self.tensors().items()} if self.has_begun else None
+        return _restored, (type(self), *self._made_of, str(self.device), state)
 
     @property
     def state(self) -> RoomsState:
@@ -196,3 +203,18 @@ class Simulation:
         self._continue_from(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]
+
+
+def _restored(
+    kind: type[Simulation], level_name: str, options: dict[str, Any], device: str, state: dict[str, Any] | None
+) -> Simulation:
+    """What `Simulation.__reduce__` took apart.
+
+    Raises:
+        ConfigError: its device is not here.
+    """
+    simulation = kind(level_name, options, choose_device(device))
+    if state is not None:
+        tensors = {name: torch.as_tensor(array) for name, array in state.items()}
+        simulation.set_tensors(tensors, len(tensors["seed"]))
+    return simulation

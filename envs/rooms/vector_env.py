@@ -6,9 +6,9 @@ Gymnasium's shapes and names, SAME_STEP autoreset; what differs from its own vec
 b environments, k those whose episode is over
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, Self, cast
 
 import gymnasium
 import numpy as np
@@ -35,22 +35,44 @@ _LAST_ACTION = len(ACTIONS) - 1
 
 
 class Instructions(Sequence[str]):
-    """The instruction of every environment as text; nothing is copied from the device before one is asked for."""
+    """The instruction of every environment as text, as a list has them.
 
-    def __init__(self, texts: tuple[str, ...], mission: Int[Tensor, " b"]) -> None:
-        self._texts = texts
-        self._mission = mission
+    Args:
+        texts: the texts themselves.
+    """
 
-    @cached_property
-    def _rows(self) -> list[int]:
-        return self._mission.tolist()
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._made: list[str] | None = list(texts)
+        self._known: tuple[str, ...] = ()
+        self._mission: Tensor | None = None
+
+    @classmethod
+    def of(cls, known: tuple[str, ...], mission: Int[Tensor, " b"]) -> Self:
+        """Rows of known texts; nothing is copied from the device before one is asked for."""
+        made = cls(())
+        made._made, made._known, made._mission = None, known, mission
+        return made
+
+    @property
+    def _texts(self) -> list[str]:
+        if self._made is None:
+            self._made = [self._known[row] for row in cast(Tensor, self._mission).tolist()]
+        return self._made
 
     def __len__(self) -> int:
-        return len(self._mission)
+        return len(self._texts) if self._mission is None else len(self._mission)
 
     def __getitem__(self, number: Any) -> Any:
-        rows = self._rows[number]
-        return [self._texts[row] for row in rows] if isinstance(number, slice) else self._texts[rows]
+        return self._texts[number]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, (Instructions, list, tuple)) and list(self) == list(other)
+
+    def __repr__(self) -> str:
+        return repr(self._texts)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._texts,)
 
 
 class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
@@ -66,11 +88,15 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     - `episode`: `r`, the sum of its rewards, and `l`, its steps, where `_episode` is True (worlds reward the last step
       alone, so `r` is that step's reward).
     - `mission`, int64 (b,): row in `instructions` of the instruction that holds for the returned observation;
-      `instruction` reads like a list of those texts, and touches the host only when it is read.
+      `instruction_text` reads like a list of those texts, and touches the host only when it is read. `_mission` and
+      `_instruction_text` are all True.
     - when some episode is over, and only then: `final_obs`, the last observations of the old episodes, tensors with k
       rows, one for each environment in `final_rows` (k,), in growing order; `final_mission` (k,) is the row of their
       instruction, and `_final_obs` (b,) marks the same environments. The returned observation holds the first one of
       the next episode in their rows.
+
+    `arrays=True` of `gymnasium.make_vec` gives the same rooms in numpy, with infos as Gymnasium's own vector
+    environments have them: `RoomsArrayVectorEnv`.
 
     A step waits for the device once, to learn which episodes are over; more often only where it has to make new ones.
 
@@ -79,6 +105,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         num_envs: environments side by side.
         device: "auto" (CUDA where it is there), "cpu" or "cuda".
         render_mode: None, or "rgb_array" for `render`.
+        max_episode_steps: what Gymnasium gives from a spec; the level's own limit, which the option `max_steps` sets.
         **options: those of `RoomsSettings` (senses, compass, spoken, outages, outage_steps, all_at_once, camera_size),
             and the level's own (size, objects, split, max_steps, room_size, where it has them).
 
@@ -102,6 +129,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     }
     action_names: tuple[str, ...] = ACTIONS
     step_s: float = STEP_S
+    autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP
     senses: Spec
 
     def __init__(
@@ -110,6 +138,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         num_envs: int = 1,
         device: str | torch.device = "auto",
         render_mode: str | None = None,
+        max_episode_steps: int | None = None,
         **options: Any,
     ) -> None:
         self.num_envs = require_whole("num_envs", num_envs, 1)
@@ -117,12 +146,33 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         self.render_mode = require_render_mode(render_mode)
         self.simulation = Simulation(level, options, self.device)
         self.spec = EnvSpec(rooms_id(level), kwargs={"level": level} | options)
+        limit = self.simulation.level.max_steps
+        if max_episode_steps not in (None, limit):
+            raise ConfigError(
+                f"`max_episode_steps` must be the level's own, {limit}; got {max_episode_steps!r}. Choose another "
+                "limit by `max_steps`."
+            )
         self.senses = self.simulation.spec
-        self.instructions = self.simulation.level.missions
         self.single_observation_space = self.senses.space()
         self.single_action_space = gymnasium.spaces.Discrete(len(ACTIONS))
         self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._renderer = RoomRenderer(self.simulation.level) if render_mode else None
+        self._make_the_rest(bool(render_mode))
+        pass_through_conversions(Instructions, lambda texts, _: texts)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Level, options and state; what is made of them is made again where a pickle or a copy arrives."""
+        made = ("instructions", "observation_space", "_flags", "_everyone")
+        state = {name: value for name, value in self.__dict__.items() if name not in made}
+        return state | {"_renderer": self._renderer is not None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._make_the_rest(bool(state["_renderer"]))
+
+    def _make_the_rest(self, draws: bool) -> None:
+        self.instructions = self.simulation.level.missions
+        self._everyone = torch.ones(self.num_envs, dtype=torch.bool, device=self.device)
+        self._renderer = RoomRenderer(self.simulation.level) if draws else None
         self._flags = torch.zeros(2, dtype=torch.bool, pin_memory=True) if self.device.type == "cuda" else None
 
     @cached_property
@@ -142,8 +192,8 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
 
         Args:
             seed: a number: environment i begins the life (seed, i). One number for each environment: row i begins the
-                life (seed[i], 0), as a `RoomsEnv` with that seed does. None: the next episode of every life, and the
-                first time lives of a random seed.
+                life (seed[i], 0), as a `RoomsEnv` with that seed does. None, for all or for one: the next episode of
+                its life, and the first time a life of a random seed.
             options: none are known.
 
         Raises:
@@ -195,7 +245,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
 
     def instruction_texts(self) -> list[str]:
         """The instruction that holds in each environment now."""
-        return list(Instructions(self.instructions, self.state.mission))
+        return list(Instructions.of(self.instructions, self.state.mission))
 
     def expert_actions(self) -> Int[Tensor, " b"]:
         """What a planner that knows the whole state would do now, (b,) on the device."""
@@ -231,7 +281,9 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
 
     def _infos(self) -> dict[str, Any]:
         mission = self.state.mission.clone()
-        return {"mission": mission, "instruction": Instructions(self.instructions, mission)}
+        texts = Instructions.of(self.instructions, mission)
+        masks = {"_mission": self._everyone, "_instruction_text": self._everyone}
+        return {"mission": mission, "instruction_text": texts} | masks
 
     def _lives(self, seed: object) -> tuple[Tensor, Tensor, Tensor]:
         numbers = torch.arange(self.num_envs, device=self.device)
@@ -241,9 +293,20 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         if isinstance(seed, (Sequence, np.ndarray)) and getattr(seed, "ndim", 1) and not isinstance(seed, str):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
-            seeds = [require_whole("seed", number, 0, MAX_INT64) for number in seed]
-            return torch.tensor(seeds, device=self.device), zeros, zeros.clone()
-        return zeros + require_whole("seed", seed, 0, MAX_INT64), numbers, zeros
+            lives = [self._life(row, number) for row, number in enumerate(seed)]
+            return torch.tensor(lives, device=self.device).t().contiguous().unbind()
+        seed = require_whole("seed", seed, 0, MAX_INT64)
+        super().reset(seed=seed)  # for `np_random`
+        return zeros + seed, numbers, zeros
+
+    def _life(self, row: int, seed: object) -> tuple[int, int, int]:
+        """What names the episode that one environment begins; see `reset`."""
+        if seed is not None:
+            return require_whole("seed", seed, 0, MAX_INT64), 0, 0
+        if not self.simulation.has_begun:
+            return int(self.np_random.integers(MAX_SEED)), 0, 0
+        state = self.state
+        return int(state.seed[row]), int(state.index[row]), int(state.episode[row]) + 1
 
     def _checked(self, actions: object) -> tuple[Int[Tensor, " b"], Bool[Tensor, ""] | None]:
         """The actions on the device, and whether one was out of range where only the device knows it."""
@@ -276,6 +339,24 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         if bool(self._flags[1]):
             raise ConfigError(f"Actions must be in 0..{_LAST_ACTION}; at least one was not.")
         return which, bool(self._flags[0])
+
+
+def pass_through_conversions(kind: type[Any], convert: Callable[[Any, Callable[[Any], Any]], Any]) -> None:
+    """Tells Gymnasium's `ArrayConversion` how to convert a sort of container, where what it needs is installed.
+
+    Args:
+        kind: the container's class; by itself Gymnasium would take texts in it for arrays.
+        convert: gets a container, and what converts one value.
+    """
+    try:
+        from gymnasium.wrappers.array_conversion import array_conversion
+    except ImportError:
+        return
+
+    def converted(value: Any, xp: Any, device: Any = None) -> Any:
+        return convert(value, lambda part: array_conversion(part, xp, device))
+
+    cast(Any, array_conversion).register(kind)(converted)
 
 
 def refuse_reset_options(options: Mapping[str, Any] | None) -> None:

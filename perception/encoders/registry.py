@@ -22,6 +22,7 @@ ENCODERS: ByKind[EncoderFactory] = ByKind(
     "encoder",
     {
         "Camera": ".camera:CameraEncoder",
+        "Depth": ".depth:DepthEncoder",
         "Grid": ".grid:GridEncoder",
         "Instruction": ".instruction:InstructionEncoder",
         "Microphone": ".microphone:AudioEncoder",

@@ -15,6 +15,7 @@ KINDS: Registry[type[Kind]] = Registry(
     "kind",
     {
         "Camera": ".camera:Camera",
+        "Depth": ".depth:Depth",
         "Microphone": ".microphone:Microphone",
         "Instruction": ".instruction:Instruction",
         "Vector": ".vector:Vector",

@@ -14,6 +14,9 @@ from .drawing import waveforms
 FULL_SCALE = 2**15
 """16-bit samples: sound is whole multiples of 1 / 32768."""
 
+LOUDEST = 4.0
+"""Samples beyond -4..4 are no sound that is a little too loud, and cut off, but one that was never scaled."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Microphone(Kind):

@@ -26,10 +26,14 @@ from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
 from ..extractor import PerceptionExtractor
+from ..normalization import require_rescalable
 from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
+from ..spaces import require_plain_actions, require_plain_observations
 from .actor import Actor
+from .buffer import RolloutAsBuffer
+from .callback_locals import Listeners, StepLocals
 from .learner import Acted, Learner, Underway
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
@@ -52,8 +56,9 @@ class PPO(SavedAsFolder):
       (`metadata["torch"]`, as Rooms) is read without any copy through the host.
     - Policies are `SensePolicy`; `policy_kwargs=dict(memory="gru")` gives it a memory, which is learned on
       whole rollouts: a minibatch is then made of whole environments.
-    - `on_step` of a callback runs once for all environments, with tensors in `locals` (`actions`, `rewards`, `dones`,
-      `new_obs`), and `infos` that are made when somebody looks. Episode statistics are read once a rollout.
+    - `on_step` of a callback runs once for all environments. `locals` has SB3's names with SB3's contents, made when
+      somebody looks, and the tensors on the device under `locals["tensors"]`. `rollout_buffer` is read in the same way;
+      `rollout` holds its tensors. Episode statistics are read once a rollout.
     - `seed` reaches the environments by their own rule: a Gymnasium vector environment by `reset(seed=...)`, so that
       Rooms lives (seed, i); a `VecEnv` by `seed(...)`, which gives environment i the seed + i, as anywhere in SB3.
     - On a CPU the work on a batch is divided among `workers` threads.
@@ -78,7 +83,8 @@ class PPO(SavedAsFolder):
         "CnnPolicy": SenseCnnPolicy,
         "MultiInputPolicy": SensePolicy,
     }
-    rollout_buffer: Any  # a Rollout, which is no RolloutBuffer of SB3's
+    rollout: Rollout
+    rollout_buffer: Any  # a RolloutAsBuffer
     policy: Any  # a SensePolicy
     clip_range: Any  # a schedule, once the model is set up
     clip_range_vf: Any
@@ -116,6 +122,8 @@ class PPO(SavedAsFolder):
             env = GymnasiumVecEnv(env)
         if isinstance(env, GymnasiumVecEnv) and env.env.metadata.get("torch"):
             return env  # frames stay as they are: no transposing wrapper, which copies
+        require_plain_observations(env.observation_space)
+        require_plain_actions(env.action_space)
         return SB3PPO._wrap_env(env, verbose, monitor_wrapper)
 
     def _setup_model(self) -> None:
@@ -130,6 +138,8 @@ class PPO(SavedAsFolder):
             )
         policy = self.policy_class(self.observation_space, self.action_space, self.lr_schedule, **self.policy_kwargs)
         self.policy = policy.to(self.device)
+        if self.env is not None:
+            require_rescalable(self.policy.senses, self.env)
         self._environments: Environments | None = None
         if self.env is not None and self.auxiliary_weights:
             self.mission_count = self.environments.mission_count
@@ -149,10 +159,11 @@ class PPO(SavedAsFolder):
         count = self._wanted_workers or max(1, min(4, available_cores() // world_size()))
         self.workers = Workers(count if self.device.type == "cpu" else 1, alone_at_first=self._compiles)
         policy = self.policy
-        self.rollout_buffer = Rollout(
-            self.n_steps, self.n_envs, self.device, policy.perception, self.workers, policy.moved
+        self.rollout = Rollout(self.n_steps, self.n_envs, self.device, policy.perception, self.workers, policy.moved)
+        self.rollout_buffer = RolloutAsBuffer(
+            self.rollout, self.observation_space, self.action_space, self.gamma, self.gae_lambda
         )
-        self.learner = Learner(policy, self.rollout_buffer, self.workers, "learn")
+        self.learner = Learner(policy, self.rollout, self.workers, "learn")
         self.tally = EpisodeTally(self.n_envs, self.device)
         self.starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
 
@@ -207,10 +218,11 @@ class PPO(SavedAsFolder):
         self._total_timesteps = self.num_timesteps + total_timesteps
         if not self._custom_logger:
             self._logger = configure_logger(self.verbose, self.tensorboard_log, tb_log_name, reset_num_timesteps)
-        callback = self._init_callback(callback, progress_bar)
+        listeners = Listeners([self._init_callback(callback, progress_bar)])
+        listeners.model = self
         if self._last_obs is None:
             self.restart()
-        return self._total_timesteps, callback
+        return self._total_timesteps, listeners
 
     @property
     def underway(self) -> Underway:
@@ -297,9 +309,9 @@ class PPO(SavedAsFolder):
         self.policy.set_training_mode(False)
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
         actor = Actor(self.policy, self.workers, autocast=self.autocast)
-        limits = TimeLimits(self.policy, rollout_buffer, self.gamma, actor.perceive)
+        limits = TimeLimits(self.policy, self.rollout, self.gamma, actor.perceive)
         seen_by_callbacks = {"self": self, "env": env, "callback": callback, "rollout_buffer": rollout_buffer}
-        callback.update_locals(seen_by_callbacks | {"n_rollout_steps": n_rollout_steps})
+        callback.update_locals(seen_by_callbacks | {"n_rollout_steps": n_rollout_steps, "n_steps": 0})
 
         def after_step(acted: Acted, outcome: StepOutcome, underway: Underway) -> bool:
             with torch.no_grad():
@@ -307,9 +319,12 @@ class PPO(SavedAsFolder):
                 limits.note(outcome, acted.memory)
                 limits.settle(self.n_envs)
             self.num_timesteps += self.n_envs * world_size()
+            seen = StepLocals(acted, outcome, self.underway, self.rollout.length - 1)
             self.underway = underway
-            callback.update_locals(_as_sb3_names_it(acted, outcome))
-            return callback.on_step()
+            callback.update_locals(seen.names)
+            goes_on = callback.on_step()
+            seen.take_back(self.rollout)
+            return goes_on
 
         if not self.learner.collect(self.environments, self.underway, n_rollout_steps, actor.act, after_step):
             return False
@@ -317,7 +332,7 @@ class PPO(SavedAsFolder):
             limits.settle()
         values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)
         self.record_episodes()
-        callback.update_locals({"values": values})
+        callback.update_locals({"values": values[:, None], "n_steps": n_rollout_steps})
         callback.on_rollout_end()
         return True
 
@@ -326,7 +341,7 @@ class PPO(SavedAsFolder):
         infos, successes = cast(deque[Any], self.ep_info_buffer), cast(deque[Any], self.ep_success_buffer)
         for ended in self.tally.read():
             self._episode_num += 1
-            infos.append({"r": ended.reward, "l": ended.steps})
+            infos.append({"r": ended.reward, "l": ended.steps} if ended.told is None else dict(ended.told))
             if ended.success is not None:
                 successes.append(ended.success)
 
@@ -366,17 +381,3 @@ class PPO(SavedAsFolder):
         self.logger.record("train/clip_range", clip_range)
         if clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", clip_range_vf)
-
-
-def _as_sb3_names_it(acted: Acted, outcome: StepOutcome) -> dict[str, Any]:
-    """What callbacks find in `locals` after a step, by the names that stable-baselines3 has for it."""
-    return {
-        "actions": acted.learned,
-        "clipped_actions": acted.done,
-        "values": acted.values,
-        "log_probs": acted.log_probs,
-        "rewards": outcome.reward,
-        "dones": outcome.is_over,
-        "new_obs": outcome.observation,
-        "infos": outcome.infos,
-    }

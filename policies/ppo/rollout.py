@@ -53,6 +53,7 @@ class Rollout:
         advantages, returns: t b, after `finish`.
         memory: b s, the memory's state before the first step; None for a policy without memory.
         length: steps written so far.
+        is_finished: whether `advantages` and `returns` are those of these steps.
     """
 
     actions: Shaped[Tensor, "t b *a"]
@@ -81,11 +82,11 @@ class Rollout:
         self.starts: Bool[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.bool, device=device)
         self.missions: Int[Tensor, "t b"] = torch.zeros(steps, num_envs, dtype=torch.int64, device=device)
         self.memory: Float[Tensor, "b s"] | None = None
-        self.length = 0
+        self.length, self.is_finished = 0, False
 
     def begin(self, memory: Float[Tensor, "b s"] | None) -> None:
         """Forgets what was there; `memory` is the memory's state now."""
-        self.length, self.memory = 0, memory
+        self.length, self.is_finished, self.memory = 0, False, memory
 
     def store_observation(self, observation: Observation, missions: Int[Tensor, " b"] | None = None) -> Observation:
         """Stores the observation of the next step, and the numbers of the instructions that hold.
@@ -148,6 +149,7 @@ class Rollout:
             self.advantages[step] = advantage
             following, goes_on = self.values[step], (~self.starts[step]).float()
         self.returns = self.advantages + self.values
+        self.is_finished = True
 
     def pack(self, observation: Observation) -> Observation:
         """An observation as it is kept, and as the policy takes it."""

@@ -58,6 +58,7 @@ class StepOutcome:
         returns: sum of rewards of the episodes that are over, where the environment counts them itself, else None.
         lengths: their steps, or None.
         infos: as stable-baselines3 has them, made when somebody looks.
+        told: row -> what a `Monitor` or `VecMonitor` tells of the episode that is over there; none where none does.
     """
 
     observation: Observation
@@ -69,6 +70,7 @@ class StepOutcome:
     returns: Float[Tensor, " b"] | None
     lengths: Int[Tensor, " b"] | None
     infos: Sequence[dict[str, Any]]
+    told: Mapping[int, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
 class Environments:
@@ -227,6 +229,7 @@ class ArrayEnvironments(Environments):
             returns,
             lengths,
             infos,
+            {int(i): infos[i]["episode"] for i in over if "episode" in infos[i]},
         )
 
     def _rows(self, empty: float, rows: np.ndarray, values: list[Any]) -> Float[Tensor, " b"]:
@@ -267,8 +270,10 @@ def _as_dicts(
     infos: Mapping[str, Any], is_over: Bool[Tensor, " b"], was_cut: Bool[Tensor, " b"]
 ) -> list[dict[str, Any]]:
     """The tensors of a vector environment's infos as one dict for each environment, as SB3's callbacks read them."""
-    texts = infos.get("instruction")
-    dicts: list[dict[str, Any]] = [{} if texts is None else {"instruction": texts[row]} for row in range(len(is_over))]
+    texts = infos.get("instruction_text", infos.get("instruction"))
+    dicts: list[dict[str, Any]] = [
+        {} if texts is None else {"instruction_text": texts[row]} for row in range(len(is_over))
+    ]
     for row in is_over.nonzero()[:, 0].tolist():
         info = dicts[row]
         info["TimeLimit.truncated"] = bool(was_cut[row])

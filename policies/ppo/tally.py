@@ -4,7 +4,7 @@ The host learns of them when it reads, once a rollout. b environments, t steps
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Int
@@ -19,6 +19,8 @@ class Ended(NamedTuple):
     reward: float
     steps: int
     success: bool | None
+    told: Mapping[str, Any] | None
+    """What a monitor tells of it: its keywords, its time; None where there is none."""
 
 
 class EpisodeTally:
@@ -33,12 +35,17 @@ class EpisodeTally:
         self._returns: Float[Tensor, " b"] = torch.zeros(num_envs, device=device)
         self._lengths: Int[Tensor, " b"] = torch.zeros(num_envs, dtype=torch.int64, device=device)
         self._noted: list[Float[Tensor, "4 b"]] = []
+        self._told: list[Mapping[int, Mapping[str, Any]]] = []
 
     def restart(self) -> None:
         """Every environment begins an episode; what was noted and not read is forgotten."""
         self._returns.zero_()
         self._lengths.zero_()
+        self._forget()
+
+    def _forget(self) -> None:
         self._noted.clear()
+        self._told.clear()
 
     def note(self, outcome: StepOutcome) -> None:
         """Counts one step."""
@@ -48,6 +55,7 @@ class EpisodeTally:
         lengths = self._lengths if outcome.lengths is None else outcome.lengths
         success = torch.full_like(self._returns, torch.nan) if outcome.success is None else outcome.success
         self._noted.append(torch.stack([outcome.is_over.float(), returns.float(), lengths.float(), success]))
+        self._told.append(outcome.told)
         self._returns = torch.where(outcome.is_over, 0.0, self._returns)
         self._lengths = torch.where(outcome.is_over, 0, self._lengths)
 
@@ -56,10 +64,14 @@ class EpisodeTally:
         if not self._noted:
             return []
         whole = torch.stack(self._noted).cpu()  # t 4 b
-        self._noted.clear()
         steps, rows = whole[:, 0].nonzero(as_tuple=True)
         facts = whole[steps, 1:, rows].tolist()
-        return [Ended(r, int(l), None if success != success else success > 0.5) for r, l, success in facts]
+        told = [self._told[step].get(row) for step, row in zip(steps.tolist(), rows.tolist(), strict=True)]
+        self._forget()
+        return [
+            Ended(r, int(l), None if success != success else success > 0.5, more)
+            for (r, l, success), more in zip(facts, told, strict=True)
+        ]
 
     def state(self) -> dict[str, Tensor]:
         """What the episodes that go on have so far, b rows each."""
@@ -69,4 +81,4 @@ class EpisodeTally:
         """Goes on from `state`."""
         self._returns = state["returns"].to(self._returns)
         self._lengths = state["lengths"].to(self._lengths)
-        self._noted.clear()
+        self._forget()

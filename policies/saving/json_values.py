@@ -32,12 +32,13 @@ CLASSES: dict[str, type] = {known.__name__: known for known in _CLASSES}
 _CLASS, _OWN, _SPEC, _PERCEPTION = "$class", "$own", "$spec", "$perception"
 
 
-def encode(value: Any, where: str) -> Any:
+def encode(value: Any, where: str, *, names_functions: bool = False) -> Any:
     """A setting as plain JSON values.
 
     Args:
         value: numbers, texts, None, lists, tuples (which become lists), dicts, classes, specs, perception's settings.
         where: the setting's name, for the error.
+        names_functions: whether a function stands there by its name, as a class of the user's does.
 
     Raises:
         ConfigError: a file cannot hold it.
@@ -49,19 +50,18 @@ def encode(value: Any, where: str) -> Any:
     if isinstance(value, float) and math.isfinite(value):
         return value
     if isinstance(value, (list, tuple)):
-        return [encode(part, where) for part in value]
+        return [encode(part, where, names_functions=names_functions) for part in value]
     if isinstance(value, Spec):
         return {_SPEC: value.to_json()}
     if isinstance(value, PerceptionConfig):
         return {_PERCEPTION: value.to_json()}
     if isinstance(value, Mapping) and all(isinstance(key, str) and not key.startswith("$") for key in value):
-        return {key: encode(part, f"{where}.{key}") for key, part in value.items()}
+        return {key: encode(part, f"{where}.{key}", names_functions=names_functions) for key, part in value.items()}
     if isinstance(value, type):
         return {_CLASS if CLASSES.get(value.__name__) is value else _OWN: value.__name__}
-    raise ConfigError(
-        f"`{where}` is {value!r:.60}, which a file without code cannot hold; choose plain values, or leave the setting "
-        'out with `exclude=["..."]` and give it again to `load`.'
-    )
+    if names_functions and callable(value) and isinstance(getattr(value, "__name__", None), str):
+        return {_OWN: value.__name__}
+    raise ConfigError(f"`{where}` is {value!r:.60}, which a file without code cannot hold")
 
 
 def decode(value: Any, where: str) -> Any:
@@ -115,10 +115,7 @@ def encode_schedule(value: Any, where: str) -> Any:
     if isinstance(value, LinearSchedule):
         return {"linear": [float(value.start), float(value.end), float(value.end_fraction)]}
     if callable(value):
-        raise ConfigError(
-            f"`{where}` is the function {value!r:.60}, and files hold no code; choose a number or "
-            f'senseweave.policies.presets.linear, or leave it out with exclude=["{where}"] and give it again to `load`.'
-        )
+        raise ConfigError(f"`{where}` is the function {value!r:.60}, and files hold no code")
     return encode(value, where)
 
 

@@ -3,17 +3,21 @@
 Checkpoints of `senseweave train` and of `PPO.save` hold it in the same form. It works for SB3's learners too.
 """
 
+import math
 from collections import deque
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from torch import Tensor
 
-from ...perception.errors import CheckpointError
+from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from . import optimizer_state
 from .checkpoint import Checkpoint
+from .json_values import encode
 
 
 def describe(model: OnPolicyAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -23,9 +27,24 @@ def describe(model: OnPolicyAlgorithm) -> tuple[dict[str, Tensor], dict[str, Any
         "optimizer": groups,
         "updates": model._n_updates,
         "episodes": model._episode_num,
-        "recent": [{key: float(info[key]) for key in "rl"} for info in model.ep_info_buffer or []],
+        "recent": [_described(info) for info in model.ep_info_buffer or []],
         "recent_success": [float(value) for value in model.ep_success_buffer or []],
     }
+
+
+def _described(episode: Mapping[str, Any]) -> dict[str, Any]:
+    """One episode as plain JSON values: rewards and length, and what a monitor told; None for what no file can hold."""
+    described: dict[str, Any] = {}
+    for name, value in episode.items():
+        if name in ("r", "l"):
+            number = float(value)
+            described[name] = number if math.isfinite(number) else str(number)
+            continue
+        try:
+            described[name] = encode(value.tolist() if isinstance(value, np.ndarray) else value, name)
+        except ConfigError:
+            described[name] = None
+    return described
 
 
 def restore(model: OnPolicyAlgorithm, checkpoint: Checkpoint, source: Path) -> None:
@@ -37,7 +56,7 @@ def restore(model: OnPolicyAlgorithm, checkpoint: Checkpoint, source: Path) -> N
     state = checkpoint.state
     try:
         updates, episodes, groups = int(state["updates"]), int(state["episodes"]), state["optimizer"]
-        recent = [{"r": float(info["r"]), "l": float(info["l"])} for info in state["recent"]]
+        recent = [{**info, "r": float(info["r"]), "l": float(info["l"])} for info in state["recent"]]
         recent_success = [float(value) for value in state["recent_success"]]
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(

@@ -23,16 +23,16 @@ from torch import Tensor, nn
 
 from ...perception.checks.texts import shown
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
-from ...perception.files import load_strictly, read_json, require_fit, shapes_of
-from ..extractor import PerceptionExtractor
+from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of
+from ..normalization import Normalization
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
 from . import learner_state, optimizer_state, random_state
 from .environment_facts import EnvironmentFacts
-from .json_spaces import describe_space, read_space, same_to_a_policy
-from .json_values import encode, encode_schedule
-from .model_config import FORMAT, NUMBERS, SCHEDULES, SETTINGS, SavedModel, policy_of, settings_of, tokenizer_of
+from .json_spaces import read_space, same_to_a_policy
+from .model_config import FORMAT, SETTINGS, SavedModel, policy_of, settings_of
 from .sealed import held_folder, remove_folder, write_sealed, writing
+from .to_save import checkpoint_of, describe, require_loadable
 from .weights import FILE, chooses_one_of, read_policy, write_policy
 
 Model = TypeVar("Model", bound="SavedAsFolder")
@@ -51,6 +51,8 @@ class SavedAsFolder(SB3PPO):
 
     Attributes:
         environment_facts: what was known about the environments when the model was loaded, or saved last.
+        normalization: the same of their `VecNormalize`; None where there was none. `predict` takes what it gives, as in
+            stable-baselines3: `model.predict(model.normalization.normalize(observation))`.
         auxiliary: losses beside the policy's, as modules.
         auxiliary_weights: name -> weight of each of them.
         workers: the threads that share the work; see `policies/ppo/workers.py`.
@@ -58,6 +60,7 @@ class SavedAsFolder(SB3PPO):
     """
 
     environment_facts: EnvironmentFacts = EnvironmentFacts()
+    normalization: Normalization | None = None
     auxiliary: nn.ModuleDict
     auxiliary_weights: dict[str, float]
     workers: Any
@@ -90,8 +93,11 @@ class SavedAsFolder(SB3PPO):
         """Writes the model into a folder, without pickle; whatever happens meanwhile, the folder's old model is whole.
 
         Saved between two rollouts, so after `learn`, training goes on bit for bit where the environments can tell their
-        state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The log
-        folder, callbacks and a `VecNormalize` are not saved.
+        state, as Rooms can; saved by a callback in the middle of one, with a new rollout from that moment. The running
+        means of a `VecNormalize` are saved; the log folder and callbacks are not. Neither is a setting that a file
+        cannot hold, such as a function: a warning names it, and `load` asks for it.
+
+        What was written is read back and put into a policy that is built anew before the old save goes.
 
         Args:
             path: the folder; a suffix ".zip", which stable-baselines3's callbacks add, is left away.
@@ -99,26 +105,29 @@ class SavedAsFolder(SB3PPO):
             include: for stable-baselines3's signature; must be empty.
 
         Raises:
-            ConfigError: a setting is a function or an object that a file cannot hold.
-            CheckpointError: the folder cannot be written, or holds something else.
+            ConfigError: `include` names something.
+            CheckpointError: the folder cannot be written, or holds something else, or the policy is no longer what
+                its settings describe, so that nothing could load it. The folder's old model is as it was.
         """
         if self.env is not None:
             self.environment_facts = EnvironmentFacts.of(self.env)
+            self.normalization = Normalization.of(self.env)
         folder, left_out = folder_of(path), tuple(sorted(set(exclude or ()) & set(SETTINGS)))
         if include:
             raise ConfigError(f"`include` must be empty, as nothing more can be saved; got {', '.join(include)}.")
         _require_ours(folder)
         save_id = secrets.token_hex(8)
         name = f"step-{self.num_timesteps:06d}-{save_id[:8]}"
-        described = _describe(self, save_id, name, left_out)
+        described = describe(self, save_id, name, left_out)
         if world_rank() > 0:  # the first process writes for all
             return
-        checkpoint = _checkpoint_of(self)
+        checkpoint = checkpoint_of(self)
         new = folder / "checkpoints" / name
         with writing(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with held_folder(folder, waits=True):  # what another process saves here is whole, before or after
             checkpoints.write(new, save_id, checkpoint)
+            require_loadable(self, new, save_id)
             write_sealed(folder / "config.json", described.to_json())
             write_policy(folder, save_id, checkpoint.policy, checkpoint.steps)
             for old in new.parent.iterdir():
@@ -139,7 +148,8 @@ class SavedAsFolder(SB3PPO):
         """Reads what `save` wrote, or the policy of a run directory of `senseweave train`.
 
         With the environments that it was saved with, `learn(..., reset_num_timesteps=False)` goes on exactly: they and
-        the global random generators are put back. Other environments begin new episodes.
+        the global random generators are put back. Other environments begin new episodes. A new `VecNormalize` around
+        them goes on from the saved running means.
 
         Args:
             path: the folder, with or without ".zip".
@@ -153,7 +163,8 @@ class SavedAsFolder(SB3PPO):
 
         Raises:
             CheckpointError: nothing is there, it is damaged, of another version, or a zip of stable-baselines3.
-            ConfigError: the environment has other spaces, or a setting is unknown or missing.
+            ConfigError: the environment has other spaces, or no `VecNormalize` though the model learned behind one; a
+                setting is unknown or missing.
         """
         if custom_objects:
             raise ConfigError("`custom_objects` must be empty; give settings by their own names.")
@@ -166,6 +177,9 @@ class SavedAsFolder(SB3PPO):
             saved = dataclasses.replace(saved, action_space=None)  # of a run, which names actions and not their space
         model = _build(cls, saved, folder, env, device, changes, policy)
         model.environment_facts = saved.environment if env is None else EnvironmentFacts.of(cast(VecEnv, model.env))
+        model.normalization = saved.normalization
+        if saved.normalization is not None and env is not None:
+            saved.normalization.give_to(model.env)
         has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
             model.auxiliary.state_dict()
         )
@@ -209,60 +223,6 @@ def _require_ours(folder: Path) -> None:
         raise CheckpointError(f"{folder} is a file, but a model is saved as a folder; choose another path.")
     if (folder / "config.json").exists() and (found := read_json(folder / "config.json").get("format")) != FORMAT:
         raise CheckpointError(f"{folder} holds a config.json of another sort ({found!r:.40}); choose another path.")
-
-
-def _describe(model: SavedAsFolder, save_id: str, checkpoint: str, left_out: tuple[str, ...]) -> SavedModel:
-    settings: dict[str, Any] = {name: getattr(model, name) for name in (*SCHEDULES, *NUMBERS)}
-    settings |= {
-        "stats_window_size": model._stats_window_size,
-        "auxiliary": model.auxiliary_weights,
-        "workers": model.workers.count if model.device.type == "cpu" else model._wanted_workers,
-        "compile": model._compiles,
-        "policy_kwargs": _resolved(model),
-    }
-    plain = {
-        name: (encode_schedule if name in SCHEDULES else encode)(value, name)
-        for name, value in settings.items()
-        if name not in left_out
-    }
-    names = {known: name for name, known in model.policy_aliases.items()}
-    kind = model.policy_class
-    return SavedModel(
-        save=save_id,
-        steps=model.num_timesteps,
-        checkpoint=checkpoint,
-        policy=names.get(kind) or encode(kind, "policy"),
-        settings=plain,
-        left_out=left_out,
-        observation_space=describe_space(model.observation_space),
-        action_space=describe_space(model.action_space),
-        num_envs=model.n_envs,
-        mission_count=model.mission_count,
-        environment=model.environment_facts,
-        tokenizer=tokenizer_of(cast(Any, model.policy).senses),
-    )
-
-
-def _resolved(model: SavedAsFolder) -> dict[str, Any]:
-    """The policy's keyword arguments, with the senses and the perception as they were found to be."""
-    given, extractor = dict(model.policy_kwargs), model.policy.features_extractor
-    if isinstance(extractor, PerceptionExtractor):
-        kwargs = dict(given.get("features_extractor_kwargs") or {})
-        kwargs |= {"spec": extractor.perception.spec, "config": extractor.perception.config}
-        given["features_extractor_kwargs"] = kwargs
-    return given
-
-
-def _checkpoint_of(model: SavedAsFolder) -> checkpoints.Checkpoint:
-    is_underway = model.env is not None and model._last_obs is not None
-    if is_underway:
-        model.record_episodes()
-    goes_on = is_underway and world_size() == 1 and model.resumes_exactly
-    world = model.snapshot() if goes_on else model.auxiliary_state()
-    optimizer, state = learner_state.describe(model)
-    plain, tensors = random_state.capture()
-    state |= {"random": plain, "goes_on": goes_on}
-    return checkpoints.Checkpoint(model.num_timesteps, model.policy.state_dict(), optimizer, tensors, state, world)
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -376,7 +336,7 @@ def _parameters(path: str | os.PathLike[str], model: SavedAsFolder) -> dict[str,
     """The state dicts of a saved model, as `PPO.get_parameters` gives them; the optimiser's where it was saved."""
     folder = _existing(path)
     policy, _, checkpoint = _weights(folder, SavedModel.read(folder))
-    state: dict[str, Any] = {"policy": policy}
+    state: dict[str, Any] = {"policy": in_own_names(model.policy, policy)}
     if checkpoint is not None:
         groups = checkpoint.state.get("optimizer", [])
         state["policy.optimizer"] = optimizer_state.from_parts(model.policy.optimizer, checkpoint.optimizer, groups)

@@ -15,6 +15,7 @@ from ...perception.errors import CheckpointError, ConfigError, SenseweaveError, 
 from ...perception.files import read_json
 from ...perception.spec import Spec
 from ...perception.tokenizer import default_tokenizer
+from ..normalization import Normalization
 from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space
@@ -55,6 +56,7 @@ class SavedModel:
         environment: what is known about them.
         tokenizer: identity of the tokenizer; None where no sense is an instruction.
         senseweave: version that wrote it.
+        normalization: what `VecNormalize` knew of the observations; None where there was none, and in older files.
     """
 
     save: str
@@ -70,11 +72,13 @@ class SavedModel:
     environment: EnvironmentFacts
     tokenizer: str | None
     senseweave: str = dataclasses.field(default_factory=lambda: importlib.metadata.version("senseweave"))
+    normalization: Normalization | None = None
 
     def to_json(self) -> dict[str, Any]:
         """This description as plain JSON values."""
         own = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         parts = {"left_out": list(self.left_out), "environment": self.environment.to_json()}
+        parts["normalization"] = None if self.normalization is None else self.normalization.to_json()
         return {"format": FORMAT, "version": VERSION} | own | parts
 
     @classmethod
@@ -101,7 +105,8 @@ class SavedModel:
     @classmethod
     def _of_model(cls, content: Mapping[str, Any], path: Path) -> Self:
         fields = {field.name for field in dataclasses.fields(cls)}
-        values = {name: value for name, value in content.items() if name not in ("format", "version")}
+        values: dict[str, Any] = {"normalization": None} | dict(content)
+        values = {name: value for name, value in values.items() if name not in ("format", "version")}
         if values.keys() != fields:
             wrong = sorted(values.keys() ^ fields)[0]
             raise CheckpointError(f'{path} lacks or does not know "{wrong}"; use the release that wrote it.')
@@ -113,7 +118,10 @@ class SavedModel:
         is_right &= isinstance(values["policy"], (str, dict)) and isinstance(values["save"], str)
         if not is_right or not isinstance(values["settings"].get("policy_kwargs", {}), dict):
             raise CheckpointError(f"{path} does not describe a model of this release; use the one that wrote it.")
-        saved = cls(**values | {"left_out": tuple(values["left_out"]), "environment": environment})
+        known = values["normalization"]
+        normalization = None if known is None else Normalization.from_json(known)
+        parts = {"left_out": tuple(values["left_out"]), "environment": environment, "normalization": normalization}
+        saved = cls(**values | parts)
         if saved.checkpoint is not None and Path(str(saved.checkpoint)).name != saved.checkpoint:
             raise CheckpointError(f"{path} names a checkpoint outside of its folder; restore it or save again.")
         return saved

@@ -9,7 +9,7 @@ import dataclasses
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
@@ -19,6 +19,7 @@ from stable_baselines3.common.utils import safe_mean
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from ...perception.files import weights_of
 from ..imitation import Imitator
 from ..ppo.learner import Underway
 from ..ppo.sources import Environments, StepOutcome
@@ -41,7 +42,10 @@ class ModelTraining(Training):
 
     Attributes:
         model: the learner.
+        model_counts_episodes: whether the learner counts the episodes that end by itself.
     """
+
+    model_counts_episodes: ClassVar[bool] = True
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
         self._job, self._plan, self.settings = setup.job, plan, dict(setup.settings)
@@ -108,11 +112,11 @@ class ModelTraining(Training):
         self.model.ent_coef = self._entropy * max(0.0, 1.0 - done / max(1, self._plan.learning))
 
     def after_step(self, dones: Any) -> None:
-        """Counts the episodes that end, where the model does not do so itself; `dones` are (b,)."""
+        """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
 
     def learned(self) -> Learned:
         optimizer, state = learner_state.describe(self.model)
-        return Learned(self.policy.state_dict(), optimizer, state, {})
+        return Learned(weights_of(self.policy), optimizer, state, {})
 
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         learner_state.restore(self.model, checkpoint, source)
@@ -224,7 +228,8 @@ class _Forwarded(BaseCallback):
         self._callback.on_rollout_start()
 
     def _on_step(self) -> bool:
-        self._training.after_step(self.locals["dones"])
+        if not self._training.model_counts_episodes:
+            self._training.after_step(self.locals["dones"])
         return self._callback.on_step()
 
     def _on_rollout_end(self) -> None:

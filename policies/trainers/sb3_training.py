@@ -3,7 +3,7 @@
 What SB3 keeps of an episode under way are private attributes of its models; this is the one file that touches them.
 """
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ class SB3Training(ModelTraining):
     """A training of stable-baselines3's PPO, whose environments are restarted at each checkpoint."""
 
     model: PPO | RecurrentPPO
+    model_counts_episodes: ClassVar[bool] = False
 
     def _make_model(self, setup: Setup, ppo: PPOPreset) -> PPO | RecurrentPPO:
         environments = cast(VecEnv, setup.environments)

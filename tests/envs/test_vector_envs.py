@@ -104,8 +104,8 @@ def test_instructions_follow_their_episodes_through_shared_memory() -> None:
     missions = set()
     for step in range(1, 13):
         assert (batch["instruction"][0] == expected["instruction"]).all()
-        assert infos["instruction"][0] == info["instruction"]
-        missions.add(info["instruction"])
+        assert infos["instruction_text"][0] == info["instruction_text"]
+        missions.add(info["instruction_text"])
         batch, _, _, _, infos = envs.step(np.array([0, 0]))
         expected, info = single.reset() if step % 4 == 0 else single.step(0)[::4]
     envs.close()

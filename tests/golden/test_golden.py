@@ -242,7 +242,7 @@ def read(name: str) -> dict[str, Any]:
         "actions": [action for _, action, _ in steps],
         "gates": [info["gates"] for info in infos],
         "events": Counter(event.kind for info in infos for event in info["events"]),
-        "instructions": sorted({info["instruction"] for info in infos}),
+        "instructions": sorted({info["instruction_text"] for info in infos}),
         "oldest_s": {sense: max(info["ages_s"][sense] for info in infos[10:]) for sense in session.spec},
         "lost": sum(len(info["lost"]) for info in infos),
         "safe": sum(info["is_safe"] for info in infos),

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from senseweave.perception import (
     Camera,
+    Depth,
     Grid,
     Instruction,
     Kind,
@@ -34,12 +35,18 @@ from senseweave.perception.spec import PRESENT
 KINDS: dict[str, Kind] = {
     "audio": Microphone(2, 400, 8000),
     "camera": Camera(16, 16),
+    "depth": Depth(16, 16, 10.0),
     "grid": Grid(3, 3, (4, 3)),
     "instruction": Instruction(6, 32),
     "vector": Vector(3),
 }
-SENSES = tuple(itertools.combinations(KINDS, 3))
-"""Three at a time: every pair of kinds meets, and a forward costs less than with all five."""
+SENSES = (
+    *itertools.combinations([name for name in KINDS if name != "depth"], 3),
+    ("audio", "camera", "depth"),
+    ("depth", "grid", "instruction"),
+    ("camera", "depth", "vector"),
+)
+"""Three at a time: every pair of kinds meets, and a forward costs less than with all six."""
 ROWS = 4
 SMALL = {"width": 16, "latents": 2, "layers": 1, "heads": 2, "state_dim": 8}
 PLACEHOLDERS = (0.0, 1e30, -1e30, math.nan, math.inf, -math.inf)
@@ -101,6 +108,7 @@ def readings(senses: tuple[str, ...], seed: int, rows: int = ROWS, *, as_floats:
     made = {
         "audio": (numbers.uniform(-0.7, 0.7, (rows, 2, 400)) * 32768).round().astype(np.float32) / 32768,
         "camera": numbers.integers(0, 256, (rows, 16, 16, 3), np.uint8),
+        "depth": numbers.uniform(0.5, 9.5, (rows, 16, 16)).astype(np.float32),
         "grid": numbers.integers(0, (4, 3), (rows, 3, 3, 2)).astype(np.uint8),
         "instruction": numbers.integers(1, 32, (rows, 6)).astype(np.int32),
         "vector": numbers.normal(0.0, 2.0, (rows, 3)).astype(np.float32),

@@ -43,7 +43,7 @@ BAD = [
     ("more samples", {"audio": torch.zeros(2, 2, 401)}, '"audio" must be real numbers'),
     ("a short mask", {"vector": torch.zeros(2, 3), PRESENT: torch.ones(2, 4)}, '"present" must be real numbers'),
     ("two batch sizes", {"vector": torch.zeros(2, 3), "audio": torch.zeros(3, 2, 400)}, "one batch size; got 3"),
-    ("a mask of another size", {"vector": torch.zeros(2, 3), PRESENT: torch.ones(3, 5)}, "one batch size; got 3"),
+    ("a mask of another size", {"vector": torch.zeros(2, 3), PRESENT: torch.ones(3, 6)}, "one batch size; got 3"),
     ("a length of rank 2", {"audio": torch.zeros(2, 2, 400), "audio_length": torch.ones(2, 1)}, '"audio_length" must'),
 ]
 
@@ -59,7 +59,7 @@ def test_a_state_has_the_shapes_that_it_promises():
     perception = perception_of("gated_cross_attention", ALL, 0)
     state = perception.explain(readings(ALL, 0, rows=3))
     assert state.embedding.shape == (3, SMALL["state_dim"])
-    assert state.present.shape == state.non_finite.shape == (3, 5)
+    assert state.present.shape == state.non_finite.shape == (3, 6)
     assert {name: gate.shape for name, gate in state.gates.items()} == dict.fromkeys(ALL, (3,))
     assert {name: weights.shape[:2] for name, weights in state.attention.items()} == dict.fromkeys(ALL, (3, 2))
 
@@ -71,7 +71,7 @@ def test_the_order_of_keys_does_not_matter():
 
 
 def test_forward_changes_no_reading():
-    obs = readings(ALL, 0, as_floats=True) | {PRESENT: torch.tensor([[1, 0, 1, 0, 1]] * 4)}
+    obs = readings(ALL, 0, as_floats=True) | {PRESENT: torch.tensor([[1, 0, 1, 1, 0, 1]] * 4)}
     obs["vector"][0, 0] = torch.nan
     before = {name: value.clone() for name, value in obs.items()}
     perception_of("gated_sum", ALL, 0)(obs)
@@ -80,7 +80,7 @@ def test_forward_changes_no_reading():
 
 
 def test_a_mask_that_is_not_a_number_means_absent():
-    obs = readings(ALL, 0) | {PRESENT: torch.full((4, 5), torch.nan)}
+    obs = readings(ALL, 0) | {PRESENT: torch.full((4, len(KINDS)), torch.nan)}
     assert not perception_of("concat", ALL, 0)(obs).present.any()
 
 

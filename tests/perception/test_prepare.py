@@ -1,10 +1,22 @@
 """Raw readings to tensors: what is accepted, what it becomes, and one sentence for everything else."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
 
-from senseweave.perception import Camera, Grid, Instruction, Microphone, Perception, PerceptionConfig, Spec, Vector
+from senseweave.perception import (
+    Camera,
+    Depth,
+    Grid,
+    Instruction,
+    Microphone,
+    Perception,
+    PerceptionConfig,
+    Spec,
+    Vector,
+)
 from senseweave.perception.errors import ObservationError, TokenizerMismatchError
 from senseweave.perception.prepare import prepare
 from senseweave.perception.tokenizer import default_tokenizer
@@ -269,3 +281,94 @@ def test_strings_for_another_vocabulary_are_refused():
     with pytest.raises(TokenizerMismatchError, match="must be the tokenizer's, 1024; got 99"):
         prepare(spec, {"instruction": "go"})
     assert prepare(spec, {"instruction": np.ones(12, np.int32)})["instruction"].shape == (1, 12)
+
+
+@pytest.mark.parametrize(
+    ("bad", "told"),
+    [
+        ({"audio": np.full((4, 2, 400), 12000.0, np.float32)}, r'"audio" must be sound within -1\.\.1; got .* 12000'),
+        ({"instruction": np.full((4, 12), 5000)}, r'"instruction" must be within 0\.\.1023, .*; got 5000\.\.5000'),
+        ({"instruction": np.full((4, 12), -1)}, r'"instruction" must be within 0\.\.1023, .*; got -1\.\.-1'),
+        ({"grid": np.full((4, 3, 3, 2), 9, np.uint8)}, r'"grid" must be within 0\.\.'),
+    ],
+)
+def test_values_that_cannot_be_meant_are_refused_where_they_are_here(bad, told):
+    with pytest.raises(ObservationError, match=told) as caught:
+        prepare(SPEC, with_bad(**bad))
+    assert "\n" not in str(caught.value)
+    name = next(iter(bad))
+    here = np.ones((4, len(SPEC)), np.int8)
+    here[:, SPEC.names.index(name)] = 0
+    prepare(SPEC, with_bad(**bad, present=here))
+    here[2, SPEC.names.index(name)] = 1
+    with pytest.raises(ObservationError, match=told):
+        prepare(SPEC, with_bad(**bad, present=here))
+
+
+def test_depth_in_millimetres_is_told():
+    spec = Spec(depth=Depth(16, 16, 5.0))
+    with pytest.raises(ObservationError, match="in metres up to 5; got up to 2000. Divide millimetres by 1000"):
+        prepare(spec, {"depth": np.full((16, 16), 2000.0)})
+    assert prepare(spec, {"depth": np.full((16, 16), np.inf)})["present"].all(), "not finite is the perception's to see"
+
+
+def test_sound_that_is_a_little_too_loud_or_not_finite_passes():
+    for value in (1.5, np.nan, np.inf):
+        assert prepare(SPEC, with_bad(audio=np.full((4, 2, 400), value, np.float32)))["present"].all()
+
+
+def test_none_in_a_list_is_absent_in_that_sample():
+    frame, sound = np.full((16, 20, 3), 7, np.uint8), np.ones((2, 400), np.float32)
+    raw = {"camera": [frame, None, frame], "audio": [None, sound, sound], "instruction": ["go", "stop", None]}
+    obs = prepare(SPEC, raw)
+    here = dict(zip(SPEC.names, obs["present"].T.tolist(), strict=True))
+    assert here["camera"] == [True, False, True] and here["audio"] == [False, True, True]
+    assert here["instruction"] == [True, True, False] and here["touch"] == [False] * 3
+    assert not obs["camera"][1].any() and (obs["camera"][2] == 7).all() and not obs["instruction"][2].any()
+    assert prepare(SPEC, {"touch": [None, None]})["present"].shape == (2, len(SPEC))
+
+
+def test_sounds_of_different_lengths_in_a_list_keep_their_lengths():
+    sounds = [np.full((2, n), 0.5, np.float32) for n in (100, 400, 700)]
+    obs = prepare(SPEC, {"audio": sounds})
+    assert obs["audio_length"].tolist() == [100, 400, 400]
+    for row, sound in enumerate(sounds):
+        alone = prepare(SPEC, {"audio": sound})
+        assert torch.equal(obs["audio"][row], alone["audio"][0])
+
+
+def test_a_batch_in_the_place_of_a_reading_is_refused():
+    with pytest.raises(ObservationError, match='"touch" must be one reading in each place of the list'):
+        prepare(SPEC, {"touch": [np.zeros((2, 3)), None]})
+
+
+@pytest.mark.parametrize("text", [np.array("go"), np.str_("go"), ["go"], ("go",), np.array(["go"])])
+def test_a_string_is_one_in_whatever_form(text):
+    assert torch.equal(
+        prepare(SPEC, {"instruction": text})["instruction"], prepare(SPEC, {"instruction": "go"})["instruction"]
+    )
+
+
+@pytest.mark.parametrize(
+    "camera",
+    [
+        np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8),
+        np.random.default_rng(0).integers(0, 256, (3, 16, 20)).astype(np.uint8),
+        np.random.default_rng(0).integers(0, 256, (4, 3, 16, 20)).astype(np.uint8),
+        np.random.default_rng(0).integers(0, 256, (16, 20, 4)).astype(np.uint8),
+        np.random.default_rng(0).integers(0, 256, (16, 20)).astype(np.uint8),
+        np.random.default_rng(0).random((16, 20, 3)),
+        np.random.default_rng(0).random((16, 20, 3)) * 255,
+    ],
+    ids=lambda frame: f"{frame.dtype} {frame.shape} up to {frame.max():.0f}",
+)
+def test_a_frame_of_another_form_is_refused_with_the_line_that_converts_it(camera):
+    cv2 = pytest.importorskip("cv2")
+    with pytest.raises(ObservationError, match='"camera" must be uint8') as caught:
+        prepare(SPEC, {"camera": camera})
+    advice = str(caught.value).partition("in a batch; got ")[2]
+    line = re.search(r"(np\.\w+\(.*\)|camera\[.*\]|cv2\.resize\(.*INTER_AREA\))", advice)
+    assert line is not None
+    converted = eval(line[1], {"np": np, "cv2": cv2, "camera": camera})
+    assert prepare(SPEC, {"camera": converted})["present"][0, SPEC.names.index("camera")]
+    assert converted.max() > 100, "not black"

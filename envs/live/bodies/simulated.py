@@ -13,6 +13,7 @@ import numpy as np
 
 from ....perception.errors import ConfigError, SpecError, did_you_mean
 from ....perception.spec import PRESENT, Kind, Spec
+from ...contract import text_in
 from ...registry import make
 from ..clock import Clock
 from ..reading import Reading
@@ -129,7 +130,7 @@ class BodyActuator(Body):
         for name, is_here in zip(self.senses, present, strict=True):
             sensor = self._sensors.get(name)
             if sensor is not None and is_here:
-                text = str(info.get(name, info.get("instruction", "")))
+                text = text_in(info, name) or text_in(info) or ""
                 sensor.sense(observation[name], now_ns, self._steps, text)
             elif sensor is not None:
                 sensor.lose()

@@ -7,7 +7,7 @@ of a user's own join by `senseweave.envs.register_level` (registration.py), or a
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ....perception.errors import ConfigError, did_you_mean
+from ....perception.errors import did_you_mean, unknown_option
 from ....perception.registry import Registry
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def make_level(name: str, device: "torch.device | str" = "cpu", **options: Any) 
     known = level_options(name)
     for option in options:
         if option not in known:
-            raise ConfigError(f"`{option}` is not an option of {name}; {did_you_mean(option, known)}")
+            raise unknown_option(f'"{name}"', option, did_you_mean(option, known))
     make: Any = LEVELS[name]
     return make(device=device, **options)
 

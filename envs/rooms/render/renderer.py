@@ -4,7 +4,7 @@ Between the simulation and the drawing (dashboard.py lays the parts out). It dra
 absent one is black or silent, and an agent without a camera is shown its symbolic view, if it has one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,19 +36,23 @@ class RoomRenderer:
 
     Args:
         level: for its size and its texts.
+        heard: blocks of sound of one room's latest steps, as `heard` of another renderer has them.
+
+    Attributes:
+        heard: the same.
     """
 
-    def __init__(self, level: Level) -> None:
+    def __init__(self, level: Level, heard: Sequence[NDArray[np.float32]] = ()) -> None:
         self._dashboard = Dashboard(level.height, level.width)
         self._instructions = level.missions
-        self._heard: list[NDArray[np.float32]] = []
+        self.heard = list(heard)
 
     def remember(self, observation: Mapping[str, NDArray[Any]], *, is_first: bool) -> None:
         """Keeps the sound of one room's observation; `is_first` in its episode forgets what was before."""
         if is_first:
-            self._heard.clear()
+            self.heard.clear()
         if "audio" in observation:
-            self._heard = [*self._heard[1 - REMEMBERED_STEPS :], observation["audio"].copy()]
+            self.heard = [*self.heard[1 - REMEMBERED_STEPS :], observation["audio"].copy()]
 
     def draw(self, state: RoomsState, row: int, observation: Mapping[str, NDArray[Any]]) -> Picture:
         """One room.
@@ -58,7 +62,7 @@ class RoomRenderer:
             row: which of its rooms.
             observation: what its agent senses now; its sound is drawn where nothing was remembered.
         """
-        heard = self._heard or ([observation["audio"]] if "audio" in observation else [])
+        heard = self.heard or ([observation["audio"]] if "audio" in observation else [])
         frame = observation.get("camera")
         if frame is None and "grid" in observation:
             frame = symbols_in_colour(observation["grid"])

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...modules import NamedModules
 from ...tokens import TokenGroup
+from .attend import attend
 
 SHARPNESS = 4.0
 """Scale of the first keys: untrained heads look at a few tokens each, not at an even mixture of all."""
@@ -181,5 +181,5 @@ class SelfAttention(nn.Module):
     def forward(self, latents: Float[Tensor, "b l d"]) -> Float[Tensor, "b l d"]:
         projected = self.query_key_value(self.norm(latents)).unflatten(-1, (3, self.heads, -1))
         query, key, value = projected.permute(2, 0, 3, 1, 4)  # each b h l e
-        mixed = functional.scaled_dot_product_attention(query, key, value)
+        mixed = attend(query, key, value)
         return self.out(mixed.transpose(1, 2).flatten(2))

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
 from ...tokens import TokenGroup
+from .attend import attend
 from .gated import SHARPNESS, mask_bias
 
 
@@ -46,7 +46,7 @@ class MultiHeadAttention(nn.Module):
         key = self.key(context.tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # b h n e
         value = self.value(context.tokens).unflatten(-1, (self.heads, -1)).transpose(1, 2)
         bias = mask_bias(context.mask, query.dtype)[:, None]  # b 1 1 n
-        found = functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        found = attend(query, key, value, bias)
         found = self.out(found.transpose(1, 2).flatten(2))
         return Looked(torch.where(context.available[:, None, None], found, 0.0), query, key)
 

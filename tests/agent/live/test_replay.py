@@ -42,7 +42,7 @@ def assert_same_steps(folder: Path, other: Path) -> None:
             assert content.dtype == new_observation[name].dtype
             assert content.tobytes() == new_observation[name].tobytes(), name
         assert action == new_action and info["gates"] == new_info["gates"]
-        assert info["ages_s"] == new_info["ages_s"] and info["instruction"] == new_info["instruction"]
+        assert info["ages_s"] == new_info["ages_s"] and info["instruction_text"] == new_info["instruction_text"]
 
 
 def test_recorded_replayed_and_recorded_again_a_session_is_the_same_bit_for_bit(capsys, seeker, recorded, tmp_path):
@@ -65,7 +65,7 @@ def test_a_replay_in_its_own_time_takes_that_time_and_senses_the_same_world(caps
     frames = {observation["camera"].tobytes() for observation, _, _ in before}
     seen = [observation["camera"].tobytes() in frames for observation, _, _ in again]
     assert np.mean(seen) > 0.3, "frames between the ticks were recorded too, and may be seen now"
-    assert again[-1][2]["instruction"] == INSTRUCTION
+    assert again[-1][2]["instruction_text"] == INSTRUCTION
 
 
 def test_without_a_policy_any_session_can_be_looked_at(capsys, tmp_path):

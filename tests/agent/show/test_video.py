@@ -72,7 +72,7 @@ def test_the_picture_shows_what_the_policy_saw(policy):
     """minigrid's own drawing of the agent's view is the oracle."""
     env = make(LEVEL)
     observation, info = env.reset(seed=1_000_000_000)
-    drawn = draw(env.get_wrapper_attr("senses"), Frame(observation, info["instruction"], None, None, []))
+    drawn = draw(env.get_wrapper_attr("senses"), Frame(observation, info["instruction_text"], None, None, []))
     expected = env.unwrapped.get_frame(tile_size=32, agent_pov=True)
     top = picture.MARGIN_PX + picture.CAPTION_PX + picture.LINE_PX
     panel = drawn[top : top + picture.PANEL_PX, picture.MARGIN_PX : picture.MARGIN_PX + picture.PANEL_PX]

@@ -74,7 +74,7 @@ def test_camera_sound_and_text_become_the_contract() -> None:
     assert list(observation) == ["audio", "camera", "heading", "instruction", "present"]
     assert observation["present"].tolist() == [1, 1, 1, 1]
     assert info["own"] == 1
-    assert (observation["instruction"] == default_tokenizer().encode(info["instruction"], 16)[0]).all()
+    assert (observation["instruction"] == default_tokenizer().encode(info["instruction_text"], 16)[0]).all()
 
 
 def test_cartpole_is_a_vector() -> None:
@@ -98,7 +98,7 @@ def test_a_minigrid_is_read_without_its_adapter() -> None:
     theirs, their_info = make_babyai("BabyAI-GoToLocal-v0").reset(seed=4)
     assert (ours["grid"] == theirs["grid"]).all()
     assert (ours["instruction"] == theirs["instruction"]).all()
-    assert our_info["instruction"] == their_info["instruction"]
+    assert our_info["instruction_text"] == their_info["instruction_text"]
 
 
 @pytest.mark.parametrize(
@@ -180,13 +180,13 @@ def test_unsigned_8_bit_sound_is_silent_at_128() -> None:
 
 def test_float_sound_is_clipped_and_put_on_the_16_bit_grid() -> None:
     value = np.array([[0.1, -3.0, 2.0] * 4], np.float32)
-    audio = read(spaces.Box(-9, 9, (1, 12)), value, audio="observation", sample_rate_hz=8000)["audio"]
+    audio = read(spaces.Box(-np.inf, np.inf, (1, 12)), value, audio="observation", sample_rate_hz=8000)["audio"]
     assert audio[0, 1:3].tolist() == [-1.0, 1.0]
     assert audio[0, 0] * 2**15 == round(0.1 * 2**15)
 
 
 def test_values_that_are_not_finite_are_passed_on_for_perception_to_count() -> None:
-    space = spaces.Dict({"sound": spaces.Box(-9, 9, (1, 12)), "speed": spaces.Box(-9, 9, (1,))})
+    space = spaces.Dict({"sound": spaces.Box(-1, 1, (1, 12)), "speed": spaces.Box(-9, 9, (1,))})
     value = {"sound": np.full((1, 12), np.nan, np.float32), "speed": np.array([np.inf], np.float32)}
     observation, _ = adapt(Scripted(space, value), sample_rate_hz=8000).reset()
     assert np.isnan(observation["audio"]).all() and np.isinf(observation["speed"]).all()
@@ -249,22 +249,22 @@ def test_an_instruction_given_once_is_held_until_the_episode_ends() -> None:
     texts = [{"notifications": text} for text in ("", "", "shoot: demon", "", "", "shoot: imp", "")]
     env = adapt(Scripted(spaces.Dict({"notifications": TEXT}), *texts), hold_instruction=True)
     observation, info = env.reset()
-    heard = [(info["instruction"], int(observation["present"][0]))]
+    heard = [(info["instruction_text"], int(observation["present"][0]))]
     for _ in range(6):
         observation, _, _, _, info = env.step(0)
-        heard.append((info["instruction"], int(observation["present"][0])))
-        assert (observation["instruction"] == default_tokenizer().encode(info["instruction"], 48)[0]).all()
+        heard.append((info["instruction_text"], int(observation["present"][0])))
+        assert (observation["instruction"] == default_tokenizer().encode(info["instruction_text"], 48)[0]).all()
     demon, imp = ("shoot: demon", 1), ("shoot: imp", 1)
     assert heard == [("", 0), ("", 0), demon, demon, demon, imp, imp]
     observation, info = env.reset()
-    assert (info["instruction"], observation["present"].tolist()) == ("", [0])
+    assert (info["instruction_text"], observation["present"].tolist()) == ("", [0])
 
 
 def test_an_instruction_is_not_held_unless_asked() -> None:
     env = adapt(Scripted(TEXT, "go", ""))
     env.reset()
     observation, _, _, _, info = env.step(0)
-    assert info["instruction"] == "" and not observation["instruction"].any()
+    assert info["instruction_text"] == "" and not observation["instruction"].any()
 
 
 def test_a_long_text_is_cut_and_reported() -> None:
@@ -327,14 +327,10 @@ def test_names_and_duration_of_actions_come_from_the_environment_or_the_caller()
 @pytest.mark.parametrize(
     ("space", "options", "words"),
     [
-        (spaces.Tuple([RGB]), {}, "is a Tuple, which is no sense"),
-        (spaces.Dict({"inner": spaces.Dict({"screen": RGB})}), {}, '"inner" is a Dict.*ignore='),
         (spaces.Sequence(RGB), {}, "is a Sequence"),
-        (spaces.Box(0, 255, (128,), np.uint8), {}, 'may be sound or numbers; pass audio="observation"'),
-        (spaces.Box(0, 255, (4, 84, 84), np.uint8), {}, "neither grey nor RGB"),
-        (spaces.Box(0, 1, (84, 84, 3), np.float32), {}, "may be many things"),
-        (spaces.Box(0, 1, (84, 84, 3), np.float32), {"camera": "observation"}, "must be uint8"),
-        (spaces.Box(-1, 1, (2, 800), np.float32), {}, "may be many things"),
+        (spaces.Box(0, 255, (128,), np.uint8), {}, 'may be several things; pass audio="observation"'),
+        (spaces.Box(-np.inf, np.inf, (84, 84, 3)), {"camera": "observation"}, "between the same limits.*-inf..inf"),
+        (spaces.Box(-1, 1, (2, 800), np.float32), {}, "may be several things"),
         (PCM, {}, "pass sample_rate_hz"),
         (spaces.Box(-9, 9, (6, 6), np.int16), {"sample_rate_hz": 8000}, "channels cannot be told from samples"),
         (spaces.Box(-9, 9, (64, 64), np.int32), {"audio": "observation", "sample_rate_hz": 8000}, "got int32"),

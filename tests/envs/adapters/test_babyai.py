@@ -69,7 +69,7 @@ def test_every_id_makes_observations_of_its_own_space(family: str, capfd: pytest
             assert env.observation_space.contains(observation), env_id
             assert not info["instruction_was_truncated"], env_id
             text = default_tokenizer().decode(observation["instruction"])
-            assert text == info["instruction"], env_id
+            assert text == info["instruction_text"], env_id
             observation, _, terminated, truncated, info = env.step(int(env.action_space.sample()))
             assert ("is_success" in info) == (terminated or truncated), env_id
     assert all(env_id.startswith("MiniGrid-WFC-") for env_id in needs_more)
@@ -90,9 +90,9 @@ def test_the_longest_missions_fit_48_tokens_and_every_word_is_one(env_id: str) -
     tokenizer = default_tokenizer()
     for seed in range(60):
         observation, info = env.reset(seed=seed)
-        words = info["instruction"].replace(",", " ,").split()
+        words = info["instruction_text"].replace(",", " ,").split()
         assert np.count_nonzero(observation["instruction"]) == len(words)
-        assert tokenizer.decode(observation["instruction"]) == info["instruction"]
+        assert tokenizer.decode(observation["instruction"]) == info["instruction_text"]
         assert not info["instruction_was_truncated"]
 
 
@@ -114,7 +114,7 @@ def test_rules_and_view_are_those_of_minigrid(env_id: str) -> None:
         done = False
         for _ in range(200):
             assert (observation["grid"] == expected["image"]).all()
-            assert info["instruction"] == expected["mission"]
+            assert info["instruction_text"] == expected["mission"]
             if done:
                 break
             action = int(random.integers(len(ours.action_names)))
@@ -178,7 +178,7 @@ def test_success_is_told_at_the_end_and_only_there(env_id: str) -> None:
     infos = expert_episode(make_babyai(env_id), seed=1)
     assert infos[-1]["is_success"] is True
     assert all("is_success" not in info for info in infos[:-1])
-    assert {info["instruction"] for info in infos} == {infos[0]["instruction"]}
+    assert {info["instruction_text"] for info in infos} == {infos[0]["instruction"]}
 
 
 def test_running_out_of_time_is_no_success() -> None:
@@ -213,7 +213,7 @@ def test_a_mission_that_changes_during_an_episode_is_told_at_once() -> None:
     env.reset(seed=0)
     env.unwrapped.mission = "go somewhere else"
     observation, _, _, _, info = env.step(0)
-    assert info["instruction"] == "go somewhere else"
+    assert info["instruction_text"] == "go somewhere else"
     assert default_tokenizer().decode(observation["instruction"]) == "go somewhere else"
 
 

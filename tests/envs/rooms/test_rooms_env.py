@@ -62,13 +62,13 @@ def test_info_holds_the_instruction_always_and_success_at_the_end() -> None:
     env = RoomsEnv("GoToLocal", senses=("grid", "instruction"))
     for seed in range(5):
         _, info = env.reset(seed=seed)
-        text = info["instruction"]
+        text = info["instruction_text"]
         assert text.startswith("go to") and info["instruction_was_truncated"] is False and "is_success" not in info
         is_over = False
         while not is_over:
             _, reward, terminated, truncated, info = env.step(env.expert_action())
             is_over = terminated or truncated
-            assert info["instruction"] == text
+            assert info["instruction_text"] == text
             assert info.get("is_success") is ((reward > 0) if is_over else None)
         assert info["is_success"] is True
 
@@ -99,7 +99,7 @@ def test_a_spoken_instruction_is_heard_and_not_read() -> None:
     assert spoken.senses.names == ("audio", "camera") and "instruction" in written.senses.names
     heard, info = spoken.reset(seed=0)
     room, other_info = written.reset(seed=0)
-    assert info["instruction"] == other_info["instruction"]
+    assert info["instruction_text"] == other_info["instruction_text"]
     assert np.abs(heard["audio"] - room["audio"]).max() > 0.01
     assert RoomsEnv("GoToObj", spoken=True).senses.names == ("audio", "camera")
 
@@ -125,7 +125,7 @@ def test_gymnasiums_own_vector_environments_take_it_too(mode: Any) -> None:
     for row in range(2):
         expected, info = single.reset(seed=3 + row)
         assert all((observation[name][row] == expected[name]).all() for name in expected)
-        assert infos["instruction"][row] == info["instruction"]
+        assert infos["instruction_text"][row] == info["instruction_text"]
     observation, *_ = made.step(np.array([2, 2]))
     assert observation["present"].tolist() == [[1, 0], [1, 0]] and not observation["instruction"].any()
     made.close()

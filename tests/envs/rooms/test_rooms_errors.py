@@ -60,7 +60,7 @@ def refused(call: Callable[[], object], error: type[SenseweaveError], words: str
         ({"outages": 0.1, "outage_steps": 0}, ConfigError, "`outage_steps` must be at least 1 step.*got 0"),
         ({"outages": 0.1, "outage_steps": "ever"}, ConfigError, "`outage_steps`.*got 'ever'"),
         ({"outages": 0.9, "outage_steps": 2}, ConfigError, "raise `outage_steps` to 9"),
-        ({"sise": "small"}, ConfigError, '"Seek" does not take the option "sise"; did you mean "size"'),
+        ({"sise": "small"}, ConfigError, '"Seek" does not take the option "sise" .*; did you mean "size"'),
         ({"max_episode_steps": 5}, ConfigError, 'did you mean "max_steps"'),
     ],
 )

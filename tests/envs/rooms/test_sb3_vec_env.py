@@ -45,14 +45,14 @@ def test_it_gives_what_sb3s_own_vector_environment_of_single_rooms_gives() -> No
         assert (reward == its_reward).all() and (is_over == its_end).all()
         assert reward.dtype == its_reward.dtype and is_over.dtype == its_end.dtype
         for row, (info, its_info) in enumerate(zip(infos, its_infos, strict=True)):
-            assert info["instruction"] == its_info["instruction"]
+            assert info["instruction_text"] == its_info["instruction_text"]
             assert info.get("TimeLimit.truncated", False) == its_info["TimeLimit.truncated"]
             assert info.get("is_success") is its_info.get("is_success")
             if is_over[row]:
                 ends += 1
                 last, its_last = info["terminal_observation"], its_info["terminal_observation"]
                 assert all((last[name] == its_last[name]).all() for name in its_last)
-                assert ours.reset_infos[row]["instruction"] == theirs.reset_infos[row]["instruction"]
+                assert ours.reset_infos[row]["instruction_text"] == theirs.reset_infos[row]["instruction_text"]
     assert ends > 8
 
 

@@ -83,7 +83,7 @@ def test_a_row_with_a_seed_of_its_own_lives_as_the_single_environment_does() -> 
         for row, (single, info) in enumerate(expected):
             for name, array in single.items():
                 assert (observation[name][row].numpy() == array).all(), (step, row, name)
-            assert infos["instruction"][row] == info["instruction"]
+            assert infos["instruction_text"][row] == info["instruction_text"]
         chosen = actions(ROWS, step)
         observation, reward, terminated, truncated, infos = env.step(chosen)
         expected = [single.step(int(action)) for single, action in zip(singles, chosen, strict=True)]
@@ -94,7 +94,7 @@ def test_a_row_with_a_seed_of_its_own_lives_as_the_single_environment_does() -> 
             if row in rows:
                 ends += 1
                 assert bool(infos["is_success"][row]) == info["is_success"]
-                assert env.instructions[infos["final_mission"][rows.index(row)]] == info["instruction"]
+                assert env.instructions[infos["final_mission"][rows.index(row)]] == info["instruction_text"]
                 for name, array in last.items():
                     assert (infos["final_obs"][name][rows.index(row)].numpy() == array).all(), (step, row, name)
                 expected[row] = singles[row].reset()
@@ -144,11 +144,11 @@ def test_instructions_read_like_a_list_and_are_those_of_the_missions() -> None:
     env = batch()
     _, infos = env.reset(seed=0)
     expected = [env.instructions[row] for row in env.state.mission.tolist()]
-    assert list(infos["instruction"]) == env.instruction_texts() == expected
-    assert infos["instruction"][1:3] == expected[1:3] and len(infos["instruction"]) == 6
+    assert list(infos["instruction_text"]) == env.instruction_texts() == expected
+    assert infos["instruction_text"][1:3] == expected[1:3] and len(infos["instruction_text"]) == 6
     for step in range(9):
         env.step(actions(ROWS, step))
-    assert list(infos["instruction"]) == expected  # those of then, not of now
+    assert list(infos["instruction_text"]) == expected  # those of then, not of now
 
 
 def test_nothing_that_is_returned_shares_memory() -> None:

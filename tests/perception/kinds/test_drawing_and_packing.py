@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 
 from senseweave.perception.kinds.base import Kind
 from senseweave.perception.kinds.drawing import BACKGROUND, COLOURS, rows_of_values, share_of_limits
-from senseweave.perception.spec import Camera, Grid, Instruction, Microphone, Vector
+from senseweave.perception.spec import Camera, Depth, Grid, Instruction, Microphone, Vector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Anything(Kind):
 
 KINDS = (
     Camera(16, 20),
+    Depth(16, 20, 5.0),
     Microphone(2, 400, 8000),
     Microphone(3, 5, 8000),
     Instruction(6, 32),

@@ -210,9 +210,9 @@ def test_a_view_whose_channels_were_moved_is_learned_from_as_it_is():
         "MultiInputPolicy", TwoShades(), n_steps=256, batch_size=256, policy_kwargs=kwargs, device="cpu", seed=0
     )
     model.learn(256)
-    seen = model.rollout_buffer.observations()
+    seen = model.rollout.observations()
     assert model.policy.moved == ["view"] and seen["view"].shape[2:] == (1, 7, 7)
-    assert not any(model.rollout_buffer.condensed(seen, 256))
+    assert not any(model.rollout.condensed(seen, 256))
 
 
 def test_condensing_pays_for_each_thread_or_is_left_out():

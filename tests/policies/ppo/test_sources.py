@@ -204,7 +204,7 @@ def test_the_tally_counts_episodes_as_a_monitor_does():
         for row in outcome.is_over.nonzero()[:, 0].tolist():
             expected.append((pytest.approx(returns[row], rel=1e-4), lengths[row], bool(outcome.success[row])))
             returns[row] = lengths[row] = 0
-    assert [tuple(ended) for ended in tally.read()] == expected and len(expected) > 8
+    assert [ended[:3] for ended in tally.read()] == expected and len(expected) > 8
     assert tally.read() == []
 
 

@@ -63,7 +63,7 @@ def test_whole_trainings_with_threads_are_the_same_bit_for_bit():
 @pytest.mark.parametrize("with_memory", ["none", "gru"])
 def test_a_fault_in_a_thread_is_told(with_memory):
     model = played(learner(num_envs=16, memory=with_memory))
-    model.rollout_buffer.actions[0, -1] = 99
+    model.rollout.actions[0, -1] = 99
     with pytest.raises((IndexError, RuntimeError), match="out of"):
         gradients(model, 2)
 
@@ -95,7 +95,7 @@ def test_the_weights_of_an_auxiliary_loss_learn():
 def test_the_mission_can_be_told_from_the_features():
     torch.manual_seed(0)
     model = played(learner(auxiliary={"mission": 1.0}, learning_rate=3e-3))
-    assert model.rollout_buffer.missions.unique().numel() > 1
+    assert model.rollout.missions.unique().numel() > 1
     update = update_of(model, settings=dataclasses.replace(SETTINGS, auxiliary={"mission": 1.0}))
     losses = [update.run()["auxiliary/mission"] for _ in range(30)]
     assert losses[-1] < 0.6 * losses[0]
@@ -138,7 +138,7 @@ def test_two_processes_make_the_gradients_of_one_with_all_their_rows(tmp_path):
     with torch.no_grad():
         for parameter, value in zip(model.policy.parameters(), told[0]["before"], strict=True):
             parameter.copy_(value)
-    rollout = model.rollout_buffer
+    rollout = model.rollout
     joint = {name: (told[0]["rollout"][name], told[1]["rollout"][name]) for name in told[0]["rollout"]}
     rollout.length = rollout.steps
     for name, parts in joint.items():

@@ -51,7 +51,7 @@ def played(model):
 
 
 def update_of(model, workers=1, settings=SETTINGS):
-    own = Learner(model.policy, model.rollout_buffer, Workers(workers), "learn")
+    own = Learner(model.policy, model.rollout, Workers(workers), "learn")
     return Update(own, dict(model.auxiliary.items()), settings)
 
 
@@ -67,8 +67,8 @@ def main(folder: Path, rank: int) -> None:
     model = played(learner(num_envs=8 if rank else 4, workers=1, seed=1 + rank))
     before = [parameter.detach().clone() for parameter in model.policy.parameters()]
     made, figures = gradients(model)
-    tensors = {name: part for name, part in vars(model.rollout_buffer).items() if isinstance(part, torch.Tensor)}
-    tensors |= {f"seen {name}": part for name, part in model.rollout_buffer._observations.items()}
+    tensors = {name: part for name, part in vars(model.rollout).items() if isinstance(part, torch.Tensor)}
+    tensors |= {f"seen {name}": part for name, part in model.rollout._observations.items()}
     after = []
     if model.n_envs:
         model.train()

@@ -207,14 +207,21 @@ def test_another_tokenizer_is_refused(copy):
         PPO.load(copy)
 
 
-def test_a_function_is_refused_before_anything_is_written_and_can_be_left_out(tmp_path):
+def test_a_function_is_left_out_with_a_warning_and_no_hour_of_training_is_lost(tmp_path):
     model = small(learning_rate=lambda progress: 1e-3 * progress)
-    with pytest.raises(ConfigError, match="`learning_rate` is the function .* files hold no code") as failure:
+    with pytest.warns(UserWarning, match="`learning_rate` is the function .* files hold no code: it is left out"):
         model.save(tmp_path / "model")
-    assert "\n" not in str(failure.value) and not (tmp_path / "model").exists()
-    model.save(tmp_path / "model", exclude=["learning_rate"])
     with pytest.raises(ConfigError, match="`learning_rate` was left out"):
         PPO.load(tmp_path / "model")
+    again = PPO.load(tmp_path / "model", cart_poles(), learning_rate=lambda progress: 0.5 * progress)
+    again.learn(16)
+    with pytest.warns(UserWarning, match="must be given learning_rate"):
+        again.save(tmp_path / "model")
+    assert PPO.load(tmp_path / "model", learning_rate=0.5).lr_schedule(1.0) == 0.5
+
+
+def test_a_setting_that_is_left_out_by_hand_is_left_out_without_a_word(tmp_path):
+    small(learning_rate=lambda progress: 1e-3 * progress).save(tmp_path / "model", exclude=["learning_rate"])
     assert PPO.load(tmp_path / "model", learning_rate=0.5).lr_schedule(1.0) == 0.5
 
 

@@ -118,7 +118,7 @@ def test_a_room_behind_a_rig_is_the_room_itself(body: BodyActuator) -> None:
     wanted, told = room.reset(seed=3)
     generator = np.random.default_rng(0)
     for _ in range(40):
-        assert info["instruction"] == told["instruction"]
+        assert info["instruction_text"] == told["instruction_text"]
         for key, content in wanted.items():
             assert np.array_equal(observation[key], content)
         action = int(generator.integers(len(body.action_names)))
@@ -148,7 +148,7 @@ def test_a_rig_may_take_some_senses_of_the_body_and_leave_others_to_devices(body
     )
     observation, info = rig.reset(seed=0)
     assert observation[PRESENT].tolist() == [0, 1, 0]
-    assert info["instruction"] == ""
+    assert info["instruction_text"] == ""
 
 
 def test_a_body_that_stands_still_is_not_seen_for_ever(body: BodyActuator) -> None:

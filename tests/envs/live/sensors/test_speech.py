@@ -295,9 +295,9 @@ def test_a_rig_that_gymnasium_makes_is_told_through_its_own_microphone(tmp_path)
         for _ in range(300):
             observation, _, _, _, info = rig.step(0)
             told += [(event.kind, event.detail) for event in info["events"]]
-            if info["instruction"]:
+            if info["instruction_text"]:
                 break
-        assert info["instruction"] == "Go to the red ball", told
+        assert info["instruction_text"] == "Go to the red ball", told
         assert default_tokenizer().decode(observation["instruction"]) == "go to the red ball"
         assert ("ready", 'Listening for "stop" and 22 phrases such as "Go to the red ball".') in told
     finally:

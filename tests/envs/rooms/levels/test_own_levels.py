@@ -30,7 +30,7 @@ def test_the_prefix_of_its_package_makes_it_known_to_us_and_to_gymnasium(package
     for env in (envs.make(f"{package}:senseweave/GoToKey-v0", objects=4), gym.make("senseweave/GoToKey-v0", objects=4)):
         observation, info = env.reset(seed=3)
         assert observation in env.observation_space
-        assert info["instruction"].startswith("go to the ") and info["instruction"].endswith(" key")
+        assert info["instruction_text"].startswith("go to the ") and info["instruction_text"].endswith(" key")
 
 
 def test_gymnasiums_own_checks_pass(package: str) -> None:
@@ -53,7 +53,7 @@ def test_it_runs_in_batches_by_either_way_and_its_expert_solves_it(package: str)
 
 
 def test_it_is_listed_and_its_options_are_known(package: str) -> None:
-    with pytest.raises(ConfigError, match='"GoToKey" does not take the option "object"; did you mean "objects"'):
+    with pytest.raises(ConfigError, match='"GoToKey" does not take the option "object" .*; did you mean "objects"'):
         envs.make(f"{package}:senseweave/GoToKey-v0", object=3)
     assert envs.EnvEntry("senseweave/GoToKey-v0", ("audio", "camera", "instruction"), None, True) in envs.known()
 

@@ -212,7 +212,7 @@ def test_the_symbolic_view_tells_heights_and_a_wrong_object_ends_the_episode() -
         ({"objects": 6}, "`objects` must be a whole number in 2..5; got 6"),
         ({"split": "valid"}, "`split` must be one of"),
         ({"max_steps": 0}, "`max_steps` must be"),
-        ({"size": "small"}, "`size` is not an option of SeekGrounded"),
+        ({"size": "small"}, '"SeekGrounded" does not take the option "size"'),
     ],
 )
 def test_wrong_options_get_one_sentence(options, words) -> None:
