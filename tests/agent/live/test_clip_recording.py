@@ -17,7 +17,7 @@ FLASH = [(0.05 * n, 255 if n == 3 else 20) for n in range(10)]
 def test_flash_and_beep_of_a_recorded_clip_stay_within_20_ms_over_ten_loops(tmp_path):
     clip = write_timed(tmp_path / "clip.mkv", FLASH, sound=beep(0.4, 0.18, lasts_s=0.05))  # shorter than the picture
     live(LiveConfig(camera=str(clip), microphone=str(clip), seconds=11 * ROUND_S, record=str(tmp_path / "record")))
-    flashes, beeps, is_bright, heard_ns = [], [], False, 0
+    flashes, beeps, is_bright = [], [], False
     for part in Session(only_file(tmp_path / "record")):
         if not isinstance(part, Stored):
             continue
