@@ -8,7 +8,7 @@ From a device to the policy and on to the body, in the order of the files:
     +----------------------------------------------------+
     |  source.py      Source: open, read, close          |       one class a device: sensors/camera.py, microphone.py,
     |       |                                            |       instruction.py, speech.py... or yours
-    |       |                                            |       child.py: what may crash does so in a process
+    |       |                                            |       child.py: what may crash, in a process of its own
     |  reading.py     Reading: content, capture time     |
     |       |                                            |
     |  sensor.py      ThreadedSensor: keeps it alive     |

@@ -14,6 +14,7 @@ import pytest
 
 from kit.limits import HANG_S
 from kit.live_clips import next_reading, opened
+from senseweave.envs.live.child import Child
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.open import make_live, open_sensors
 from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
@@ -252,15 +253,17 @@ def test_stop_is_heard_without_being_in_the_list_and_is_a_note(tmp_path):
 
 
 @needs_speech
-def test_stop_overtakes_what_was_understood_before_it_and_what_follows_is_next(tmp_path):
+def test_stop_overtakes_what_was_understood_before_it_and_what_follows_is_next(tmp_path, monkeypatch):
     said = ["Go to the red ball", "Go to the blue box", "stop", "Go to the red key"]
     answers = tmp_path / "answers"
     answers.write_text("".join(json.dumps({"text": text, "guess": text}) + "\n" for text in said))
     source = SpeechSource(PHRASES, KIND, tap=SoundTap(RATE_HZ))
     source.clock, source._is_listening = SystemClock(), True
-    source._process = subprocess.Popen(
-        ["sh", "-c", f"cat {answers}; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    (tmp_path / "scripted_recogniser.py").write_text(
+        f"import sys\nprint(open({str(answers)!r}).read(), end='', flush=True)\nsys.stdin.read()\n"
     )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    source._child = Child("scripted_recogniser", "The speech recogniser")
     try:
         give_up_s = time.monotonic() + HANG_S
         while not (notes := source.take_notes()):
