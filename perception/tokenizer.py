@@ -56,7 +56,9 @@ class Tokenizer:
         try:
             self._pieces = dict(parse(content)["model"]["vocab"])
             self._tokenizer = tokenizers.Tokenizer.from_str(content)
-        except Exception as error:  # the library raises bare Exception for a file that it cannot parse
+        except BaseException as error:  # a bare Exception for what it cannot parse, and Rust's panics, which are none
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise CheckpointError(
                 f'"{file}" is not a tokenizer file ({shown(error, 80)}); reinstall senseweave.'
             ) from error

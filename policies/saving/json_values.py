@@ -86,7 +86,7 @@ def decode(value: Any, where: str) -> Any:
             return PerceptionConfig.from_json(content)
     except (SenseweaveError, TypeError, AttributeError) as error:
         raise CheckpointError(f"`{where}` does not describe a perception of this release: {error}") from error
-    if tag == _CLASS and content in CLASSES:
+    if tag == _CLASS and isinstance(content, str) and content in CLASSES:
         return CLASSES[content]
     if tag == _OWN:
         raise ConfigError(

@@ -272,8 +272,11 @@ def _build(
     else:
         _require_same_spaces(model, saved, folder)
     model.mission_count = saved.mission_count
-    if env is None and not 0 < model.n_steps * model.n_envs <= MAX_ROLLOUT:
-        raise CheckpointError(f"{folder} describes a rollout of {model.n_steps} x {model.n_envs} steps; save it again.")
+    sizes = model.n_steps, model.n_envs
+    if env is None and not (all(isinstance(size, int) for size in sizes) and 0 < sizes[0] * sizes[1] <= MAX_ROLLOUT):
+        raise CheckpointError(
+            f"{folder} describes a rollout of {sizes[0]!r:.40} x {sizes[1]!r:.40} steps; save it again."
+        )
     try:
         spaces = model.observation_space, model.action_space
         build = functools.partial(model.policy_class, *spaces, lambda _: 0.0, **model.policy_kwargs)

@@ -34,6 +34,9 @@ NUMBERS = (
 )
 """Settings that are attributes of the model, and plain."""
 
+WHOLE = ("n_steps", "batch_size", "n_epochs", "verbose", "seed", "stats_window_size")
+"""Those of them that are whole numbers, and one more; None where it is the default."""
+
 SETTINGS = (*SCHEDULES, *NUMBERS, "stats_window_size", "auxiliary", "workers", "compile", "policy_kwargs")
 """All that are saved."""
 
@@ -200,7 +203,7 @@ def policy_of(aliases: Mapping[str, Any], saved: SavedModel, given: Any) -> Any:
         return given
     if name is not None:
         raise ConfigError(f"The policy is of your own class {name}, and files import nothing; give policy={name}.")
-    if saved.policy not in aliases:
+    if not isinstance(saved.policy, str) or saved.policy not in aliases:
         raise CheckpointError(f"The saved policy {saved.policy!r:.60} is not known; use the release that saved it.")
     return saved.policy
 
@@ -222,6 +225,10 @@ def settings_of(saved: SavedModel, changes: dict[str, Any]) -> dict[str, Any]:
     stored = {name: value for name, value in saved.settings.items() if name not in changes or name == "policy_kwargs"}
     if not stored.keys() <= set(SETTINGS):
         raise CheckpointError(f"The model has the unknown setting {sorted(stored.keys() - set(SETTINGS))[0]!r:.40}.")
+    for name, value in stored.items():
+        kinds = int if name in WHOLE else (bool, int, float) if name in NUMBERS and name != "autocast" else object
+        if value is not None and not isinstance(value, kinds):
+            raise CheckpointError(f"`{name}` cannot be {value!r:.40}, as the file says; use the release that saved it.")
     kwargs = _policy_kwargs(stored.pop("policy_kwargs", {}), changes.get("policy_kwargs") or {})
     read = {name: (decode_schedule if name in SCHEDULES else decode)(value, name) for name, value in stored.items()}
     return read | changes | {"policy_kwargs": kwargs}

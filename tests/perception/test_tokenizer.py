@@ -195,6 +195,14 @@ def test_a_damaged_file_is_refused(tmp_path: pathlib.Path, content: str) -> None
         Tokenizer(tmp_path / "tokenizer.json")
 
 
+def test_a_file_over_which_the_library_panics_is_refused(tmp_path: pathlib.Path) -> None:
+    content = json.loads((DATA / "tokenizer.json").read_text(encoding="utf-8"))
+    content["model"]["continuing_subword_prefix"] = "http://127.0.0.1:9/x"
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    with pytest.raises(CheckpointError, match="not a tokenizer file"):
+        Tokenizer(tmp_path / "tokenizer.json")
+
+
 def test_a_missing_file_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(CheckpointError, match="cannot be read"):
         Tokenizer(tmp_path / "nothing.json")

@@ -16,7 +16,7 @@ from torch import nn
 
 from faults.kill_campaign import spawn
 from kit.saved_models import everything, new_model, world
-from senseweave.perception.errors import CheckpointError, ConfigError, TokenizerMismatchError
+from senseweave.perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError
 from senseweave.perception.files import read_tensors
 from senseweave.policies import PPO
 from senseweave.policies.policy import SenseMlpPolicy
@@ -205,6 +205,21 @@ def test_another_tokenizer_is_refused(copy):
     edit(copy, lambda content: content.update(tokenizer="senseweave-1:0000"))
     with pytest.raises(TokenizerMismatchError, match="another|tokenizer senseweave-1:0000"):
         PPO.load(copy)
+
+
+@pytest.mark.parametrize("where", ["policy", "n_steps", "n_epochs", "gamma", "seed", "batch_size"])
+@pytest.mark.parametrize("value", [{}, [""], {"$class": {}}, {"$class": ["Adam"]}, {"": 0}, "", 1e300], ids=repr)
+def test_whatever_stands_in_the_place_of_a_setting_is_one_sentence(copy, where, value):
+    def put(content):
+        (content if where == "policy" else content["settings"])[where] = value
+
+    edit(copy, put)
+    try:
+        PPO.load(copy, device="cpu")
+    except SenseweaveError as error:
+        assert "\n" not in str(error)
+    else:
+        assert where == "gamma" and value == 1e300, "only a number may pass for one"
 
 
 def test_a_function_is_left_out_with_a_warning_and_no_hour_of_training_is_lost(tmp_path):
