@@ -73,7 +73,8 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         _begin_with(training, pretrained, config)
         made: str | None = None
         if is_first():
-            tell(f'Training by the recipe "{config.recipe}"; config.json will hold every setting.')
+            by = "" if config.recipe is None else f' by the recipe "{config.recipe}"'
+            tell(f"Training{by}; config.json will hold every setting.")
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
