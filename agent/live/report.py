@@ -97,7 +97,7 @@ class Reporter:
 
     def add_facts(self, facts: Mapping[str, str]) -> None:
         """Adds lines to the page's head, as long as it is not closed."""
-        self._facts = self._facts | facts
+        self._facts = {**self._facts, **facts}
 
     def close(self) -> dict[str, Any]:
         """Looks at what waits and writes the page; within `CLOSE_S`. May be called twice.

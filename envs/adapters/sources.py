@@ -127,7 +127,7 @@ class OwnMask:
             raise SpecError(
                 f'"{PRESENT}" must be a mask with one entry for each of the {len(leaves)} other sources; got {mask}.'
             )
-        self._size = int(np.prod(mask.shape))
+        self._size = int(np.prod(mask.shape or (0,)))
 
     def of(self, raw: Any) -> NDArray[np.bool_] | None:
         """Which senses the observation says are here; None where it says nothing.

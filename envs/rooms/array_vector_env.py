@@ -8,7 +8,7 @@ b environments
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -112,7 +112,7 @@ class RoomsArrayVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             seed = [int(seed) + row for row in range(self.num_envs)]
         elif seed is None and not self.env.simulation.has_begun:
             seed = [None] * self.num_envs
-        observation, infos = self.env.reset(seed=seed, options=options)
+        observation, infos = self.env.reset(seed=cast(Any, seed), options=options)
         self._mission = _array(infos["mission"])
         return _arrays(observation), self._told(np.ones(self.num_envs, bool), self._mission)
 

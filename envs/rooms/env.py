@@ -94,7 +94,7 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         return self._spec
 
     @spec.setter
-    def spec(self, spec: EnvSpec | None) -> None:
+    def spec(self, spec: EnvSpec | None) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         if spec is not None and spec.max_episode_steps is None:
             spec = copy.copy(spec)
             spec.max_episode_steps = self.simulation.level.max_steps

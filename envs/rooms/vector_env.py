@@ -294,7 +294,8 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"`seed` must hold one number for each of {self.num_envs}; got {len(seed)}.")
             lives = [self._life(row, number) for row, number in enumerate(seed)]
-            return torch.tensor(lives, device=self.device).t().contiguous().unbind()
+            seeds, rows, episodes = torch.tensor(lives, device=self.device).t().contiguous().unbind()
+            return seeds, rows, episodes
         seed = require_whole("seed", seed, 0, MAX_INT64)
         super().reset(seed=seed)  # for `np_random`
         return zeros + seed, numbers, zeros

@@ -7,7 +7,7 @@ b environments
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 import torch
 from stable_baselines3.common.callbacks import CallbackList
@@ -150,7 +150,8 @@ def _tensors(acted: Acted, outcome: StepOutcome) -> dict[str, Any]:
 
 
 def _bare(observation: Observation) -> Observation | Tensor:
-    return observation.get(ONLY, cast(Any, observation))
+    alone = observation.get(ONLY)
+    return observation if alone is None else alone
 
 
 def _arrays(observation: Mapping[str, Tensor]) -> Any:

@@ -28,7 +28,7 @@ def attend(
     if _is_transformed():
         return _by_products(query, key, value, bias)
     if torch.is_grad_enabled() and any(part.requires_grad for part in (query, key, value)):
-        return _Attention.apply(query, key, value, bias)  # pyright: ignore[reportReturnType]
+        return _Attention.apply(query, key, value, bias)
     return functional.scaled_dot_product_attention(query, key, value, attn_mask=bias)
 
 
@@ -64,7 +64,8 @@ class _Attention(torch.autograd.Function):
         saved = ctx.saved_tensors  # raises where a graph is gone that should have been retained
         is_wanted = [part.requires_grad for part in ctx.inner]
         if torch.is_grad_enabled():  # the gradient itself will be differentiated
-            parts, found, how = saved, _by_products(*saved, ctx.bias), {"create_graph": True}
+            query, key, value = saved
+            parts, found, how = saved, _by_products(query, key, value, ctx.bias), {"create_graph": True}
         else:
             parts, found, how = ctx.inner, ctx.found, {"retain_graph": True}
         asked = [part for part, wanted in zip(parts, is_wanted, strict=True) if wanted]

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
+from kit.watched_sensor import LONG_S, Device, DeviceSource, Watched
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock, to_ns
-from senseweave.envs.live.faults.faults import Hangs, Raises, Stall, Unplugged
-from senseweave.envs.live.faults.scripted import Script
-from senseweave.envs.live.reading import Event, Reading
+from senseweave.envs.live.reading import Reading
 from senseweave.envs.live.sensor import ThreadedSensor, stop_together
 from senseweave.envs.live.source import Source, SourceEndedError, SourceError
 from senseweave.perception.errors import MissingExtraError
@@ -24,76 +23,6 @@ KIND = Vector(2)
 STEADY = Backoff(start_up_s=20, stall_s=20, grace_s=2, first_delay_s=0.005, max_delay_s=0.01)
 """For tests in which nothing misses a deadline, on however busy a machine."""
 QUICK = Backoff(start_up_s=0.2, stall_s=0.15, grace_s=0.05, first_delay_s=0.02, max_delay_s=0.04)
-LONG_S = 60.0
-"""How long a test waits for what must happen at all; nothing here needs it."""
-
-
-class Device:
-    """A device that any number of sources open, one attempt after the other, and that does what a test says."""
-
-    def __init__(self, do: Callable[["DeviceSource", int], Reading | None]) -> None:
-        self.do = do
-        self.sources: list[DeviceSource] = []
-        self.let_go = threading.Event()
-        self.fail_open: Callable[[int], None] = lambda attempt: None
-
-    def source(self) -> "DeviceSource":
-        self.sources.append(DeviceSource(self, len(self.sources) + 1))
-        return self.sources[-1]
-
-
-class DeviceSource(Source):
-    def __init__(self, device: Device, attempt: int) -> None:
-        self.device, self.attempt = device, attempt
-        self.reads = 0
-        self.closed_by: list[int] = []
-        self.opened_by = 0
-        self.notes: list[tuple[str, str]] = []
-
-    def open(self) -> None:
-        self.opened_by = threading.get_ident()
-        self.device.fail_open(self.attempt)
-
-    def read(self) -> Reading | None:
-        self.reads += 1
-        return self.device.do(self, self.reads)
-
-    def close(self) -> None:
-        self.closed_by.append(threading.get_ident())
-
-    def take_notes(self) -> list[tuple[str, str]]:
-        taken, self.notes = self.notes, []
-        return taken
-
-    def reading(self, value: float = 0.0) -> Reading:
-        time.sleep(0.002)
-        return Reading(np.array([self.attempt, value], np.float32), self.clock.now_ns(), self.reads)
-
-
-@dataclasses.dataclass
-class Watched:
-    """A started sensor, all its events so far, and ways to wait for something."""
-
-    sensor: ThreadedSensor
-    device: Device
-    events: list[Event] = dataclasses.field(default_factory=list)
-
-    def kinds(self) -> list[str]:
-        self.events += self.sensor.take_events()
-        return [event.kind for event in self.events]
-
-    def until(self, is_so: Callable[[], bool]) -> None:
-        give_up_s = time.monotonic() + LONG_S
-        while not is_so():
-            assert time.monotonic() < give_up_s, f"it did not happen; {self.kinds()}"
-            time.sleep(0.002)
-
-    def until_told(self, kind: str, times: int = 1) -> None:
-        self.until(lambda: self.kinds().count(kind) >= times)
-
-    def attempt(self) -> int:
-        newest = self.sensor.newest(0)
-        return 0 if newest is None else int(newest.content[0])
 
 
 @pytest.fixture
@@ -385,26 +314,6 @@ def test_a_hundred_restarts_leave_no_thread_behind(watch) -> None:
     assert threading.active_count() <= before + 2
     watched.sensor.stop()
     assert threading.active_count() <= before
-
-
-def test_the_scripts_of_faults_run_in_real_threads_too() -> None:
-    faults = (Stall(0.1, 0.3), Raises(0.5, 0.05), Hangs(0.7, 0.5), Unplugged(1.4, 0.1))
-    script = Script(KIND, 200, faults)
-    sensor = ThreadedSensor("touch", KIND, script.source, backoff=QUICK)
-    watched = Watched(sensor, Device(lambda source, read: None))
-    sensor.start(SystemClock())
-    try:
-        watched.until(lambda: script.origin_ns is not None)
-        end_ns = script.moment_ns(1.7)
-        watched.until(lambda: (newest := sensor.newest(0)) is not None and newest.captured_ns > end_ns)
-        kinds = watched.kinds()
-        assert kinds.count("stalled") >= 2
-        assert kinds.count("failed") >= 2
-        assert "hung" in kinds
-        assert kinds[0] == kinds[-1] == "opened"
-    finally:
-        script.released.set()
-        sensor.stop()
 
 
 def test_a_sensor_may_be_stopped_before_it_was_started() -> None:
