@@ -18,6 +18,7 @@ import functools
 import multiprocessing
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -31,7 +32,7 @@ from typing import Any
 import torch
 import torch._dynamo  # noqa: F401  (the first optimiser imports it, for seconds: once here, not in every process)
 from live_jitter import make_clip
-from parts.faulty_world import AT, DEATHS, FAULTS, WHO
+from parts.faulty_world import DEATHS, FAULTS, WHO
 from parts.kept_rows import Row, kept_row
 from parts.result_rows import Result, add_option, write_results
 from parts.tables import print_json, print_table, tell
@@ -49,12 +50,23 @@ SIGNALS = ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 HANG_S = 600.0
 QUIET = ("--evaluation-episodes", "0", "--no-video", "--device", "cpu")
 FAULTY = ("--env", "faulty_world:Faulty-v0", "--num-envs", "4")
-ROLLOUT = 1024  # steps of a rollout of four environments
+ROLLOUT, FAILS_AT = 160, 50  # steps of a rollout of four environments with a memory; the second one fails
 COLUMNS = {"killed": ("kills", "recovered"), "faults": ("faults", "named", "kept", "same end")}
 """Table -> its columns."""
 
 FAILS = "one environment of four fails"
 RATE_HZ = 10
+BROKEN = (
+    "train",
+    *FAULTY,
+    "--memory",
+    "gru",
+    "--steps",
+    str(2 * ROLLOUT),
+    *QUIET,
+    "--checkpoint-every",
+    str(ROLLOUT // 2),
+)
 LOST_S = 1.0
 """A recording may lack so much of what was recorded last."""
 
@@ -86,31 +98,43 @@ SYMBOLS = ("--env", "senseweave/GoToLocal-v0", "--env-option", "senses=grid,inst
 JOBS = (
     Job(
         "imitation, then PPO with a GRU, in GoToLocal",
-        ("train", *SYMBOLS, "--memory", "gru", "--imitation-steps", "2048", "--steps", "6144", *QUIET)
-        + ("--modality-dropout", "0.1", "--checkpoint-every", "1024"),
-        1024,
-        8192,
+        ("train", *SYMBOLS, "--memory", "gru", "--imitation-steps", "1280", "--steps", "3840", *QUIET)
+        + ("--modality-dropout", "0.1", "--checkpoint-every", "640"),
+        640,
+        5120,
     ),
     Job(
         "PPO with a GRU in an environment of one's own (--exact)",
-        ("train", *FAULTY, "--memory", "gru", "--steps", "6144", *QUIET, "--checkpoint-every", "768"),
-        768,
-        6144,
+        ("train", *FAULTY, "--memory", "gru", "--steps", "2560", *QUIET, "--checkpoint-every", "320"),
+        320,
+        2560,
         ("--exact", "--env", "faulty_world:Faulty-v0"),
     ),
     Job(
         "stable-baselines3's PPO in an environment of one's own (--exact)",
-        ("train", *FAULTY, "--trainer", "sb3", "--steps", "8192", *QUIET, "--checkpoint-every", "1024"),
-        1024,
-        8192,
+        (
+            "train",
+            *FAULTY[:2],
+            "--num-envs",
+            "2",
+            "--trainer",
+            "sb3",
+            "--steps",
+            "3072",
+            *QUIET,
+            "--checkpoint-every",
+            "512",
+        ),
+        512,
+        3072,
         ("--exact", "--env", "faulty_world:Faulty-v0"),
     ),
     Job(
         "pretraining, contrastive and translation",
-        ("pretrain", *SYMBOLS, "--objective", "contrastive", "--objective", "translation=0.5", "--steps", "240")
-        + ("--batch-size", "32", "--checkpoint-every", "30", "--device", "cpu"),
-        30,
-        240,
+        ("pretrain", *SYMBOLS, "--objective", "contrastive", "--objective", "translation=0.5", "--steps", "120")
+        + ("--batch-size", "32", "--checkpoint-every", "15", "--device", "cpu"),
+        15,
+        120,
     ),
 )
 RECORDING = "recording of a live session, read to within a second"
@@ -204,17 +228,16 @@ class Campaign:
 
     def fault(self, fault: str) -> Row:
         """Fails in one way, and goes on in a mended world."""
-        task = {"fault": fault}
+        task = {"fault": fault, "command": shlex.join(BROKEN)}
         return kept_row(self.kept / f"fault-{FAULTS.index(fault)}.json", task, lambda: self._fail(fault))
 
     def _fail(self, fault: str) -> Row:
-        words = ("train", *FAULTY, "--steps", str(2 * ROLLOUT), *QUIET, "--checkpoint-every", str(ROLLOUT // 2))
-        whole, _ = self.whole(words)
+        whole, _ = self.whole(BROKEN)
         path, told = self.folder / "failed", self.folder / "failed.txt"
         told.unlink(missing_ok=True)
-        status = run([*words, "--out", str(path)], told, FAULTY_WORLD=fault)
+        status = run([*BROKEN, "--out", str(path)], told, FAULTY_WORLD=fault, FAULTY_STEP=str(FAILS_AT))
         said, kept = told.read_text(), reached(path)
-        is_named = f"Environment {WHO} " in said and f"its step {AT}" in said or fault == "KeyboardInterrupt"
+        is_named = f"Environment {WHO} " in said and f"its step {FAILS_AT}" in said or fault == "KeyboardInterrupt"
         is_named = is_named and ("Go on with: senseweave train --resume" in said) and "Traceback" not in said
         is_kept = kept == ROLLOUT
         resumed = run(["train", "--resume", str(path), "--env", FAULTY[1]], told)
@@ -232,7 +255,7 @@ class Campaign:
 
     def kill(self, job: Job, number: int, kills: int) -> Row:
         """Kills one run of a job again and again, each time at a later moment, and resumes it."""
-        task = {"job": job.name, "number": number, "kills": kills, "seed": self.seed}
+        task = {"job": job.name, "number": number, "kills": kills, "command": shlex.join(job.words), "seed": self.seed}
         path = self.kept / f"job-{JOBS.index(job)}-{number}.json"
         return kept_row(path, task, lambda: self._kill(job, number, kills))
 

@@ -1,5 +1,6 @@
 import contextlib
 import csv
+import re
 
 import pytest
 
@@ -63,7 +64,7 @@ def test_progress_in_a_log_file_is_a_line_now_and_then(capsys, monkeypatch):
     with Progress(1000, "steps", done=500) as progress:
         progress.advance(250, "success 0.50")
     told = capsys.readouterr()
-    assert told.out == "" and "75%  750/1,000 steps  success 0.50" in told.err and "left" in told.err
+    assert told.out == "" and re.fullmatch(r" 75%  750/1,000 steps  [\d,]+/s  \d+ s left  success 0\.50\n", told.err)
 
 
 def test_progress_on_a_terminal_is_a_bar_with_success_speed_and_time_left(capsys, monkeypatch):
