@@ -1,7 +1,7 @@
 """A small environment that goes wrong in one chosen way: `faulty_world:Faulty-v0`, as a user's own package has one.
 
-The environment variable FAULTY_WORLD says how ("RuntimeError", "reward nan", ...), so that a run that resumes without it
-goes on in a mended world. One of the environments of a process fails, at one of its steps, which FAULTY_STEP says.
+The environment variable FAULTY_WORLD says how ("RuntimeError", "reward nan", ...), so that a run that resumes without
+it goes on in a mended world. One of the environments of a process fails, at one of its steps, which FAULTY_STEP says.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Training that somebody stops, that the disk refuses, or whose workers die goes on without losing more than a rollout."""
+"""Training that somebody stops, that the disk refuses, or whose workers die loses no more than a rollout."""
 
 import dataclasses
 import errno
@@ -18,6 +18,7 @@ from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.train.callback import TrainingCallback
 from senseweave.agent.train.train import train
 from senseweave.perception.files import read_tensors
+from senseweave.policies.presets import MEMORY_PRESET
 from senseweave.policies.saving.checkpoint import folders, load
 
 QUIET = ("--num-envs", "4", "--evaluation-episodes", "0", "--no-video", "--device", "cpu")
@@ -27,6 +28,13 @@ WORLDS = {"BabyAI-GoToRedBallGrey-v0": ("--memory", "gru"), "faulty_world:Faulty
 @pytest.fixture(autouse=True)
 def own_world(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS / "parts"))
+
+
+@pytest.fixture
+def short_rollouts(monkeypatch):
+    """Of 80 steps in four environments."""
+    short = dataclasses.replace(MEMORY_PRESET, n_steps=20, batch_size=40)
+    monkeypatch.setattr("senseweave.policies.trainers.on_device.MEMORY_PRESET", short)
 
 
 def at_step(monkeypatch, steps, act):
@@ -53,15 +61,16 @@ def difference(one, other):
 
 
 @pytest.mark.parametrize("env", WORLDS)
+@pytest.mark.usefixtures("short_rollouts")
 def test_a_run_that_was_interrupted_once_goes_back_to_where_it_ends_with_the_same_bits(
     tmp_path, monkeypatch, capsys, env
 ):
-    words = ["train", "--env", env, *WORLDS[env], *QUIET, "--steps", "640", "--checkpoint-every", "320"]
+    words = ["train", "--env", env, *WORLDS[env], *QUIET, "--steps", "320", "--checkpoint-every", "160"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     with monkeypatch.context() as patch:
-        at_step(patch, 560, lambda callback: os.kill(os.getpid(), signal.SIGINT))  # 480 is a rollout's end, and not due
+        at_step(patch, 280, lambda callback: os.kill(os.getpid(), signal.SIGINT))  # 240 is a rollout's end, and not due
         assert main([*words, "--out", str(tmp_path / "stopped")]) == 0
-    assert [path.name for path in folders(tmp_path / "stopped" / "checkpoints")] == ["step-000480", "step-000320"]
+    assert [path.name for path in folders(tmp_path / "stopped" / "checkpoints")] == ["step-000240", "step-000160"]
     assert "add --exact to go back" in capsys.readouterr().err
     shutil.copytree(tmp_path / "stopped", tmp_path / "soon")
     named = ["--env", env] if ":" in env else []
@@ -83,7 +92,7 @@ def test_a_full_disk_is_told_of_once_and_tried_again_and_the_old_checkpoint_stay
         plain_fsync(descriptor)
 
     def is_full():
-        return bool(seen) and 512 <= seen[-1] < 1024
+        return bool(seen) and 160 <= seen[-1] < 320
 
     def on_rollout_start(callback):
         seen.append(callback._training.steps)
@@ -94,12 +103,15 @@ def test_a_full_disk_is_told_of_once_and_tried_again_and_the_old_checkpoint_stay
     seen = []
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(TrainingCallback, "on_rollout_start", on_rollout_start)
-    train(dataclasses.replace(tiny_config, steps=1280, keep_checkpoints=1), tmp_path / "run")
-    assert kept == [256, 256]
+    train(
+        dataclasses.replace(tiny_config, memory="gru", steps=400, checkpoint_every=80, keep_checkpoints=1),
+        tmp_path / "run",
+    )
+    assert kept == [80, 80]
     said = capsys.readouterr().err
     assert said.count("Training goes on, and tries to write a checkpoint again after each rollout.") == 1
-    assert "The checkpoint of step 1,024 is written." in said
-    assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-001280"]
+    assert "The checkpoint of step 320 is written." in said
+    assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-000400"]
 
 
 def test_a_worker_that_is_killed_ends_training_by_stable_baselines_in_a_sentence_with_a_checkpoint(
@@ -113,13 +125,14 @@ def test_a_worker_that_is_killed_ends_training_by_stable_baselines_in_a_sentence
     def kill(callback):
         os.kill(callback._training.model.get_env().unwrapped.processes[1].pid, signal.SIGKILL)
 
-    at_step(monkeypatch, 1400, kill)
-    words = ["train", "--env", "faulty_world:Faulty-v0", *QUIET, "--trainer", "sb3", "--steps", "2048"]
+    at_step(monkeypatch, 600, kill)
+    quiet = ("--num-envs", "2", *QUIET[2:])
+    words = ["train", "--env", "faulty_world:Faulty-v0", *quiet, "--trainer", "sb3", "--steps", "1024"]
     assert main([*words, "--out", str(tmp_path / "run")]) == 1
     said = capsys.readouterr().err
     assert "Worker 1, which plays environment 1, was ended by SIGKILL; the other workers are ended." in said
-    assert "The state of step 1,024 is kept." in said and "Traceback" not in said
-    assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-001024"]
+    assert "The state of step 512 is kept." in said and "Traceback" not in said
+    assert [path.name for path in folders(tmp_path / "run" / "checkpoints")] == ["step-000512"]
 
 
 KILLED = """
