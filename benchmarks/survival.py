@@ -42,6 +42,7 @@ from senseweave.agent.live import live  # noqa: F401  (imported before it is for
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.train import pretrain, train  # noqa: F401
 from senseweave.envs.live.sessions.session import read_session
+from senseweave.perception.errors import SenseweaveError
 from senseweave.perception.files import read_tensors
 from senseweave.policies.saving.checkpoint import folders
 
@@ -205,6 +206,14 @@ def _timeless(state: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in state.items() if key != "seconds"} | {"recent": recent}
 
 
+def _ticks(path: Path) -> int:
+    """How many ticks can be read of a recording, which may still be written."""
+    try:
+        return sum(1 for _ in read_session(path))
+    except SenseweaveError:
+        return 0
+
+
 class Campaign:
     """Everything that is tried, in one folder.
 
@@ -301,15 +310,15 @@ class Campaign:
         sources = ["--camera", str(clip), "--microphone", str(clip), "--rate", str(RATE_HZ)]
         words = ["live", *sources, "--record", str(path), "--seconds", "60"]
         process, began = start(words, told), time.monotonic()
-        while not any(file.stat().st_size for file in path.glob("**/*.mcap")):
+        while not _ticks(path):  # the file is there long before the loop begins to tick on a busy machine
             assert process.is_alive() and time.monotonic() - began < HANG_S, told.read_text()
-            time.sleep(0.01)
+            time.sleep(0.05)
         first = time.monotonic()
         time.sleep(moments.uniform(2.0, 5.0))
         lasted_s = time.monotonic() - first
         os.kill(process.pid or 0, getattr(signal, SIGNALS[number % len(SIGNALS)]))
         wait(process)
-        ticks = sum(1 for _ in read_session(path))
+        ticks = _ticks(path)
         is_read = ticks >= RATE_HZ * (lasted_s - LOST_S)
         tell(f"{ticks} ticks of {lasted_s:.1f} s")
         shutil.rmtree(path, ignore_errors=True)
