@@ -1,6 +1,6 @@
 """What is left when training goes wrong: faults of an environment, and signals at random moments, again and again.
 
-    python benchmarks/survival.py --kills 100
+    python benchmarks/survival.py --kills 100 --rows
 
 Faults: a small environment fails in each of the ways of parts/faulty_world.py. Wanted are a sentence that names the
 environment and its step, and a checkpoint that is no more than a rollout old; the run that goes on in a mended world
@@ -8,15 +8,17 @@ must end with the bits of the one in which nothing failed.
 
 Kills: SIGKILL, SIGINT, SIGTERM, SIGHUP and SIGUSR1 in turn, at random moments of short trainings, pretrainings and
 recordings, each resumed until it is done; the end must be that of the run that nobody disturbed, bit for bit. The exit
-status is 1 when something is lost.
+status is 1 when something is lost. What is finished is kept in --out, and its rows are written as it goes, so that the
+same command goes on after a stop.
 """
 
 import argparse
 import dataclasses
-import itertools
+import functools
 import multiprocessing
 import os
 import random
+import shlex
 import shutil
 import signal
 import sys
@@ -28,8 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # noqa: F401  (the first optimiser imports it, for seconds: once here, not in every process)
 from live_jitter import make_clip
-from parts.faulty_world import AT, DEATHS, FAULTS, WHO
+from parts.faulty_world import DEATHS, FAULTS, WHO
+from parts.kept_rows import Row, kept_row
 from parts.result_rows import Result, add_option, write_results
 from parts.tables import print_json, print_table, tell
 
@@ -38,6 +42,7 @@ from senseweave.agent.live import live  # noqa: F401  (imported before it is for
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.train import pretrain, train  # noqa: F401
 from senseweave.envs.live.sessions.session import read_session
+from senseweave.perception.errors import SenseweaveError
 from senseweave.perception.files import read_tensors
 from senseweave.policies.saving.checkpoint import folders
 
@@ -46,7 +51,23 @@ SIGNALS = ("SIGKILL", "SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1")
 HANG_S = 600.0
 QUIET = ("--evaluation-episodes", "0", "--no-video", "--device", "cpu")
 FAULTY = ("--env", "faulty_world:Faulty-v0", "--num-envs", "4")
-ROLLOUT = 1024  # steps of a rollout of four environments
+ROLLOUT, FAILS_AT = 160, 50  # steps of a rollout of four environments with a memory; the second one fails
+COLUMNS = {"killed": ("kills", "recovered"), "faults": ("faults", "named", "kept", "same end")}
+"""Table -> its columns."""
+
+FAILS = "one environment of four fails"
+RATE_HZ = 10
+BROKEN = (
+    "train",
+    *FAULTY,
+    "--memory",
+    "gru",
+    "--steps",
+    str(2 * ROLLOUT),
+    *QUIET,
+    "--checkpoint-every",
+    str(ROLLOUT // 2),
+)
 LOST_S = 1.0
 """A recording may lack so much of what was recorded last."""
 
@@ -78,34 +99,47 @@ SYMBOLS = ("--env", "senseweave/GoToLocal-v0", "--env-option", "senses=grid,inst
 JOBS = (
     Job(
         "imitation, then PPO with a GRU, in GoToLocal",
-        ("train", *SYMBOLS, "--memory", "gru", "--imitation-steps", "2048", "--steps", "6144", *QUIET)
-        + ("--modality-dropout", "0.1", "--checkpoint-every", "1024"),
-        1024,
-        8192,
+        ("train", *SYMBOLS, "--memory", "gru", "--imitation-steps", "1280", "--steps", "3840", *QUIET)
+        + ("--modality-dropout", "0.1", "--checkpoint-every", "640"),
+        640,
+        5120,
     ),
     Job(
         "PPO with a GRU in an environment of one's own (--exact)",
-        ("train", *FAULTY, "--memory", "gru", "--steps", "12288", *QUIET, "--checkpoint-every", "2048"),
-        2048,
-        12288,
+        ("train", *FAULTY, "--memory", "gru", "--steps", "2560", *QUIET, "--checkpoint-every", "320"),
+        320,
+        2560,
         ("--exact", "--env", "faulty_world:Faulty-v0"),
     ),
     Job(
         "stable-baselines3's PPO in an environment of one's own (--exact)",
-        ("train", *FAULTY, "--trainer", "sb3", "--steps", "12288", *QUIET, "--checkpoint-every", "2048"),
-        2048,
-        12288,
+        (
+            "train",
+            *FAULTY[:2],
+            "--num-envs",
+            "2",
+            "--trainer",
+            "sb3",
+            "--steps",
+            "3072",
+            *QUIET,
+            "--checkpoint-every",
+            "512",
+        ),
+        512,
+        3072,
         ("--exact", "--env", "faulty_world:Faulty-v0"),
     ),
     Job(
         "pretraining, contrastive and translation",
-        ("pretrain", *SYMBOLS, "--objective", "contrastive", "--objective", "translation=0.5", "--steps", "240")
-        + ("--batch-size", "32", "--checkpoint-every", "30", "--device", "cpu"),
-        30,
-        240,
+        ("pretrain", *SYMBOLS, "--objective", "contrastive", "--objective", "translation=0.5", "--steps", "120")
+        + ("--batch-size", "32", "--checkpoint-every", "15", "--device", "cpu"),
+        15,
+        120,
     ),
 )
 RECORDING = "recording of a live session, read to within a second"
+KILLS_IN_A_RUN = 5
 
 
 def start(words: Sequence[str], told: Path, **environment: str) -> ForkProcess:
@@ -162,151 +196,194 @@ def difference(one: Path, other: Path) -> list[str]:
         found += [part] if tensors.keys() != others.keys() else []
         shared = tensors.keys() & others.keys()
         found += [f"{part} {name}" for name in sorted(shared) if not torch.equal(tensors[name], others[name])]
-    plain = [{key: value for key, value in end.state.items() if key != "seconds"} for end in (once, twice)]
+    plain = [_timeless(end.state) for end in (once, twice)]
     return found + [f"state {key}" for key in plain[0] if plain[0][key] != plain[1].get(key)]
+
+
+def _timeless(state: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's state without the clock: neither its own nor the `t` of a `Monitor`."""
+    recent = [{key: value for key, value in episode.items() if key != "t"} for episode in state["recent"]]
+    return {key: value for key, value in state.items() if key != "seconds"} | {"recent": recent}
+
+
+def _ticks(path: Path) -> int:
+    """How many ticks can be read of a recording, which may still be written."""
+    try:
+        return sum(1 for _ in read_session(path))
+    except SenseweaveError:
+        return 0
 
 
 class Campaign:
     """Everything that is tried, in one folder.
 
     Args:
-        folder: for the runs.
+        folder: for the runs; they are gone when it is.
+        kept: folder of what is finished.
         seed: of the moments.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
-        self.folder, self.told = folder, folder / "told.txt"
-        self.moments, self.signals = random.Random(seed), itertools.cycle(SIGNALS)
-        self.lost: list[str] = []
+    def __init__(self, folder: Path, kept: Path, seed: int) -> None:
+        self.folder, self.kept, self.seed = folder, kept, seed
+        kept.mkdir(parents=True, exist_ok=True)
 
-    def faults(self, faults: Sequence[str]) -> dict[str, int]:
-        """Fails in each way, and goes on in a mended world."""
-        words = ("train", *FAULTY, "--steps", str(2 * ROLLOUT), *QUIET, "--checkpoint-every", str(ROLLOUT // 2))
-        whole = self.folder / "whole"
-        assert run([*words, "--out", str(whole)], self.told) == 0, self.told.read_text()
-        counts = {"faults": 0, "named": 0, "kept": 0, "same end": 0}
-        for number, fault in enumerate(faults):
-            path, told = self.folder / f"fault-{number}", self.folder / f"fault-{number}.txt"
-            status = run([*words, "--out", str(path)], told, FAULTY_WORLD=fault)
-            said, kept = told.read_text(), reached(path)
-            is_named = f"Environment {WHO} " in said and f"its step {AT}" in said or fault == "KeyboardInterrupt"
-            is_named = is_named and ("Go on with: senseweave train --resume" in said) and "Traceback" not in said
-            is_kept = kept == ROLLOUT
-            resumed = run(["train", "--resume", str(path), "--env", FAULTY[1]], told)
-            is_same = resumed == 0 and not difference(whole, path)
-            counts["faults"] += 1
-            counts["named"] += is_named
-            counts["kept"] += is_kept
-            counts["same end"] += is_same
-            tell(f"{fault}: exit {status}, kept step {kept}, named {is_named}, the same end {is_same}")
-            if not (is_named or fault in DEATHS) or not is_kept or not is_same:
-                self.lost.append(f"{fault}: {said.splitlines()[-1:]}")
-            shutil.rmtree(path, ignore_errors=True)
-        return counts
-
-    def kills(self, job: Job, kills: int, runs: int) -> dict[str, int]:
-        """Kills a job again and again, in several runs that share the kills."""
-        whole = self.folder / "whole-job"
-        shutil.rmtree(whole, ignore_errors=True)
+    @functools.cache  # noqa: B019  (there is one campaign)
+    def whole(self, words: tuple[str, ...]) -> tuple[Path, float]:
+        """A run that nobody disturbs, and how many seconds it takes."""
+        path, told = self.folder / f"whole-{abs(hash(words))}", self.folder / "told.txt"
         began = time.monotonic()
-        assert run([*job.words, "--out", str(whole)], self.told) == 0, self.told.read_text()
-        period_s = (time.monotonic() - began) / (job.total / job.every)
-        done, equal = 0, 0
-        for number in range(runs):
-            share = kills // runs + (number < kills % runs)
-            path, told = self.folder / f"job-{number}", self.folder / f"job-{number}.txt"
-            words = [*job.words, "--out", str(path)]
-            for kill in range(share):
-                goal = (1 + kill * (job.total // job.every - 3) // share) * job.every
-                done += self._kill_once(words, told, lambda path=path, goal=goal: reached(path) >= goal, period_s)
-                words = [job.command, "--resume", str(path), *job.resume]
-            status = run(words, told)
-            found = [f"exit {status}"] if status else difference(whole, path)
-            equal += share if not found else 0
-            if found:
-                self.lost.append(f"{job.name}, run {number}: {', '.join(found[:5])}: {told.read_text()[-300:]}")
-            tell(f"{job.name}, run {number}: {share} kills, {'the same end' if not found else found[:5]}")
-            shutil.rmtree(path, ignore_errors=True)
-        return {"kills": done, "recovered": equal}
+        assert run([*words, "--out", str(path)], told) == 0, told.read_text()
+        return path, time.monotonic() - began
 
-    def _kill_once(self, words: Sequence[str], told: Path, is_time: Callable[[], bool], period_s: float) -> int:
-        process, began = start(words, told), time.monotonic()
-        while not is_time():
-            if not process.is_alive() or time.monotonic() - began > HANG_S:
-                self.lost.append(f"ended by itself: {told.read_text()[-300:]}")
-                process.kill()
-                return 0
-            time.sleep(0.01)
-        time.sleep(self.moments.uniform(0.0, period_s))
-        name, was_alive = next(self.signals), process.is_alive()
-        if was_alive:
-            os.kill(process.pid or 0, getattr(signal, name))
-        status = wait(process)
-        if name != "SIGKILL" and status != 0:
-            self.lost.append(f"{name}: exit {status}: {told.read_text()[-300:]}")
-        return int(was_alive)
+    def fault(self, fault: str) -> Row:
+        """Fails in one way, and goes on in a mended world."""
+        task = {"fault": fault, "command": shlex.join(BROKEN)}
+        return kept_row(self.kept / f"fault-{FAULTS.index(fault)}.json", task, lambda: self._fail(fault))
 
-    def recordings(self, kills: int) -> dict[str, int]:
-        """Kills sessions that record, and reads what is left of them."""
-        clip = self.folder / "clip.mp4"
-        make_clip(clip, 10)
-        read = 0
-        for number in range(kills):
-            path, told = self.folder / f"recorded-{number}", self.folder / f"recorded-{number}.txt"
-            words = ["live", "--camera", str(clip), "--microphone", str(clip), "--rate", "10", "--record", str(path)]
-            process, began = start([*words, "--seconds", "60"], told), time.monotonic()
-            while not any(file.stat().st_size for file in path.glob("**/*.mcap")):
-                assert process.is_alive() and time.monotonic() - began < HANG_S, told.read_text()
+    def _fail(self, fault: str) -> Row:
+        whole, _ = self.whole(BROKEN)
+        path, told = self.folder / "failed", self.folder / "failed.txt"
+        told.unlink(missing_ok=True)
+        status = run([*BROKEN, "--out", str(path)], told, FAULTY_WORLD=fault, FAULTY_STEP=str(FAILS_AT))
+        said, kept = told.read_text(), reached(path)
+        is_named = f"Environment {WHO} " in said and f"its step {FAILS_AT}" in said or fault == "KeyboardInterrupt"
+        is_named = is_named and ("Go on with: senseweave train --resume" in said) and "Traceback" not in said
+        is_kept = kept == ROLLOUT
+        resumed = run(["train", "--resume", str(path), "--env", FAULTY[1]], told)
+        found = [f"exit {resumed}"] if resumed else difference(whole, path)
+        is_lost = not (is_named or fault in DEATHS) or not is_kept or bool(found)
+        tell(f"exit {status}, kept step {kept}, named {is_named}, the same end {not found}")
+        shutil.rmtree(path, ignore_errors=True)
+        return {
+            "faults": 1,
+            "named": int(is_named),
+            "kept": int(is_kept),
+            "same end": int(not found),
+            "lost": [f"{fault}: {found[:5]} {said[-300:]}"] if is_lost else [],
+        }
+
+    def kill(self, job: Job, number: int, kills: int) -> Row:
+        """Kills one run of a job again and again, each time at a later moment, and resumes it."""
+        task = {"job": job.name, "number": number, "kills": kills, "command": shlex.join(job.words), "seed": self.seed}
+        path = self.kept / f"job-{JOBS.index(job)}-{number}.json"
+        return kept_row(path, task, lambda: self._kill(job, number, kills))
+
+    def _kill(self, job: Job, number: int, kills: int) -> Row:
+        whole, seconds = self.whole(job.words)
+        moments = random.Random(f"{self.seed} {job.name} {number}")
+        path, told = self.folder / "killed", self.folder / "killed.txt"
+        told.unlink(missing_ok=True)
+        words, done, lost, checkpoints = [*job.words, "--out", str(path)], 0, [], job.total // job.every
+        for kill in range(kills):
+            goal = (1 + kill * (checkpoints - 3) // kills) * job.every
+            process, began = start(words, told), time.monotonic()
+            while process.is_alive() and reached(path) < goal and time.monotonic() - began < HANG_S:
                 time.sleep(0.01)
-            first = time.monotonic()
-            time.sleep(self.moments.uniform(2.0, 5.0))
-            lasted_s = time.monotonic() - first
-            os.kill(process.pid or 0, getattr(signal, next(self.signals)))
-            wait(process)
-            ticks = sum(1 for _ in read_session(path))
-            is_read = ticks >= 10 * (lasted_s - LOST_S)
-            read += is_read
-            if not is_read:
-                self.lost.append(f"recording {number}: {ticks} ticks of {lasted_s:.1f} s")
-            shutil.rmtree(path, ignore_errors=True)
-        tell(f"recordings: {kills} kills, {read} read")
-        return {"kills": kills, "recovered": read}
+            time.sleep(moments.uniform(0.0, seconds / checkpoints))
+            if not process.is_alive():
+                if process.exitcode:
+                    lost.append(f"ended by itself: exit {process.exitcode}: {told.read_text()[-300:]}")
+                break
+            name = SIGNALS[(number * kills + kill) % len(SIGNALS)]
+            os.kill(process.pid or 0, getattr(signal, name))
+            status, done = wait(process), done + 1
+            if name != "SIGKILL" and status != 0:
+                lost.append(f"{name}: exit {status}: {told.read_text()[-300:]}")
+            words = [job.command, "--resume", str(path), *job.resume]
+        status = run(words, told)
+        found = [f"exit {status}: {told.read_text()[-300:]}"] if status else difference(whole, path)
+        lost += [f"{job.name}, run {number}: {', '.join(found[:5])}"] if found else []
+        tell(f"{done} kills, {'the same end' if not found else found[:5]}")
+        shutil.rmtree(path, ignore_errors=True)
+        return {"kills": done, "recovered": 0 if found else done, "lost": lost}
+
+    def recording(self, number: int) -> Row:
+        """Kills a session that records, and reads what is left of it."""
+        task = {"recording": number, "seed": self.seed}
+        return kept_row(self.kept / f"recording-{number}.json", task, lambda: self._record(number))
+
+    def _record(self, number: int) -> Row:
+        moments = random.Random(f"{self.seed} recording {number}")
+        clip, path, told = (self.folder / name for name in ("clip.mp4", "recorded", "recorded.txt"))
+        if not clip.exists():
+            make_clip(clip, 10)
+        sources = ["--camera", str(clip), "--microphone", str(clip), "--rate", str(RATE_HZ)]
+        words = ["live", *sources, "--record", str(path), "--seconds", "60"]
+        process, began = start(words, told), time.monotonic()
+        while not _ticks(path):  # the file is there long before the loop begins to tick on a busy machine
+            assert process.is_alive() and time.monotonic() - began < HANG_S, told.read_text()
+            time.sleep(0.05)
+        first = time.monotonic()
+        time.sleep(moments.uniform(2.0, 5.0))
+        lasted_s = time.monotonic() - first
+        os.kill(process.pid or 0, getattr(signal, SIGNALS[number % len(SIGNALS)]))
+        wait(process)
+        ticks = _ticks(path)
+        is_read = ticks >= RATE_HZ * (lasted_s - LOST_S)
+        tell(f"{ticks} ticks of {lasted_s:.1f} s")
+        shutil.rmtree(path, ignore_errors=True)
+        lost = [] if is_read else [f"recording {number}: {ticks} ticks of {lasted_s:.1f} s"]
+        return {"kills": 1, "recovered": int(is_read), "lost": lost}
 
 
-def main() -> None:
-    """Tries everything, and prints what is left."""
+Trial = tuple[str, str, Callable[[], Row]]
+"""The table, the row, and what adds to it."""
+
+
+def trials(campaign: Campaign, kills: int, faults: Sequence[str], jobs: Sequence[Job]) -> list[Trial]:
+    """Everything to try; every job and some faults come early, so that a stop leaves some of each."""
+    recordings = kills // 10
+    runs: list[Trial] = []
+    for place, job in enumerate(jobs):
+        left, number = (kills - recordings) // len(jobs) + (place < (kills - recordings) % len(jobs)), 0
+        while left > 0:
+            share = min(left, KILLS_IN_A_RUN)
+            runs.append(("killed", job.name, functools.partial(campaign.kill, job, number, share)))
+            left, number = left - share, number + 1
+    runs += [("killed", RECORDING, functools.partial(campaign.recording, number)) for number in range(recordings)]
+    runs += [("faults", FAILS, functools.partial(campaign.fault, fault)) for fault in faults]
+    random.Random(0).shuffle(runs)
+    return runs
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Tries everything, and prints what is left.
+
+    Args:
+        arguments: of the command line, by default the process's own.
+
+    Returns:
+        The exit status.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100, help="signals in all")
+    parser.add_argument("--kills", type=int, default=100, help="signals in all (default: 100)")
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
+    parser.add_argument("--out", type=Path, default=Path("runs/survival"), help="folder of what is finished")
     parser.add_argument("--quick", action="store_true", help="three faults, and one kill of one job")
     parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
     add_option(parser)
-    options = parser.parse_args()
-    jobs, recordings = (JOBS[-1:], 0) if options.quick else (JOBS, max(1, options.kills // 10))
-    kills = 1 if options.quick else (options.kills - recordings) // len(jobs)
+    options = parser.parse_args(arguments)
+    kills, faults, jobs = (1, FAULTS[::15], JOBS[-1:]) if options.quick else (options.kills, FAULTS, JOBS)
+    tables: dict[str, dict[str, Row]] = {"killed": {}, "faults": {}}
+    lost: list[str] = []
     with tempfile.TemporaryDirectory() as name:
-        campaign = Campaign(Path(name), options.seed)
-        faults = campaign.faults(FAULTS[::11] if options.quick else FAULTS)
-        rows = {job.name: campaign.kills(job, kills, max(1, kills // 5)) for job in jobs}
-        if recordings:
-            rows[RECORDING] = campaign.recordings(recordings)
-    print_table(
-        "Kills", ("what", "kills", "recovered"), [(what, *map(str, row.values())) for what, row in rows.items()]
-    )
-    print_table("Faults of an environment", tuple(faults), [tuple(map(str, faults.values()))])
-    for lost in campaign.lost:
-        tell(f"LOST {lost}")
-    results = [Result(f"{what}; {', '.join(SIGNALS)}", _figures(row)) for what, row in rows.items()]
-    write_results(options, "killed", results)
-    write_results(options, "faults", [Result("one environment of four fails", _figures(faults))])
+        for table, row, attempt in trials(Campaign(Path(name), options.out, options.seed), kills, faults, jobs):
+            figures = attempt()
+            lost += figures["lost"]
+            sums = tables[table].setdefault(row, {})
+            for column in figures.keys() - {"task", "lost"}:
+                sums[column] = sums.get(column, 0) + figures[column]
+            write_results(options, table, [Result(row, {column: [sums[column]] for column in COLUMNS[table]})])
+    for table, title in (("killed", "Kills"), ("faults", "Faults of an environment")):
+        columns = COLUMNS[table]
+        rows = [(what, *(str(sums[column]) for column in columns)) for what, sums in tables[table].items()]
+        print_table(title, ("what", *columns), rows)
+    for sentence in lost:
+        tell(f"LOST {sentence}")
     if options.json:
-        print_json({"faults": faults, "kills": rows, "lost": campaign.lost})
-    sys.exit(1 if campaign.lost else 0)
-
-
-def _figures(row: dict[str, int]) -> dict[str, list[Any]]:
-    return {column: [value] for column, value in row.items()}
+        print_json(tables | {"lost": lost})
+    return 1 if lost else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

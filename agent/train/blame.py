@@ -13,7 +13,7 @@ from typing import NamedTuple
 from gymnasium.vector import AsyncVectorEnv, SyncVectorEnv
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from ...perception.errors import EnvironmentFault
+from ...perception.errors import EnvironmentFault, SenseweaveError
 
 OURS = tuple(Path(__file__).resolve().parents[2] / name for name in ("agent", "envs", "perception", "policies"))
 OTHERS = tuple({Path(path).resolve() for path in sysconfig.get_paths().values()})
@@ -76,7 +76,8 @@ def explained(error: BaseException, env_step: int, moment: str, advice: str) -> 
     calls = [_Call(frame, line) for frame, line in traceback.walk_tb(error.__traceback__)]
     number, method = _environment(calls)
     own = [call for call in calls if call.is_somebodys_own]
-    if number is None and not own:
+    is_told_by_us = isinstance(error, SenseweaveError) and not calls[-1].is_somebodys_own
+    if number is None and (is_told_by_us or not own):
         return None
     what = f"called sys.exit({error.code!r})" if isinstance(error, SystemExit) else f"raised {_told(error)}"
     if number is None:

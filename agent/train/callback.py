@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from ...perception.errors import CheckpointError, ConfigError
+from ...policies.ppo.not_finite import EACH
 from ...policies.processes import anyone, is_first, world_rank, world_size
 from ...policies.saving import random_state
 from ...policies.saving.checkpoint import Checkpoint
@@ -26,6 +27,9 @@ from .processes import draw_anew
 
 MAX_TRAINING_SEED = 999_000_000
 """Training draws its seeds below, evaluation from 1,000,000,000 up."""
+
+MOST = 0.5
+"""A sense that is not finite in a larger part of a rollout's steps is told of."""
 
 
 class TrainingCallback:
@@ -64,6 +68,7 @@ class TrainingCallback:
         self._restarted_at: int | None = None
         self._boundary: Checkpoint | None = None
         self._is_late = False
+        self._told_absent: set[str] = set()
 
     @property
     def how_exact(self) -> str:
@@ -139,6 +144,20 @@ class TrainingCallback:
             "episodes": self._training.episodes,
         }.items():
             self._training.logger.record(f"senseweave/{name}", value)
+        if is_first():
+            self._tell_of_absent_senses()
+
+    def _tell_of_absent_senses(self) -> None:
+        """Tells once of each sense that was not finite in most steps of a rollout."""
+        for key, share in self._training.logger.name_to_value.items():
+            name = key.removeprefix(EACH)
+            if name == key or name in self._told_absent or share <= MOST:
+                continue
+            self._told_absent.add(name)
+            tell(
+                f'"{name}" was absent in {100 * share:.0f} % of the steps: its numbers are not finite. Training goes on '
+                "without it; mend the environment if it should be there."
+            )
 
     def on_phase_end(self) -> None:
         """Writes a checkpoint; what follows restarts the environments where they cannot tell their state."""

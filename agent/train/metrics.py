@@ -18,6 +18,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ...perception.checks.files import TABLE_BYTES, open_regular
 from ...perception.errors import CheckpointError
 from ...perception.files import write_atomically
+from ...policies.ppo.not_finite import WORST
 from ...policies.saving.sealed import writing
 from ..terminal.progress import tell
 
@@ -35,6 +36,7 @@ COLUMNS = {
     "success_rate": "rollout/success_rate",
     "mean_return": "rollout/ep_rew_mean",
     "mean_length": "rollout/ep_len_mean",
+    "not_finite": WORST,
     "learning_rate": "train/learning_rate",
     "entropy_loss": "train/entropy_loss",
     "policy_loss": "train/policy_gradient_loss",

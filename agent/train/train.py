@@ -24,7 +24,7 @@ from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.trainer import TRAINERS
-from ...policies.trainers.settings import WORKERS
+from ...policies.trainers.settings import FOUND_WHEN_BUILT
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, finite_or_none
 from ..runs.config import RunConfig
@@ -73,7 +73,8 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         _begin_with(training, pretrained, config)
         made: str | None = None
         if is_first():
-            tell(f'Training by the recipe "{config.recipe}"; config.json will hold every setting.')
+            by = "" if config.recipe is None else f' by the recipe "{config.recipe}"'
+            tell(f"Training{by}; config.json will hold every setting.")
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
@@ -219,7 +220,7 @@ def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
 def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
     """A training with the algorithm's settings as the run's file has them."""
     known = TRAINERS[config.trainer]().settings(config)
-    if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - {WORKERS}):
+    if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - FOUND_WHEN_BUILT):
         raise CheckpointError(
             f'The `algorithm` in {run.path / "config.json"} lacks or does not know "{shown(odd[0], 60)}"; use the '
             "release that wrote it, or train anew."

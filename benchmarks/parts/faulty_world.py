@@ -1,7 +1,7 @@
 """A small environment that goes wrong in one chosen way: `faulty_world:Faulty-v0`, as a user's own package has one.
 
-The environment variable FAULTY_WORLD says how ("raise", "reward nan", ...), so that a run that resumes without it goes
-on in a mended world. One of the environments of a process fails, at one of its steps.
+The environment variable FAULTY_WORLD says how ("RuntimeError", "reward nan", ...), so that a run that resumes without
+it goes on in a mended world. One of the environments of a process fails, at one of its steps, which FAULTY_STEP says.
 """
 
 import os
@@ -15,7 +15,7 @@ import numpy as np
 from gymnasium import spaces
 
 WHO, AT = 2, 300
-"""The number of the environment that fails, and the step of its own."""
+"""The number of the environment that fails, and the step of its own where FAULTY_STEP does not say."""
 
 EPISODE = 20
 
@@ -91,11 +91,12 @@ class Faulty(gymnasium.Env[Any, Any]):
     def __init__(self, render_mode: str | None = None) -> None:
         self.number, self.steps = Faulty.made, 0
         Faulty.made += 1
+        self.fails_at = int(os.environ.get("FAULTY_STEP", AT))
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         fault = os.environ.get("FAULTY_WORLD", "")
-        if fault.startswith("reset: ") and self.number == WHO and self.steps >= AT:
+        if fault.startswith("reset: ") and self.number == WHO and self.steps >= self.fails_at:
             RAISED[fault.removeprefix("reset: ")]()
         self.left = EPISODE
         return self._look(), {}
@@ -106,7 +107,7 @@ class Faulty(gymnasium.Env[Any, Any]):
         reward: Any = float(int(action) == int(self.seen[0] > 0))
         outcome: Any = (self._look(), reward, self.left == 0, False, {"is_success": reward > 0})
         fault = os.environ.get("FAULTY_WORLD", "")
-        if not fault or self.number != WHO or self.steps != AT:
+        if not fault or self.number != WHO or self.steps != self.fails_at:
             return outcome
         if fault in RAISED or fault in DEATHS:
             (RAISED | DEATHS)[fault]()

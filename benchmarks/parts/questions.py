@@ -150,9 +150,19 @@ FAILED = (
     Question(
         "killed",
         "Does training survive being killed?",
-        "SIGKILL at random moments, then `--resume` in a new process.",
+        "SIGKILL and the other signals that end a process at random moments, then `--resume` in a new process. "
+        "Recovered: the end is that of the run that nobody disturbed.",
         {"kills": ".0f", "recovered": ".0f"},
-        "2026-11-28-killed-and-resumed",
+        "2026-11-30-nothing-is-lost",
+    ),
+    Question(
+        "faults",
+        "What is left when an environment fails?",
+        "One of four environments raises, leaves the process, or gives what no environment may, in the second rollout. "
+        "Named: with its number and step, in a sentence; two faults end the process at once. Kept: the rollout before. "
+        "Same end: the run that goes on in a mended world ends with the bits of one in which nothing failed.",
+        {"faults": ".0f", "named": ".0f", "kept": ".0f", "same end": ".0f"},
+        "2026-11-30-nothing-is-lost",
     ),
     Question(
         "file-fuzz",

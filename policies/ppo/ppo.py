@@ -35,6 +35,7 @@ from .actor import Actor
 from .buffer import RolloutAsBuffer
 from .callback_locals import Listeners, StepLocals
 from .learner import Acted, Learner, Underway
+from .not_finite import log_not_finite
 from .rewards import require_finite_rewards
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
@@ -336,6 +337,7 @@ class PPO(SavedAsFolder):
         require_finite_rewards(self.learner.rollout.rewards[: self.learner.rollout.length], steps_before)
         with torch.no_grad():
             limits.settle()
+        log_not_finite(self.logger, self.policy.perception, self.rollout.observations())
         values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)
         self.record_episodes()
         callback.update_locals({"values": values[:, None], "n_steps": n_rollout_steps})

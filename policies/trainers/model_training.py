@@ -23,6 +23,7 @@ from torch import nn
 from ...perception.files import weights_of
 from ..imitation import Imitator
 from ..ppo.learner import Underway
+from ..ppo.not_finite import log_not_finite
 from ..ppo.sources import Environments, StepOutcome
 from ..ppo.workers import Workers
 from ..presets import PPOPreset
@@ -201,6 +202,7 @@ class ModelTraining(Training):
                 return False
             self.underway = imitator.underway
             self.end_rollout()
+            log_not_finite(self.logger, self.policy.perception, imitator.rollout.observations())
             figures = imitator.learn()
             callback.on_rollout_end()
             self._record(figures)

@@ -3,6 +3,7 @@
 What SB3 keeps of an episode under way are private attributes of its models; this is the one file that touches them.
 """
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -14,8 +15,10 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
+from ..extractor import perception_of
 from ..policy import SensePolicy
 from ..ppo.learner import Underway
+from ..ppo.not_finite import log_not_finite
 from ..ppo.rewards import require_finite_rewards
 from ..ppo.sources import StepOutcome
 from ..ppo.watchdog import Watchdog
@@ -54,6 +57,9 @@ class SB3Training(ModelTraining):
     def look_at_rollout(self) -> None:
         rewards = torch.as_tensor(self.model.rollout_buffer.rewards)
         require_finite_rewards(rewards, self.steps // self.model.n_envs - len(rewards))
+        seen = cast(Mapping[str, NDArray[Any]], self.model.rollout_buffer.observations)
+        observations = {name: torch.as_tensor(part) for name, part in seen.items()}
+        log_not_finite(self.logger, perception_of(self.policy), observations)
 
     @property
     def environments(self) -> VecEnv:

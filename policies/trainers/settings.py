@@ -14,7 +14,10 @@ from ..recipes import tuned_for
 from ..trainer import Job, Plan
 
 IMITATION, WORKERS, RESUMES_EXACTLY = "imitation", "workers", "resumes_exactly"
-NOT_OF_PPO = (IMITATION, WORKERS, RESUMES_EXACTLY)
+FOUND_WHEN_BUILT = frozenset({WORKERS, RESUMES_EXACTLY})
+"""Settings that are known only once a training is built; older files lack the last."""
+
+NOT_OF_PPO = {IMITATION} | FOUND_WHEN_BUILT
 
 
 def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float | None = None) -> dict[str, Any]:

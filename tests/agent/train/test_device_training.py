@@ -2,10 +2,12 @@
 
 import csv
 import dataclasses
+import re
 import shutil
 
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.runs.directory import RunDirectory
@@ -35,6 +37,8 @@ CONFIG = TrainConfig(
     video=False,
 )
 """Two rollouts of imitation and three of PPO, 20 steps in 8 environments each; episodes are longer than a rollout."""
+
+LINE = re.compile(r"(\d+)/800 steps  ([\d,]+)/s")
 
 MEMORY_PRESET_OF_THE_TRAINER = "senseweave.policies.trainers.on_device.MEMORY_PRESET"
 
@@ -91,6 +95,24 @@ def test_a_run_that_resumes_ends_as_the_run_that_never_stopped(run, tmp_path, le
             shutil.rmtree(folder)
     assert resume(stopped)["steps"] == 800
     assert_same_end(end_of(run), end_of(stopped))
+
+
+def test_held_out_episodes_on_the_way_leave_training_bit_for_bit_as_it_is_without_them(run, tmp_path):
+    train(dataclasses.replace(CONFIG, evaluation_episodes=2), tmp_path / "watched")
+    assert_same_end(end_of(run), end_of(tmp_path / "watched"))
+    with open(tmp_path / "watched" / "metrics.csv", newline="") as file:
+        held_out = [int(row["steps"]) for row in csv.DictReader(file) if row["held_out_return"]]
+    assert held_out == [160, 320, 800]
+
+
+def test_the_curve_of_frames_a_second_is_what_the_progress_line_says(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("senseweave.agent.terminal.progress.LOG_EVERY_S", 0.0)
+    train(CONFIG, tmp_path / "run")
+    shown = {int(steps): float(rate.replace(",", "")) for steps, rate in LINE.findall(capsys.readouterr().err)}
+    curve = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload().Scalars("time/fps")
+    assert [point.step for point in curve] == [160, 320, 480, 640, 800]
+    played = [point for point in curve if point.step > CONFIG.imitation_steps]  # told before its update, as the line is
+    assert all(point.value == pytest.approx(shown[point.step], rel=0.05, abs=1.0) for point in played)
 
 
 def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_exactly(tmp_path, monkeypatch):

@@ -1,5 +1,9 @@
 import contextlib
 import csv
+import os
+import re
+import termios
+import time
 
 import pytest
 
@@ -63,7 +67,7 @@ def test_progress_in_a_log_file_is_a_line_now_and_then(capsys, monkeypatch):
     with Progress(1000, "steps", done=500) as progress:
         progress.advance(250, "success 0.50")
     told = capsys.readouterr()
-    assert told.out == "" and "75%  750/1,000 steps  success 0.50" in told.err and "left" in told.err
+    assert told.out == "" and re.fullmatch(r" 75%  750/1,000 steps  [\d,]+/s  \d+ s left  success 0\.50\n", told.err)
 
 
 def test_progress_on_a_terminal_is_a_bar_with_success_speed_and_time_left(capsys, monkeypatch):
@@ -73,6 +77,22 @@ def test_progress_on_a_terminal_is_a_bar_with_success_speed_and_time_left(capsys
         progress.advance(16, "success 0.75")
     told = capsys.readouterr().err
     assert "100%" in told and "1,000/1,000 steps" in told and "success 0.75" in told and "left" in told
+
+
+@pytest.mark.parametrize("note", ["success 0.50", "imitates the expert, agreement 0.50, held out 0.50"])
+def test_eighty_columns_hold_the_share_the_speed_and_the_time_left_whatever_stands_behind(monkeypatch, note):
+    reader, terminal = os.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    with os.fdopen(terminal, "w") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        with Progress(750_000, "steps") as progress:
+            time.sleep(0.3)  # tqdm draws no more often than it was told
+            progress.advance(737_280, note)
+        told = os.read(reader, 65536).decode()
+    os.close(reader)
+    lines = [line for line in re.split(r"[\r\n]+", told) if "737,280" in line]
+    assert lines and all(len(line) <= 80 for line in lines)
+    assert re.search(r"98% .*737,280/750,000 steps .*/s  \d\d:\d\d left", lines[-1])
 
 
 @pytest.mark.parametrize(("seconds", "told"), [(0.4, "0 s"), (59, "59 s"), (61, "1 min 01 s"), (7500, "2 h 05 min")])

@@ -47,4 +47,4 @@ def test_train_and_evaluate_take_it_and_a_run_alone_imports_nothing(package, tmp
     assert status == 0, error
     assert json.loads(printed)["episodes"] == 8
     status, _, error = run_cli(capsys, "evaluate", out, "--episodes", 8)
-    assert status == 2 and f"add --env {env_id} if you trust it" in error
+    assert status == 2 and f"add --env {env_id} --env-option objects=2 if you trust it" in error

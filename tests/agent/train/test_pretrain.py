@@ -148,7 +148,7 @@ def test_an_imputer_that_nothing_trains_is_refused_in_a_sentence():
 
 
 MISTAKES = [
-    ("--objective contrastive=0", '`weight` of "contrastive" must be above 0; got 0.0.'),
+    ("--objective contrastive=0", '`--objective` of "contrastive" must be above 0; got 0.0.'),
     ("--objective contrastive=x", "`--objective` must be NAME=WEIGHT"),
     ("--objective contrastiv", 'The objective "contrastiv" is not known; did you mean "contrastive"?'),
     ("--objective dcca --objective dcca", "`--objective` must give each name once"),

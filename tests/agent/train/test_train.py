@@ -28,6 +28,12 @@ def rows_of(run):
         return list(csv.DictReader(file))
 
 
+def without_clock(state):
+    """Episodes without the time of day at which they ended."""
+    is_episodes = isinstance(state, list) and all(isinstance(one, dict) for one in state)
+    return [{key: value for key, value in one.items() if key != "t"} for one in state] if is_episodes else state
+
+
 def test_training_leaves_a_run_directory_with_everything_that_later_commands_read(trained):
     run = RunDirectory.open(trained)
     assert run.config.spec.names == ("grid", "instruction")
@@ -53,7 +59,7 @@ def test_a_run_that_resumes_from_a_checkpoint_ends_exactly_as_the_run_that_never
         once, twice = (getattr(end, part) for end in ends)
         assert once.keys() == twice.keys() and all(torch.equal(once[name], twice[name]) for name in once), part
     for key in ("optimizer", "random", "updates", "episodes", "recent", "recent_success"):
-        assert ends[0].state[key] == ends[1].state[key], key
+        assert without_clock(ends[0].state[key]) == without_clock(ends[1].state[key]), key
     timeless = [
         [{key: value for key, value in row.items() if "second" not in key} for row in rows_of(run)]
         for run in (trained, stopped)
