@@ -155,8 +155,8 @@ class TrainingCallback:
                 continue
             self._told_absent.add(name)
             tell(
-                f'"{name}" was absent in {100 * share:.0f} % of the steps: its numbers are not finite. Training goes on '
-                "without it; mend the environment if it should be there."
+                f'"{name}" was absent in {100 * share:.0f} % of the steps: its numbers are not finite. Training '
+                "goes on without it; mend the environment if it should be there."
             )
 
     def on_phase_end(self) -> None:
