@@ -24,6 +24,8 @@ from .digest import Digest
 
 PICTURE_PX = 72
 PLOT_PX = 110
+MAX_STRIPS = 32
+"""Of so many actions a strip is drawn."""
 QUIET_DB = -90
 ACTION, SAFE_ACTION = "var(--action)", "var(--warned)"
 """Colours of the page's style."""
@@ -135,14 +137,19 @@ class _Charts:
         return chart.svg("gates")
 
     def actions(self) -> Markup:
-        """A strip for each action, drawn where it was chosen; below them the safe action, if it ever was."""
-        names = self._digest.action_names
-        shown = [*names, "safe action"] if self._digest.safe_ticks else list(names)
-        chart = self._chart(ROW * len(shown))
-        for i, name in enumerate(shown):
-            chart.label(ROW * i + ROW / 2, name)
-            fill = ACTION if i < len(names) else SAFE_ACTION
-            chart.strip(self._digest.times_s, self._digest.actions[:, i], ROW * i + 4, fill)
+        """A strip for each action, drawn where it was chosen; below them the safe action, if it ever was.
+
+        Of very many actions the ones that were chosen most often are drawn, in their order.
+        """
+        names, chosen = self._digest.action_names, self._digest.actions
+        often = np.argsort(-chosen[:, : len(names)].sum(axis=0), kind="stable")[:MAX_STRIPS]
+        strips = [(names[number], number, ACTION) for number in sorted(often.tolist())]
+        if self._digest.safe_ticks:
+            strips.append(("safe action", len(names), SAFE_ACTION))
+        chart = self._chart(ROW * len(strips))
+        for row, (name, number, fill) in enumerate(strips):
+            chart.label(ROW * row + ROW / 2, name)
+            chart.strip(self._digest.times_s, chosen[:, number], ROW * row + 4, fill)
         return chart.svg("actions")
 
     def key(self) -> Markup:

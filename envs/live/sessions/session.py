@@ -44,6 +44,10 @@ class DamagedRecording(UserWarning):
     """A recording that was read as far as it is whole."""
 
 
+MAX_ACTIONS = 10_000
+"""So many names of actions a description may hold."""
+
+
 class Session:
     """A recorded session.
 
@@ -75,7 +79,7 @@ class Session:
         described = self._describe()
         try:
             self.spec = Spec.from_json(described["spec"])
-            self.action_names = tuple(map(str, described["action_names"]))
+            self.action_names = _names(described["action_names"])
             self.step_s, self.period_s = (_period_s(described[name]) for name in ("step_s", "period_s"))
             ages = described["max_age_s"]
             self.max_age_s = {str(name): math.inf if age is None else float(age) for name, age in ages.items()}
@@ -346,6 +350,14 @@ def _observation(spec: Spec, readings: dict[str, Reading | None]) -> Observation
             np.copyto(observation[name], reading.content)
         observation[PRESENT][i] = reading is not None
     return observation
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise TypeError(f"actions named {value!r:.40}")
+    if len(value) > MAX_ACTIONS:
+        raise ValueError(f"{len(value):,} actions")
+    return tuple(value)
 
 
 def _period_s(value: Any) -> float:

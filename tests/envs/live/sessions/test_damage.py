@@ -204,6 +204,8 @@ DESCRIPTIONS = {
     "nothing": "",
     "a time of 1e308": changed(DESCRIBED, wall_ns="1e308"),
     "two of one key": '{"step_s": 1, ' + json.dumps(DESCRIBED)[1:],
+    "numbers for actions": changed(DESCRIBED, action_names=json.dumps([0] * 100_000)),
+    "many actions": changed(DESCRIBED, action_names=json.dumps(["a"] * 100_000)),
     "ages that are a list": changed(DESCRIBED, max_age_s="[1]"),
 }
 
