@@ -117,4 +117,4 @@ def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -
 def unknown_option(what: str, option: str, advice: str) -> UnknownOptionError:
     """Builds the error for a keyword that `what` does not take, with Python's own words in it; advice ends it."""
     words = f"(unexpected keyword argument '{option}')"
-    return UnknownOptionError(f'{what} does not take the option "{option}"; {advice[:-1]} {words}{advice[-1:]}')
+    return UnknownOptionError(f'{what} does not take the option "{option}"; {advice} {words}')

@@ -46,7 +46,6 @@ MISTAKES = [
     ("train --out a --resume b", "`--resume` cannot be given together with --out"),
     ("train --resume /nowhere/run", 'The run directory "/nowhere/run" does not exist'),
     ("train --resume /nowhere/run --seed 3", "`--seed` cannot change when a run resumes"),
-    ("train --resume /nowhere/run --env-option a=1", "`--env-option` cannot change when a run resumes"),
     ("train --resume /nowhere/run --steps 0", "`steps` must be"),
     ("train --env BabyAI-GoToRedBal-v0", 'did you mean "BabyAI-GoToRedBall-v0"?'),
     ("train --fusion conkat", 'The fusion "conkat" is not known; did you mean "concat"?'),
