@@ -88,7 +88,7 @@ def overview() -> str:
         summary, example = _presented(name)
         lines += textwrap.wrap(summary, width, initial_indent=f"  {name:<10}", subsequent_indent=" " * 12)
         lines += [f"{'':12}{example}", ""]
-    return "\n".join([*lines, "senseweave COMMAND --help shows what a command can be told; --version the release."])
+    return "\n".join([*lines, "senseweave COMMAND --help shows a command's options; --version the release."])
 
 
 def _command(name: str) -> Command[Any]:
