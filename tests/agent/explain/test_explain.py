@@ -15,7 +15,7 @@ from senseweave.perception.errors import ConfigError
 
 
 def explained(model, folder, episodes=60, **settings):
-    return explain(EvaluateConfig(saved(model, folder), episodes=episodes, device="cpu", **settings))
+    return explain(EvaluateConfig(saved(model, folder), env=WORLD, episodes=episodes, device="cpu", **settings))
 
 
 @pytest.mark.parametrize("ignored", ["smell", "touch"])
@@ -83,7 +83,19 @@ def test_nothing_is_left_to_compare_and_that_is_said(tmp_path):
 
 def test_the_command_prints_one_object_and_writes_one_page_where_it_is_told(tmp_path, capsys):
     folder = saved(learner("concat"), tmp_path / "model")
-    words = ["explain", folder, "--episodes", "20", "--device", "cpu", "--json", "--report", f"{tmp_path}/page.html"]
+    words = [
+        "explain",
+        folder,
+        "--env",
+        WORLD,
+        "--episodes",
+        "20",
+        "--device",
+        "cpu",
+        "--json",
+        "--report",
+        f"{tmp_path}/page.html",
+    ]
     assert cli.main(words) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["env"] == WORLD and result["episodes"] == 20 and result["report"] == f"{tmp_path}/page.html"

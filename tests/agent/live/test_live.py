@@ -98,7 +98,7 @@ MISTAKES = [
     ("live --camera gopher://x/", "A camera's address must begin with one of http"),
     ("live --microphone nowhere.wav", "nowhere.wav"),
     ("live --microphone {text}", "cannot be played"),
-    ("live --camera {clip} --rate 0", "`rate_hz` must be in 0..1000, 0 excluded"),
+    ("live --camera {clip} --rate 0", "`--rate` must be in 0..1000, 0 excluded"),
     ("live --camera {clip} --max-age camera", "`--max-age` must be SENSE=SECONDS, camera=0.5, say; got 'camera'"),
     ("live --camera {clip} --max-age camera=1 --max-age camera=2", "`--max-age` must give each name once"),
     ("live --camera {clip} --max-age camra=1", '`max-age` names "camra", which has no sensor; did you mean "camera"?'),

@@ -177,7 +177,9 @@ def test_reset_takes_no_options() -> None:
 
 def test_an_address_must_be_for_a_sense_and_for_one_alone() -> None:
     two_eyes = Spec(left=Camera(16, 16), right=Camera(16, 16), audio=Microphone(1, 160, 16000))
-    with pytest.raises(ConfigError, match="any of these: left, right; say for which, sense -> address"):
+    with pytest.raises(
+        ConfigError, match="any of these: left, right; say for which, left=ADDRESS .*, sense -> address"
+    ):
         open_sensors(two_eyes, camera="0")
     with pytest.raises(ConfigError, match="there is none among the senses .audio, left, right.; leave it out"):
         open_sensors(two_eyes, instruction="go")
