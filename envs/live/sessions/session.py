@@ -228,7 +228,7 @@ def read_session(
 
     Yields:
         The observation as the session's Spec says, with `present`: what the policy was given, bit for bit. The action
-        that was sent: a number, a list, or None. And info: "time_ns", "ages_s", "captured_ns", "instruction", "session"
+        that was sent: a number, a list, or None. And info: "time_ns", "ages_s", "captured_ns", "instruction_text", "session"
         (the `Session`), "events" (those since the tick before), "lost" (senses whose reading could not be recorded;
         they are absent in the observation), and what `TickRecord.info` holds.
 
@@ -297,7 +297,7 @@ def observations_of(session: Session) -> Iterator[tuple[Observation, Any, dict[s
     """What `read_session` gives, of one session and without the warning: `damage` tells afterwards."""
     for record, moment, lost in _play(session):
         times = {"time_ns": record.time_ns, "captured_ns": record.captured_ns, "ages_s": record.ages_s}
-        more = {"events": moment.events, "lost": lost, "session": session}
+        more = {"events": moment.events, "lost": lost, "session": session, "instruction_text": moment.instruction}
         yield moment.observation, record.action, record.info | times | more
 
 

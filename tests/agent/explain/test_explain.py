@@ -117,13 +117,13 @@ def test_a_page_that_cannot_be_written_is_a_mistake_before_anything_is_played(tm
 def test_a_run_directory_that_cannot_take_the_page_still_gives_a_result(tmp_path, capsys):
     folder = saved(learner("concat", updates=1), tmp_path / "model")
     (tmp_path / "model" / "explain.html").mkdir()
-    result = explain(EvaluateConfig(folder, episodes=4, device="cpu"))
+    result = explain(EvaluateConfig(folder, env=WORLD, episodes=4, device="cpu"))
     assert result["report"] is None and "There is no report:" in capsys.readouterr().err
 
 
 def test_the_number_of_environments_changes_nothing(tmp_path):
     folder = saved(learner("concat"), tmp_path / "model")
-    one, many = (explain(EvaluateConfig(folder, episodes=24, num_envs=n, device="cpu")) for n in (1, 24))
+    one, many = (explain(EvaluateConfig(folder, env=WORLD, episodes=24, num_envs=n, device="cpu")) for n in (1, 24))
     assert one["subsets"] == many["subsets"]
     for name, part in one["shapley"]["choices"].items():
         np.testing.assert_allclose(part["value"], many["shapley"]["choices"][name]["value"], rtol=1e-3, atol=1e-5)
