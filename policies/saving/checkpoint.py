@@ -19,7 +19,7 @@ from torch import Tensor
 from ...perception.checks.files import JSON_BYTES
 from ...perception.errors import CheckpointError
 from ...perception.files import read_tensors, write_tensors
-from .sealed import file_sha256, publish_folder, read_sealed, remove_folder, write_sealed, writing
+from .sealed import file_sha256, publish_folder, read_sealed, remove_folder, sha256_of, write_sealed, writing
 
 FORMAT = "senseweave.checkpoint"
 VERSION = 2
@@ -77,6 +77,7 @@ def save(root: Path, run_id: str, checkpoint: Checkpoint, keep: int) -> Path:
         except CheckpointError as error:
             if not (_is_full(error) and _make_room(root)):
                 raise
+            remove_folder(final)  # it may have its name already, and not be known to be on the disk
             write(final, run_id, checkpoint)
     _prune(root, final, keep)
     return final
@@ -123,7 +124,8 @@ def _write_files(folder: Path, run_id: str, checkpoint: Checkpoint) -> None:
         "state": checkpoint.state,
     }
     write_sealed(folder / "state.json", state)
-    files = {name: file_sha256(folder / name) for name in _FILES}
+    with writing(folder):
+        files = {name: sha256_of(folder / name) for name in _FILES}
     write_sealed(folder / "manifest.json", {"format": FORMAT, "version": VERSION, "run": run_id, "files": files})
 
 

@@ -126,6 +126,12 @@ def read_sealed(path: Path, format_name: str, version: int, at_most: int = DESCR
     return content
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes; raises OSError where it cannot be read."""
+    with open_regular(path, TENSOR_BYTES) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def file_sha256(path: Path) -> str:
     """The SHA-256 of a file's bytes.
 
@@ -133,8 +139,7 @@ def file_sha256(path: Path) -> str:
         CheckpointError: the file cannot be read.
     """
     try:
-        with open_regular(path, TENSOR_BYTES) as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror or error}); was saving finished?") from error
 

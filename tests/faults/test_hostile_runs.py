@@ -185,7 +185,7 @@ def test_an_algorithm_that_is_none_of_ours_is_one_sentence_when_a_run_resumes(ca
         content.pop("sha256")
         content["algorithm"] = content["algorithm"] | change if change else {}
         write_sealed(run / "config.json", content)
-        assert main(["train", "--resume", str(run)]) == 2
+        assert main(["train", "--resume", str(run), "--steps", "20000"]) == 2
         assert "The `algorithm` in" in capsys.readouterr().err, change
 
 

@@ -230,8 +230,7 @@ def read_session(
         The observation as the session's Spec says, with `present`: what the policy was given, bit for bit. The action
         that was sent: a number, a list, or None. And info: "time_ns", "ages_s", "captured_ns", "instruction_text",
         "session" (the `Session`), "events" (those since the tick before), "lost" (senses whose reading could not be
-        recorded;
-        they are absent in the observation), and what `TickRecord.info` holds.
+        recorded; they are absent in the observation), and what `TickRecord.info` holds.
 
     Raises:
         SessionError: there is no session, or a message is not what it should be.
