@@ -139,6 +139,8 @@ def _resume(
         )
     choose_env(run, env, env_options)
     checkpoint = _checkpoint_of(run, exact)
+    if changes.get("perception", run.config.train.perception) != run.config.train.perception:
+        raise ConfigError(f"`perception` cannot change when a run resumes; {run.path} began with another one.")
     config = dataclasses.replace(run.config.train, **changes)
     done = max(0, checkpoint.steps - config.plan.imitation) if checkpoint else 0
     if "steps" in changes and config.steps < done:
@@ -154,10 +156,10 @@ def _resume(
                 f"{config.env} now senses {facts.senses}, but {run.path} was trained with {run.config.spec}; "
                 "resume with the release that started it."
             )
-        if checkpoint is None and config.perception is not None:
+        if checkpoint is None and config.perception is not None and "perception" not in changes:
             raise ConfigError(
                 f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, "
-                "which only its file names; train anew with --perception if you trust it."
+                "which only its file names; name them with --perception, too, if you trust them."
             )
         training = _training_of(run, config, facts.senses, vector, device)
         if checkpoint is not None:

@@ -17,6 +17,7 @@ from ..command import Command, Result, new_folder
 CHANGES_WHEN_RESUMING = (
     "env",
     "env_options",
+    "perception",
     "steps",
     "device",
     "evaluation_episodes",

@@ -42,5 +42,5 @@ def test_without_matplotlib_it_says_what_to_install(tmp_path, monkeypatch):
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
-    with pytest.raises(MissingExtraError, match="pip install \"matplotlib"), plot(tmp_path / "chart.png", 4, 2):
+    with pytest.raises(MissingExtraError, match='pip install "matplotlib'), plot(tmp_path / "chart.png", 4, 2):
         pass

@@ -133,7 +133,10 @@ def test_an_objective_an_imputer_and_a_memory_that_looks_again_resume_just_as_ex
         stopped = shutil.copytree(tmp_path / "run", tmp_path / f"stopped{lost}")
         for folder in folders(stopped / "checkpoints")[:lost]:
             shutil.rmtree(folder)
-        assert resume(stopped)["steps"] == 320
+        if lost == 2:
+            with pytest.raises(ConfigError, match="name them with --perception"):
+                resume(stopped)
+        assert resume(stopped, perception=config.perception)["steps"] == 320
         assert_same_end(end_of(tmp_path / "run"), end_of(stopped))
     end = end_of(tmp_path / "run")
     assert any(name.startswith("second_look.") for name in end.policy)
