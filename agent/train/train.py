@@ -161,7 +161,9 @@ def _resume(
                 f"{run.path} has no checkpoint yet and begins with the weights in {shown(config.perception, 120)}, "
                 "which only its file names; name them with --perception, too, if you trust them."
             )
+        pretrained = None if checkpoint else resolve_perception(config, facts.senses)[1]
         training = _training_of(run, config, facts.senses, vector, device)
+        _begin_with(training, pretrained, config)
         if checkpoint is not None:
             restore(training, checkpoint, run.path)
         if config != run.config.train and is_first():
