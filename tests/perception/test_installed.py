@@ -106,7 +106,7 @@ def made(nose, saved) -> dict:
 
 def test_a_package_adds_a_kind_its_encoder_and_a_fusion(made):
     assert made["early"] == [] and made["found"] == ["nose.kind"], "nothing is imported before it is asked for"
-    assert made["names"] == ["Camera", "Microphone", "Instruction", "Vector", "Grid", "Odour"]
+    assert made["names"] == ["Camera", "Depth", "Microphone", "Instruction", "Vector", "Grid", "Odour"]
     assert made["encoder"] == "nose.encoder" and made["gates"] == {"smell": [1.0], "touch": [0.0]}
 
 
