@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .encoders.registry import register_encoder as register_encoder
     from .errors import CheckpointError as CheckpointError
     from .errors import ConfigError as ConfigError
+    from .errors import EnvironmentFault as EnvironmentFault
     from .errors import MissingExtraError as MissingExtraError
     from .errors import ObservationError as ObservationError
     from .errors import SenseweaveError as SenseweaveError
@@ -50,6 +51,7 @@ _HOMES = {
     "errors": (
         "CheckpointError",
         "ConfigError",
+        "EnvironmentFault",
         "MissingExtraError",
         "ObservationError",
         "SenseweaveError",
