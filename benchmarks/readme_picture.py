@@ -22,7 +22,6 @@ from senseweave.agent.play.episodes import held_out_seed
 from senseweave.agent.play.players import PolicyPlayer
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import choose_env, load_policy
-from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.settings.watch import WatchConfig
 from senseweave.envs import make
 from senseweave.perception.spec import PRESENT
@@ -50,7 +49,7 @@ def main(run: str, out: str, step: int, sets: int, least_steps: int, most_steps:
     """Searches, draws, and says how it was chosen."""
     torch.set_num_threads(1)
     directory = RunDirectory.open(run)
-    env_id, options = choose_env(directory, EvaluateConfig(run))
+    env_id, options = choose_env(directory, None, None)
     env = make(env_id, **options)
     player = PolicyPlayer(load_policy(directory, env, torch.device("cpu"))[0])
     played = [play(player, env, seed_set, step) for seed_set in range(sets)]
