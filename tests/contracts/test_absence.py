@@ -212,7 +212,7 @@ def test_explain_gives_maps_for_no_less_than_it_promises(fusion, dtype):
     assert state.attention is None
     assert torch.equal(explained.embedding, state.embedding)
     for name, weights in explained.attention.items():
-        tokens = {"audio": 3, "camera": 4, "grid": 9, "instruction": 6, "vector": 1}[name]
+        tokens = {"audio": 3, "camera": 4, "depth": 4, "grid": 9, "instruction": 6, "vector": 1}[name]
         assert weights.shape == (ROWS, weights.shape[1], tokens)
     if fusion == PerceptionConfig().fusion:
         assert set(explained.attention) == set(ALL)
@@ -222,7 +222,7 @@ def test_explain_gives_maps_for_no_less_than_it_promises(fusion, dtype):
 @every_fusion
 def test_present_of_any_number_type_is_the_same(fusion):
     perception = perception_of(fusion, ALL, 0)
-    mask = torch.tensor([[1, 0, 1, 0, 1]]).expand(ROWS, -1)
+    mask = torch.tensor([[1, 0, 1, 0, 1, 1]]).expand(ROWS, -1)
     obs = readings(ALL, 5)
     expected = perception(obs | {PRESENT: mask.bool()}).embedding
     for dtype in (torch.int8, torch.int64, torch.uint8, torch.float32, torch.float64):

@@ -106,7 +106,7 @@ def test_the_fusion_gets_tokens_of_an_absent_sense_that_depend_on_those_that_are
 def test_a_cut_instruction_changes_nothing_but_the_work(imputation):
     perception = perception_of("gated_cross_attention", ALL, 2, imputation=imputation)
     obs = readings(ALL, 5)
-    obs[PRESENT] = torch.tensor([[1, 0, 1, 1, 0], [1, 1, 1, 0, 1], [0, 0, 0, 1, 0], [0, 1, 0, 0, 0]])
+    obs[PRESENT] = torch.tensor([[1, 0, 1, 1, 1, 0], [1, 1, 0, 1, 0, 1], [0, 0, 0, 0, 1, 0], [0, 1, 0, 0, 0, 0]])
     whole, cut = perception.explain(obs), perception.explain(obs | {"instruction": obs["instruction"][:, :4]})
     torch.testing.assert_close(whole.embedding, cut.embedding, rtol=1e-5, atol=1e-5)
     assert whole.attention["instruction"].shape[-1] == 6 and cut.attention["instruction"].shape[-1] == 4
