@@ -116,5 +116,5 @@ def unknown_name(what: str, name: str, known: Iterable[str], listed: str = "") -
 
 def unknown_option(what: str, option: str, advice: str) -> UnknownOptionError:
     """Builds the error for a keyword that `what` does not take, with Python's own words in it; advice ends it."""
-    words = f"(unexpected keyword argument '{option}')"
+    words = f"Python calls it an unexpected keyword argument '{option}'."
     return UnknownOptionError(f'{what} does not take the option "{option}"; {advice} {words}')

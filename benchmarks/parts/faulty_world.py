@@ -123,4 +123,5 @@ class Faulty(gymnasium.Env[Any, Any]):
         return {"state": self.seen}
 
 
-gymnasium.register("Faulty-v0", entry_point=Faulty)  # type: ignore[arg-type]
+if "Faulty-v0" not in gymnasium.registry:  # this file is `faulty_world` for a run and `parts.faulty_world` here
+    gymnasium.register("Faulty-v0", entry_point=Faulty)  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
-import contextlib
 import csv
+import contextlib
 import os
 import re
 import termios
@@ -79,6 +79,15 @@ def test_progress_on_a_terminal_is_a_bar_with_success_speed_and_time_left(capsys
     assert "100%" in told and "1,000/1,000 steps" in told and "success 0.75" in told and "left" in told
 
 
+def _everything_of(reader: int) -> str:
+    """What a terminal was shown, whose other end is closed; a read brings one chunk of it."""
+    chunks = []
+    with os.fdopen(reader, "rb", buffering=0) as terminal, contextlib.suppress(OSError):
+        while chunk := terminal.read(65536):
+            chunks.append(chunk)
+    return b"".join(chunks).decode()
+
+
 @pytest.mark.parametrize("note", ["success 0.50", "imitates the expert, agreement 0.50, held out 0.50"])
 def test_eighty_columns_hold_the_share_the_speed_and_the_time_left_whatever_stands_behind(monkeypatch, note):
     reader, terminal = os.openpty()
@@ -88,8 +97,7 @@ def test_eighty_columns_hold_the_share_the_speed_and_the_time_left_whatever_stan
         with Progress(750_000, "steps") as progress:
             time.sleep(0.3)  # tqdm draws no more often than it was told
             progress.advance(737_280, note)
-        told = os.read(reader, 65536).decode()
-    os.close(reader)
+    told = _everything_of(reader)
     lines = [line for line in re.split(r"[\r\n]+", told) if "737,280" in line]
     assert lines and all(len(line) <= 80 for line in lines)
     assert re.search(r"98% .*737,280/750,000 steps .*/s  \d\d:\d\d left", lines[-1])
