@@ -90,20 +90,24 @@ def run_case(name: str, seconds: float, megabytes: float) -> Row:
         told.seek(0)
         result, sentences = out.read(), told.read()
     session = json.loads(result) if process.returncode == 0 and result.strip() else {}
-    rate_hz = session.get("rate_hz", 0.0)
-    is_punctual = rate_hz >= MIN_SHARE_OF_RATE * RATE_HZ
-    is_refused = process.returncode == 2 and sentences.strip() and "Traceback" not in sentences
-    return {
+    row = {
         "case": name,
         "status": process.returncode,
-        "held": bool(peak_mb < megabytes and (is_refused or (process.returncode == 0 and is_punctual))),
-        "rate_hz": rate_hz,
+        "rate_hz": session.get("rate_hz", 0.0),
         "overruns": session.get("overruns", 0),
         "present": session.get("presence", {}).get("camera", 0.0),
         "peak_mb": peak_mb,
         "seconds": took_s,
-        "said": sentences[-300:],
+        "said": sentences,
     }
+    return row | {"held": holds(row, megabytes)}
+
+
+def holds(row: Row, megabytes: float) -> bool:
+    """Whether a session stayed small, and was punctual or refused in a sentence."""
+    is_punctual = row["status"] == 0 and row["rate_hz"] >= MIN_SHARE_OF_RATE * RATE_HZ
+    is_refused = row["status"] == 2 and row["said"].strip() and "Traceback" not in row["said"]
+    return bool(row["peak_mb"] < megabytes and (is_punctual or is_refused))
 
 
 def result_of(rows: list[Row]) -> Result:
@@ -119,9 +123,9 @@ def result_of(rows: list[Row]) -> Result:
     return Result("hostile network sources as a camera", {name: [float(value)] for name, value in figures.items()})
 
 
-def main() -> None:
-    """Runs every case and prints the table."""
-    options = parse()
+def main(arguments: list[str] | None = None) -> int:
+    """Runs every case and prints the table; returns 1 where one failed."""
+    options = parse(arguments)
     rows = []
     for name in options.cases:
         rows.append(run_case(name, options.seconds, options.megabytes))
@@ -146,7 +150,8 @@ def main() -> None:
     write_results(options, "hostile-sources", [result_of(rows)])
     if options.json:
         print_json({"rows": rows, "machine": machine("senseweave", "torch", "opencv-python", "av")})
+    return int(not all(row["held"] for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

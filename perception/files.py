@@ -267,10 +267,19 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
         CheckpointError: names, shapes or types differ, or a number is not finite.
     """
     require_fit(weights_of(module), tensors, source)
+    require_finite(tensors, source)
+    module.load_state_dict(in_own_names(module, tensors))
+
+
+def require_finite(tensors: Mapping[str, Tensor], source: Path | str) -> None:
+    """Checks that no weight is NaN or infinite.
+
+    Raises:
+        CheckpointError: one is.
+    """
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise CheckpointError(f"{source} holds numbers that are not finite ({name}); use an older save.")
-    module.load_state_dict(in_own_names(module, tensors))
 
 
 def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:

@@ -33,7 +33,7 @@ from .encoders import ahead
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
 from .errors import SpecError
-from .files import load_strictly, require_fit, shapes_of, weights_of, write_atomically, write_tensors
+from .files import load_strictly, require_finite, require_fit, shapes_of, weights_of, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
 from .layout import Layout
@@ -198,11 +198,14 @@ class Perception(nn.Module):
         """Writes config.json (what this is) and model.safetensors (its weights, with the same description inside).
 
         Raises:
-            CheckpointError: the folder cannot be written; what was there is still whole.
+            CheckpointError: `from_pretrained` could not read it: weights in half precision or not finite, parts that
+                `config` does not tell of. Or the folder cannot be written. What was there is still whole.
         """
-        folder = Path(directory).expanduser()
+        folder, weights = Path(directory).expanduser(), weights_of(self)
         description = json.dumps(self._description(), indent=2)
-        write_tensors(folder / "model.safetensors", weights_of(self), {"description": description})
+        require_fit(shapes_of(lambda: type(self)(self.spec, self.config)), weights, "What was to be saved")
+        require_finite(weights, "What was to be saved")
+        write_tensors(folder / "model.safetensors", weights, {"description": description})
         write_atomically(folder / "config.json", description.encode() + b"\n")
 
     @classmethod

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ...perception.errors import CheckpointError, ConfigError
-from ...policies.ppo.not_finite import EACH
+from ...policies.ppo.not_finite import EACH, NEVER
 from ...policies.processes import anyone, is_first, world_rank, world_size
 from ...policies.saving import random_state
 from ...policies.saving.checkpoint import Checkpoint
@@ -148,16 +148,19 @@ class TrainingCallback:
             self._tell_of_absent_senses()
 
     def _tell_of_absent_senses(self) -> None:
-        """Tells once of each sense that was not finite in most steps of a rollout."""
+        """Tells once of each sense that was not finite in most steps of a rollout, or in all of them not there."""
         for key, share in self._training.logger.name_to_value.items():
-            name = key.removeprefix(EACH)
-            if name == key or name in self._told_absent or share <= MOST:
+            kind, _, name = key.rpartition("/")
+            if name in self._told_absent:
+                continue
+            if kind + "/" == EACH and share > MOST:
+                why = f"was absent in {100 * share:.0f} % of the steps: its numbers are not finite"
+            elif kind + "/" == NEVER:
+                why = "was absent in every step of a rollout: the environment did not give it, or not as finite numbers"
+            else:
                 continue
             self._told_absent.add(name)
-            tell(
-                f'"{name}" was absent in {100 * share:.0f} % of the steps: its numbers are not finite. Training '
-                "goes on without it; mend the environment if it should be there."
-            )
+            tell(f'"{name}" {why}. Training goes on without it; mend the environment if it should be there.')
 
     def on_phase_end(self) -> None:
         """Writes a checkpoint; what follows restarts the environments where they cannot tell their state."""

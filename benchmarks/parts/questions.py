@@ -302,6 +302,15 @@ LIVE = (
         "2026-11-24-live-soak",
     ),
     Question(
+        "hostile-sources",
+        "What can a hostile network camera do to it?",
+        "`senseweave live` at 20 Hz; its camera is a server that resets, trickles, sends noise, bombs, pictures of "
+        "other sizes, or nothing. It holds where the process ends as told, or is refused in one sentence, keeps 95 % "
+        "of its rate, and stays below 1.5 GB with its decoder.",
+        {"cases": ".0f", "held": ".0f", "slowest Hz": ".2f", "largest MB": ".0f", "longest s": ".1f"},
+        "2026-11-30-edges",
+    ),
+    Question(
         "speech",
         "How often are spoken instructions understood?",
         "Synthesised voices that did not choose the thresholds: 90 phrases (42 of Seek's), 48 other sentences and 48 "

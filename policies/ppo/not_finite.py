@@ -1,4 +1,4 @@
-"""Senses whose numbers are not finite are counted once a rollout: they are absent, and nobody would hear of it.
+"""Senses that are absent without a word are found once a rollout: not finite, or never given at all.
 
 t steps, b environments, n samples
 """
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 WORST, EACH = "senses/not_finite", "not_finite/"
 """Key of the logger for the sense with the largest share, and what the name of each sense stands behind."""
+
+NEVER = "never_there/"
+"""What the name of a sense stands behind that was absent in every sample of a rollout."""
 
 
 def shares_not_finite(layout: Layout, observations: Mapping[str, Tensor]) -> dict[str, float]:
@@ -47,11 +50,24 @@ def shares_not_finite(layout: Layout, observations: Mapping[str, Tensor]) -> dic
     return shares
 
 
+def never_there(layout: Layout, observations: Mapping[str, Tensor]) -> list[str]:
+    """The senses that nobody said to be there in any sample of a rollout; see `shares_not_finite`.
+
+    A picture that is not finite arrives so: an adapter has no bytes for it.
+    """
+    if PRESENT not in observations:
+        return []
+    said = (observations[PRESENT] > 0.5).flatten(0, 1).any(dim=0).tolist()
+    return [name for name, was_there in zip(layout.senses, said, strict=True) if not was_there]
+
+
 def log_not_finite(logger: "Logger", perception: "Perception | None", observations: Mapping[str, Tensor]) -> None:
-    """Records the shares of a rollout; see `shares_not_finite`. Nothing where the perception is not ours to ask."""
+    """Records the shares of a rollout and what was never there. Nothing where the perception is not ours to ask."""
     if perception is None:
         return
     shares = shares_not_finite(perception.layout, observations)
     logger.record(WORST, max(shares.values(), default=0.0))
     for name, share in shares.items():
         logger.record(EACH + name, share)
+    for name in never_there(perception.layout, observations):
+        logger.record(NEVER + name, 1.0)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -11,12 +12,26 @@ from ...perception.texts import shown
 
 
 def to_parts(optimizer: Optimizer) -> tuple[dict[str, Tensor], list[dict[str, Any]]]:
-    """The tensors, named "<number of the parameter>.<name>", and the settings of each parameter group."""
+    """The tensors, named "<number of the parameter>.<name>", and the settings of each parameter group.
+
+    Raises:
+        CheckpointError: a setting is a tensor of more than one number.
+    """
     state = optimizer.state_dict()
     tensors: dict[str, Tensor] = {
         f"{number}.{name}": value for number, values in state["state"].items() for name, value in values.items()
     }
-    return tensors, [dict(group) for group in state["param_groups"]]
+    groups = [{name: _plain(name, value) for name, value in group.items()} for group in state["param_groups"]]
+    return tensors, groups
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A setting that a file can hold; a rate may be a tensor, as it has to be for CUDA graphs."""
+    if not isinstance(value, Tensor):
+        return value
+    if value.numel() != 1:
+        raise CheckpointError(f"The optimiser's {name} is a tensor of {value.numel()} numbers; make it one number.")
+    return value.item()
 
 
 def from_parts(optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: list[dict[str, Any]]) -> dict[str, Any]:
@@ -53,12 +68,18 @@ def from_parts(optimizer: Optimizer, tensors: Mapping[str, Tensor], groups: list
     names = {frozenset(values) for values in state.values()}
     if len(names) > 1:  # a parameter that never had a gradient has no state; the others have the same parts
         raise CheckpointError("The optimiser's state lacks some parts; restore an older checkpoint.")
-    settings = [{key: _as_tuple(value) for key, value in group.items()} for group in groups]
-    for group, own in zip(settings, own_groups, strict=True):
-        group["params"] = own["params"]
+    settings = [
+        {key: _like(own[key], value) for key, value in group.items()} | {"params": own["params"]}
+        for group, own in zip(groups, own_groups, strict=True)
+    ]
     return {"state": state, "param_groups": settings}
 
 
-def _as_tuple(value: Any) -> Any:
-    """JSON has no tuples; Adam's betas are one."""
+def _like(own: Any, value: Any) -> Any:
+    """A setting in the form that the optimiser itself has it: JSON has neither tuples, as Adam's betas, nor tensors."""
+    if isinstance(own, Tensor):
+        try:
+            return torch.full_like(own, value)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise CheckpointError("The optimiser's settings are damaged; restore an older checkpoint.") from error
     return tuple(value) if isinstance(value, list) else value

@@ -54,6 +54,30 @@ def test_saving_leaves_two_files_and_no_pickle(saved):
     assert description["tokenizer"].startswith("senseweave-1:")
 
 
+def _halve(perception):
+    perception.half()
+
+
+def _spoil(perception):
+    next(perception.parameters()).data.fill_(float("nan"))
+
+
+def _exchange(perception):
+    perception.fusion = torch.nn.Linear(2, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"), [(_halve, "is float16, not float32"), (_spoil, "not finite"), (_exchange, "does not fit")]
+)
+def test_what_could_not_be_loaded_is_not_saved_over_what_can(saved, change, words):
+    before = {path.name: path.read_bytes() for path in saved.iterdir()}
+    perception = Perception.from_pretrained(saved)
+    change(perception)
+    with pytest.raises(CheckpointError, match=words):
+        perception.save_pretrained(saved)
+    assert {path.name: path.read_bytes() for path in saved.iterdir()} == before
+
+
 def test_a_subclass_loads_as_itself(saved):
     class Mine(Perception):
         pass

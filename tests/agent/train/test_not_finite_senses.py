@@ -15,10 +15,11 @@ SOME = 3
 
 
 class Broken(gymnasium.Env):
-    """Of three senses one is never finite, one is now and then not, and one always is."""
+    """Of its senses a picture and a vector are never finite, one vector is now and then not, and one always is."""
 
     observation_space = spaces.Dict(
         {name: spaces.Box(-1.0, 1.0, (2,), np.float32) for name in ["state", "touch", "well"]}
+        | {"picture": spaces.Box(0.0, 1.0, (16, 16, 3), np.float32)}
     )
     action_space = spaces.Discrete(2)
 
@@ -32,7 +33,8 @@ class Broken(gymnasium.Env):
         return self._look(), float(action), self.steps == 3 * SOME, False, {}
 
     def _look(self):
-        seen = {name: np.zeros(2, np.float32) for name in self.observation_space}
+        seen = {name: np.zeros(space.shape, np.float32) for name, space in self.observation_space.items()}
+        seen["picture"][0, 0, 0] = np.nan
         seen["state"][1] = np.nan
         seen["touch"][0] = np.inf if self.steps % SOME == 0 else 0.0
         return seen
@@ -63,7 +65,8 @@ def test_a_sense_that_is_never_finite_is_told_of_once_by_name_and_share_and_coun
     how = {"senseweave": ["--steps", "160", "--memory", "gru"]}.get(trainer, ["--steps", "36"])
     assert main(["train", *words, "--trainer", trainer, *how, "--out", str(tmp_path / "run")]) == 0
     said = capsys.readouterr().err
-    assert said.count("was absent") == 1
+    assert said.count("was absent") == 2
+    assert '"camera" was absent in every step of a rollout' in said
     assert '"state" was absent in 100 % of the steps: its numbers are not finite.' in said
     with open(tmp_path / "run" / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))

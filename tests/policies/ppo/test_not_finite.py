@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from senseweave.perception import Camera, Microphone, Perception, PerceptionConfig, Spec, Vector
-from senseweave.policies.ppo.not_finite import log_not_finite, shares_not_finite
+from senseweave.policies.ppo.not_finite import log_not_finite, never_there, shares_not_finite
 from senseweave.policies.ppo.rollout import Rollout
 
 SPEC = Spec(camera=Camera(16, 16), audio=Microphone(1, 1600, 16_000), state=Vector(3))
@@ -71,3 +71,12 @@ def test_the_worst_sense_has_a_figure_of_its_own(perception):
     rollout["state"][:1], rollout["audio"][:] = float("nan"), float("nan")
     log_not_finite(logger, perception, rollout)
     assert logger == {"senses/not_finite": 1.0, "not_finite/audio": 1.0, "not_finite/state": 0.25}
+
+
+def test_a_sense_that_was_never_said_to_be_there_is_named(perception):
+    logger, rollout = Noted(), seen()
+    rollout["present"][..., 0], rollout["present"][1:, :, 1] = 0.0, 0.0
+    assert never_there(perception.layout, rollout) == ["audio"]
+    log_not_finite(logger, perception, rollout)
+    assert logger == {"senses/not_finite": 0.0, "never_there/audio": 1.0}
+    assert never_there(perception.layout, {"state": rollout["state"]}) == []

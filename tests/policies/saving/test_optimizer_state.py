@@ -37,6 +37,30 @@ def test_an_optimiser_goes_on_exactly_after_a_round_trip_through_tensors_and_jso
     assert all(torch.equal(a, b) for a, b in zip(expected, got, strict=True))
 
 
+def test_a_rate_that_is_a_tensor_is_saved_as_its_number_and_comes_back_as_a_tensor():
+    network, optimizer = stepped()
+    optimizer.param_groups[0]["lr"] = torch.tensor(0.03)
+    tensors, groups = optimizer_state.to_parts(optimizer)
+    tensors, groups = {name: tensor.clone() for name, tensor in tensors.items()}, json.loads(json.dumps(groups))
+    twin, twin_optimizer = stepped(seed=1)
+    twin_optimizer.param_groups[0]["lr"] = torch.tensor(0.5)
+    twin.load_state_dict(network.state_dict())
+    twin_optimizer.load_state_dict(optimizer_state.from_parts(twin_optimizer, tensors, groups))
+    assert torch.equal(twin_optimizer.param_groups[0]["lr"], torch.tensor(0.03))
+    expected, got = take_a_step(network, optimizer), take_a_step(twin, twin_optimizer)
+    assert all(torch.equal(a, b) for a, b in zip(expected, got, strict=True))
+    groups[0]["lr"] = "fast"
+    with pytest.raises(CheckpointError, match="settings are damaged"):
+        optimizer_state.from_parts(twin_optimizer, tensors, groups)
+
+
+def test_a_setting_of_several_numbers_is_refused_in_a_sentence():
+    _, optimizer = stepped()
+    optimizer.param_groups[0]["weight_decay"] = torch.zeros(3)
+    with pytest.raises(CheckpointError, match="weight_decay is a tensor of 3 numbers"):
+        optimizer_state.to_parts(optimizer)
+
+
 def damage_shape(tensors, groups):
     tensors["0.exp_avg"] = torch.zeros(5)
 
