@@ -244,6 +244,14 @@ SPEED = (
         "2026-11-28-on-device-trainer",
     ),
     Question(
+        "two-checkouts",
+        "Is it as fast as the release before?",
+        "The release before Edges and this one take turns at the same training and at live on the same clip at 30 Hz, "
+        "one figure a round. Both trainings end with the same bits.",
+        {"before": ",.2f", "now": ",.2f", "now / before": ".2f"},
+        "2026-11-30-edges",
+    ),
+    Question(
         "rooms-speed",
         "How fast is the simulator?",
         "Steps a second of all environments together, GoToRedBallGrey, random actions, one thread; "
