@@ -64,7 +64,7 @@ docs: $(VENV)/.installed-docs
 
 nightly: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, every test, 5000 examples a property $(ARGS))
-	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 --max-processor-s 7200 $(ARGS)
+	@SENSEWEAVE_SHAPE_CHECKS=all $(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 --max-processor-s 7200 $(ARGS)
 
 clean:
 	@rm -rf "$(VENV)" build dist senseweave.egg-info .pytest_cache .hypothesis .ruff_cache
