@@ -79,6 +79,7 @@ def test_questions_are_answered_better_with_all_senses_than_without_any() -> Non
     assert all_senses > question_alone + 0.1, said
 
 
+@pytest.mark.slow
 def test_sentences_are_compared_with_frames_by_every_fusion_that_is_named() -> None:
     few = ("--rooms", "600", "--steps", "4", "--seed", "1")  # too few to be better than chance
     lines = run("image_text_classification.py", *few, "--fusions", "concat", "sum").splitlines()
