@@ -7,10 +7,10 @@ from torch import nn
 from kit.absence_cases import KINDS, ROWS, Case, Spec, perception_of, randomise, readings, token_faults, violations
 from senseweave.perception import FUSIONS, Fusion, Perception, PerceptionConfig
 from senseweave.perception import perception as perception_module
-from senseweave.perception.absence import clean
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability
-from senseweave.perception.layout import READING
+from senseweave.perception.observation.absence import clean
+from senseweave.perception.observation.layout import READING
 from senseweave.perception.spec import PRESENT
 
 ALL = tuple(KINDS)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from senseweave.perception.absence import clean, is_finite, zeroed
 from senseweave.perception.errors import ObservationError, SpecError
-from senseweave.perception.layout import READING, Form, Layout, content_keys
+from senseweave.perception.observation.absence import clean, is_finite, zeroed
+from senseweave.perception.observation.layout import READING, Form, Layout, content_keys
 from senseweave.perception.spec import PRESENT, Grid, Instruction, Microphone, Spec, Vector
 
 SPEC = Spec(ear=Microphone(2, 400, 8000), ear_left=Microphone(1, 100, 8000), text=Instruction(6, 32), touch=Vector(3))

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
+from ..spec import PRESENT
 from .layout import Layout
-from .spec import PRESENT
 
 
 class Clean(NamedTuple):

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .errors import ObservationError, SpecError, did_you_mean
-from .spec import PRESENT, Kind, Spec, key_of
+from ..errors import ObservationError, SpecError, did_you_mean
+from ..spec import PRESENT, Kind, Spec, key_of
 
 READING = "reading"
 """The part of a sense that is the reading itself, as its kind describes it; its key is the name of the sense."""

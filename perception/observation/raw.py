@@ -13,16 +13,16 @@ import torch
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from .errors import ObservationError, TokenizerMismatchError
-from .kinds.base import Kind
-from .kinds.by_kind import ByKind
-from .kinds.camera import Camera
-from .kinds.depth import Depth
-from .kinds.instruction import Instruction
-from .kinds.microphone import LOUDEST, Microphone
+from ..errors import ObservationError, TokenizerMismatchError
+from ..kinds.base import Kind
+from ..kinds.by_kind import ByKind
+from ..kinds.camera import Camera
+from ..kinds.depth import Depth
+from ..kinds.instruction import Instruction
+from ..kinds.microphone import LOUDEST, Microphone
+from ..spec import key_of
+from ..tokenizer import Tokenizer, default_tokenizer
 from .layout import READING
-from .spec import key_of
-from .tokenizer import Tokenizer, default_tokenizer
 
 OfKind = TypeVar("OfKind", bound=Kind)
 

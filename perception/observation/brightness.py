@@ -8,8 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from .errors import ObservationError
-from .spec import PRESENT, Camera, Spec
+from ..errors import ObservationError
+from ..spec import PRESENT, Camera, Spec
 
 
 class BrightnessLooker:
