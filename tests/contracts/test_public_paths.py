@@ -76,6 +76,11 @@ MOVED = {
     "perception.brightness": "perception.observation.brightness",
     "perception.layout": "perception.observation.layout",
     "perception.raw": "perception.observation.raw",
+    "policies.normalization": "policies.environment.normalization",
+    "policies.ppo.buffer": "policies.ppo.callbacks.buffer",
+    "policies.ppo.callback_locals": "policies.ppo.callbacks.locals",
+    "policies.rescaled": "policies.environment.rescaled",
+    "policies.spaces": "policies.environment.spaces",
 }
 """Old path -> new path of modules that no document named, below `senseweave`."""
 

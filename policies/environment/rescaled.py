@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..perception.errors import ObservationError
-from ..perception.spec import PRESENT, Spec
+from ...perception.errors import ObservationError
+from ...perception.spec import PRESENT, Spec
 
 
 class Looker:

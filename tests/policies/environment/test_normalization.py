@@ -19,7 +19,7 @@ from senseweave.envs import adapt, make
 from senseweave.perception.checks import choose_device
 from senseweave.perception.errors import CheckpointError, ConfigError
 from senseweave.policies import PPO, PerceptionExtractor
-from senseweave.policies.normalization import Normalization
+from senseweave.policies.environment.normalization import Normalization
 from senseweave.policies.saving.sealed import write_sealed
 
 WORLD = "FarWorld-v0"

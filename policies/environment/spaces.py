@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ..perception.errors import ConfigError, SpecError
-from ..perception.spec import PRESENT, Kind, Spec
+from ...perception.errors import ConfigError, SpecError
+from ...perception.spec import PRESENT, Kind, Spec
 
 PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 _ADAPT = "wrap the environment with senseweave.envs.adapt(env)"

@@ -16,9 +16,9 @@ from stable_baselines3.common.preprocessing import get_action_dim, get_obs_shape
 from stable_baselines3.common.type_aliases import DictRolloutBufferSamples, RolloutBufferSamples
 from torch import Tensor
 
-from ...perception.errors import ConfigError
-from ..policy import ONLY
-from .rollout import Rollout
+from ....perception.errors import ConfigError
+from ...policy import ONLY
+from ..rollout import Rollout
 
 
 class RolloutAsBuffer:

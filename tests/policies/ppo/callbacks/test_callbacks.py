@@ -23,7 +23,7 @@ from senseweave.perception import Camera, PerceptionConfig, Spec, Vector
 from senseweave.perception.errors import ConfigError
 from senseweave.policies import PPO
 from senseweave.policies.policy import SenseMlpPolicy
-from senseweave.policies.ppo.callback_locals import Later, Locals
+from senseweave.policies.ppo.callbacks.locals import Later, Locals
 from senseweave.policies.presets import policy_settings
 
 ROOM = {"senses": ["camera", "compass"], "max_steps": 4}

@@ -15,8 +15,8 @@ from senseweave.envs import adapt
 from senseweave.perception.errors import ConfigError, ObservationError, SpecError
 from senseweave.perception.spec import Camera, Depth, Grid, Instruction, Microphone, Spec, Vector
 from senseweave.policies import PPO, PerceptionExtractor
+from senseweave.policies.environment.spaces import stacked_frames
 from senseweave.policies.imitation import imitate
-from senseweave.policies.spaces import stacked_frames
 
 SMALL = {"config": {"width": 16, "latents": 2, "heads": 2, "state_dim": 8}}
 SEES = spaces.Dict({"eye": spaces.Box(0, 255, (16, 16, 3), np.uint8), "joints": JOINTS, "words": TEXT})

@@ -13,10 +13,10 @@ import torch
 from stable_baselines3.common.callbacks import CallbackList
 from torch import Tensor
 
-from ..policy import ONLY, Observation
-from .learner import Acted, Underway
-from .rollout import Rollout
-from .sources import StepOutcome
+from ...policy import ONLY, Observation
+from ..learner import Acted, Underway
+from ..rollout import Rollout
+from ..sources import StepOutcome
 
 _NOTHING = object()
 

@@ -18,8 +18,8 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize, unwrap_vec_normalize
 from torch import Tensor
 
-from ..perception.errors import CheckpointError, ConfigError
-from ..perception.spec import Spec
+from ...perception.errors import CheckpointError, ConfigError
+from ...perception.spec import Spec
 from .spaces import has_limits
 
 ONLY = ""
