@@ -72,6 +72,21 @@ PATHS = (
 """The paths that documents of release 0.1 used, as module:name; without a name, the module alone."""
 
 MOVED = {
+    "envs.live.child": "envs.live.sensors.child",
+    "envs.live.safety": "envs.live.bodies.safety",
+    "envs.live.sensors.camera": "envs.live.sensors.cameras.camera",
+    "envs.live.sensors.devices": "envs.live.sensors.cameras.devices",
+    "envs.live.sensors.feeds": "envs.live.sensors.microphones.feeds",
+    "envs.live.sensors.frames": "envs.live.sensors.decoding.frames",
+    "envs.live.sensors.instruction": "envs.live.sensors.instructions.instruction",
+    "envs.live.sensors.microphone": "envs.live.sensors.microphones.microphone",
+    "envs.live.sensors.phrases": "envs.live.sensors.instructions.phrases",
+    "envs.live.sensors.portaudio": "envs.live.sensors.microphones.portaudio",
+    "envs.live.sensors.recogniser": "envs.live.sensors.instructions.recogniser",
+    "envs.live.sensors.resample": "envs.live.sensors.microphones.resample",
+    "envs.live.sensors.sample_clock": "envs.live.sensors.microphones.sample_clock",
+    "envs.live.sensors.sound_tap": "envs.live.sensors.microphones.sound_tap",
+    "envs.live.sensors.speech": "envs.live.sensors.instructions.speech",
     "perception.absence": "perception.observation.absence",
     "perception.brightness": "perception.observation.brightness",
     "perception.layout": "perception.observation.layout",

@@ -14,8 +14,8 @@ import av
 import numpy as np
 
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
-from senseweave.envs.live.sensors.camera import CameraSource
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from senseweave.envs.live.sensors.cameras.camera import CameraSource
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.perception.spec import Camera, Microphone
 
 SOUND_HZ = 16000

@@ -18,7 +18,7 @@ from senseweave.agent.settings.live import LiveConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.train import train
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.sensors.phrases import common_phrases
+from senseweave.envs.live.sensors.instructions.phrases import common_phrases
 from senseweave.envs.live.sessions.recorder import Recorder
 from senseweave.perception.errors import ConfigError
 

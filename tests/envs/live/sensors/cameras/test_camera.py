@@ -14,8 +14,8 @@ from kit.live_clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import NS_PER_S, SystemClock, VirtualClock
 from senseweave.envs.live.sensor import ThreadedSensor
-from senseweave.envs.live.sensors.camera import CameraSource, camera_sensor, without_password
-from senseweave.envs.live.sensors.frames import fit_frame
+from senseweave.envs.live.sensors.cameras.camera import CameraSource, camera_sensor, without_password
+from senseweave.envs.live.sensors.decoding.frames import fit_frame
 from senseweave.envs.live.source import SourceEndedError, SourceError
 from senseweave.perception.errors import ConfigError, ObservationError
 from senseweave.perception.spec import Camera
@@ -254,7 +254,7 @@ def test_frames_that_piled_up_while_nobody_looked_are_skipped():
 def test_nothing_is_printed_about_cameras_that_do_not_answer(tmp_path):
     (tmp_path / "text.mp4").write_text("no video")
     program = (
-        "from senseweave.envs.live.sensors.camera import CameraSource\n"
+        "from senseweave.envs.live.sensors.cameras.camera import CameraSource\n"
         "from senseweave.envs.live.clock import SystemClock\n"
         "from senseweave.perception.errors import SenseweaveError\n"
         "from senseweave.perception.spec import Camera\n"

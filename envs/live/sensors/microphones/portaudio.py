@@ -11,9 +11,9 @@ import ctypes.util
 import threading
 from typing import Any
 
-from ....perception.errors import MissingExtraError
-from ..clock import NS_PER_S, Clock
-from ..source import SourceError
+from .....perception.errors import MissingExtraError
+from ...clock import NS_PER_S, Clock
+from ...source import SourceError
 from .feeds import BLOCK_S, MAX_WAIT_S, Block, Feed
 
 QUEUE_S = 2.0

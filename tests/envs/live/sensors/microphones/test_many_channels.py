@@ -11,7 +11,7 @@ import pytest
 
 from kit.live_clips import next_reading, opened, sine
 from kit.timed_clips import SOUND_HZ, write_sound
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.perception.spec import Microphone
 
 STEREO = Microphone(2, 1600, SOUND_HZ)

@@ -22,7 +22,7 @@ import json, sys
 import numpy as np
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.microphone import MicrophoneSource
-from senseweave.envs.live.sensors.portaudio import DeviceFeed
+from senseweave.envs.live.sensors.microphones.portaudio import DeviceFeed
 from senseweave.perception.spec import Microphone
 
 clock = SystemClock()

@@ -8,10 +8,10 @@ import pytest
 
 from kit.timed_clips import SOUND_HZ, beep, watch, write_timed
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
-from senseweave.envs.live.sensors.camera import CameraSource
+from senseweave.envs.live.sensors.cameras.camera import CameraSource
+from senseweave.envs.live.sensors.decoding.frames import fit_frame
 from senseweave.envs.live.sensors.decoding.timeline import shared_timeline
-from senseweave.envs.live.sensors.frames import fit_frame
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.envs.live.source import SourceEndedError
 from senseweave.perception.spec import Camera, Microphone
 

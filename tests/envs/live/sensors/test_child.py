@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from kit.limits import HANG_S
-from senseweave.envs.live.child import Child
+from senseweave.envs.live.sensors.child import Child
 from senseweave.envs.live.source import SourceError
 
 ECHO = """
 import json, sys, time
-from senseweave.envs.live.child import obey_parent, tell
+from senseweave.envs.live.sensors.child import obey_parent, tell
 obey_parent(sys.argv[1:])
 tell(sys.stdout.buffer, {"hello": True})
 for line in sys.stdin.buffer:
@@ -112,7 +112,7 @@ def test_a_child_dies_with_its_parent_even_if_it_hangs_and_ctrl_c_reaches_the_pa
     (tmp_path / "echoing_child.py").write_text(ECHO)
     program = (
         "import sys, time\n"
-        "from senseweave.envs.live.child import Child\n"
+        "from senseweave.envs.live.sensors.child import Child\n"
         "child = Child('echoing_child', 'The echo')\n"
         "child.receive(60)\n"
         "child.send({'sleep': 1}, 5, 'late')\n"

@@ -10,16 +10,16 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ....perception.errors import ConfigError, MissingExtraError, how_to_install
-from ....perception.spec import Instruction, Microphone
+from .....perception.errors import ConfigError, MissingExtraError, how_to_install
+from .....perception.spec import Instruction, Microphone
+from ...reading import Reading
+from ...sensor import ThreadedSensor
+from ...source import SourceError
 from ..child import Child
-from ..reading import Reading
-from ..sensor import ThreadedSensor
-from ..source import SourceError
+from ..microphones.microphone import MicrophoneSource
+from ..microphones.sound_tap import SoundTap
 from .instruction import STOP_WORDS, WAIT_S, InstructionSource, means_stop
-from .microphone import MicrophoneSource
 from .phrases import common_phrases
-from .sound_tap import SoundTap
 
 RATE_HZ = 16000
 START_UP_S = 60.0
@@ -83,7 +83,7 @@ class SpeechSource(InstructionSource):
     def open(self) -> None:
         self._has_sent_phrases = self._is_listening = False
         self._heard.clear()
-        self._child = Child("senseweave.envs.live.sensors.recogniser", "The speech recogniser")
+        self._child = Child("senseweave.envs.live.sensors.instructions.recogniser", "The speech recogniser")
         self._give_up_s = time.monotonic() + START_UP_S
         self._notes.append(("loading", "Speech is not heard yet: its recogniser is being loaded."))
 

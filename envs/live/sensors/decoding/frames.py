@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import UInt8
 from numpy.typing import NDArray
 
-from ....perception.errors import ObservationError
-from ...opencv import import_cv2
+from .....perception.errors import ObservationError
+from ....opencv import import_cv2
 
 
 def fit_frame(

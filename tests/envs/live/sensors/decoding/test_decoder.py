@@ -18,9 +18,9 @@ from kit.live_clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensor import ThreadedSensor
-from senseweave.envs.live.sensors.camera import CameraSource
+from senseweave.envs.live.sensors.cameras.camera import CameraSource
 from senseweave.envs.live.sensors.decoding.decoder import MEMORY_BYTES
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.envs.live.source import SourceError
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Camera, Microphone
@@ -171,8 +171,8 @@ def test_the_process_of_the_loop_loads_no_library_that_decodes(clip):
     program = (
         "import sys\n"
         "from senseweave.envs.live.clock import SystemClock\n"
-        "from senseweave.envs.live.sensors.camera import CameraSource\n"
-        "from senseweave.envs.live.sensors.microphone import MicrophoneSource\n"
+        "from senseweave.envs.live.sensors.cameras.camera import CameraSource\n"
+        "from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource\n"
         "from senseweave.perception.spec import Camera, Microphone\n"
         f"for source in CameraSource({str(clip)!r}, Camera(16, 16)), "
         f"MicrophoneSource({str(clip)!r}, Microphone(1, 220, 22050)):\n"

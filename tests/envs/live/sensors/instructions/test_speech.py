@@ -14,13 +14,13 @@ import pytest
 
 from kit.limits import HANG_S
 from kit.live_clips import next_reading, opened
-from senseweave.envs.live.child import Child
 from senseweave.envs.live.clock import SystemClock
+from senseweave.envs.live.sensors.child import Child
+from senseweave.envs.live.sensors.instructions.phrases import common_phrases, phrases_of
+from senseweave.envs.live.sensors.instructions.recogniser import CHUNK, RATE_HZ, Recogniser, grammar_of, spoken
+from senseweave.envs.live.sensors.instructions.speech import SpeechSource, require_speech
+from senseweave.envs.live.sensors.microphones.sound_tap import SoundTap
 from senseweave.envs.live.sensors.open import make_live, open_sensors
-from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
-from senseweave.envs.live.sensors.recogniser import CHUNK, RATE_HZ, Recogniser, grammar_of, spoken
-from senseweave.envs.live.sensors.sound_tap import SoundTap
-from senseweave.envs.live.sensors.speech import SpeechSource, require_speech
 from senseweave.envs.live.source import SourceError
 from senseweave.envs.rooms.sound.recordings import recordings
 from senseweave.perception.errors import ConfigError, MissingExtraError

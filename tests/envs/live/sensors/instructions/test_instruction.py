@@ -9,7 +9,12 @@ import pytest
 from kit.limits import HANG_S
 from kit.live_clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
-from senseweave.envs.live.sensors.instruction import LinesSource, TextSource, instruction_sensor, means_stop
+from senseweave.envs.live.sensors.instructions.instruction import (
+    LinesSource,
+    TextSource,
+    instruction_sensor,
+    means_stop,
+)
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Instruction
 from senseweave.perception.tokenizer import default_tokenizer
@@ -157,7 +162,7 @@ def test_a_program_that_listens_to_standard_input_can_end_while_nobody_types():
     program = (
         "import time\n"
         "from senseweave.envs.live.clock import SystemClock\n"
-        "from senseweave.envs.live.sensors.instruction import instruction_sensor\n"
+        "from senseweave.envs.live.sensors.instructions.instruction import instruction_sensor\n"
         "from senseweave.perception.tokenizer import default_tokenizer\n"
         "sensor = instruction_sensor('instruction', default_tokenizer().instruction(16), '-')\n"
         "sensor.start(SystemClock())\n"

@@ -12,11 +12,11 @@ from typing import Any, Self
 import numpy as np
 from jaxtyping import Int16
 
-from ....perception.errors import ConfigError
-from ....perception.spec import Microphone
-from ..reading import Reading
-from ..sensor import ThreadedSensor
-from ..source import Source
+from .....perception.errors import ConfigError
+from .....perception.spec import Microphone
+from ...reading import Reading
+from ...sensor import ThreadedSensor
+from ...source import Source
 from .feeds import Block, Feed, FileFeed
 from .portaudio import DeviceFeed
 from .resample import StreamResampler, mix

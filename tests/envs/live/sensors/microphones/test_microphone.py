@@ -9,11 +9,11 @@ from scipy.signal import resample_poly
 from kit.live_clips import SOUND_HZ, next_reading, opened, sine, write_clip
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
 from senseweave.envs.live.reading import misfit
-from senseweave.envs.live.sensors.feeds import Block, Feed
-from senseweave.envs.live.sensors.microphone import MicrophoneSource, is_sound_file, microphone_sensor
-from senseweave.envs.live.sensors.resample import StreamResampler, mix
-from senseweave.envs.live.sensors.sample_clock import SampleClock
-from senseweave.envs.live.sensors.sound_tap import SoundTap
+from senseweave.envs.live.sensors.microphones.feeds import Block, Feed
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource, is_sound_file, microphone_sensor
+from senseweave.envs.live.sensors.microphones.resample import StreamResampler, mix
+from senseweave.envs.live.sensors.microphones.sample_clock import SampleClock
+from senseweave.envs.live.sensors.microphones.sound_tap import SoundTap
 from senseweave.envs.live.source import SourceEndedError, SourceError
 from senseweave.perception.errors import ConfigError, MissingExtraError
 from senseweave.perception.spec import Microphone

@@ -12,14 +12,14 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any, Self
 
-from ....perception.errors import ConfigError
-from ....perception.spec import Instruction
-from ....perception.tokenizer import default_tokenizer
-from ..backoff import Backoff
-from ..clock import NS_PER_S
-from ..reading import Reading
-from ..sensor import ThreadedSensor
-from ..source import Source, SourceEndedError
+from .....perception.errors import ConfigError
+from .....perception.spec import Instruction
+from .....perception.tokenizer import default_tokenizer
+from ...backoff import Backoff
+from ...clock import NS_PER_S
+from ...reading import Reading
+from ...sensor import ThreadedSensor
+from ...source import Source, SourceEndedError
 
 STOP_WORDS = frozenset({"stop", "halt"})
 """What makes the agent stop, said alone."""

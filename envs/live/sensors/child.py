@@ -18,7 +18,7 @@ import weakref
 from collections.abc import Mapping
 from typing import IO, Any
 
-from .source import SourceError
+from ..source import SourceError
 
 MAX_BYTES = 1 << 28
 """More than that stands behind no message; a child that says so has lost its mind."""

@@ -5,7 +5,7 @@ is counted in samples from an anchor, and the anchor and the rate follow, slowly
 delay. The result is even to a fraction of a millisecond, and the device's drift against our clock is known.
 """
 
-from ..clock import NS_PER_S
+from ...clock import NS_PER_S
 
 WINDOW_S = 0.5
 """Of the blocks of such a time the one that came with the least delay counts."""

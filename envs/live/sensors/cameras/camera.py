@@ -13,15 +13,15 @@ from typing import Any, Self
 
 import numpy as np
 
-from ....perception.checks import require_utf8
-from ....perception.errors import ConfigError
-from ....perception.spec import Camera
-from ..clock import NS_PER_S
-from ..reading import Reading
-from ..sensor import ThreadedSensor
-from ..source import Source, SourceEndedError, SourceError
-from .decoding.decoder import Decoder
-from .decoding.playback import WAIT_S, Piece, Playback
+from .....perception.checks import require_utf8
+from .....perception.errors import ConfigError
+from .....perception.spec import Camera
+from ...clock import NS_PER_S
+from ...reading import Reading
+from ...sensor import ThreadedSensor
+from ...source import Source, SourceEndedError, SourceError
+from ..decoding.decoder import Decoder
+from ..decoding.playback import WAIT_S, Piece, Playback
 from .devices import device_path, is_camera_device, require_device
 
 SCHEMES = ("http", "https", "rtsp", "rtsps", "rtmp", "udp", "tcp", "rtp", "srt")

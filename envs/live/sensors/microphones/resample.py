@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int16
 
-from ....perception.errors import MissingExtraError
+from .....perception.errors import MissingExtraError
 
 Sound = Int16[np.ndarray, "c n"]
 """Samples of several channels, int16; value / 2^15 is the pressure in -1..1."""

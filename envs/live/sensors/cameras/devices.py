@@ -8,7 +8,7 @@ import re
 import stat
 from pathlib import Path
 
-from ..source import SourceError
+from ...source import SourceError
 
 V4L_MAJOR = 81
 """The major number of video devices on Linux (Documentation/admin-guide/devices.txt of the kernel)."""

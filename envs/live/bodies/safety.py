@@ -1,6 +1,6 @@
 """`Safety`: when the safe action is sent instead of the policy's, and which action that is. It sends nothing itself.
 
-The rig asks it for a reason at every step; the watchdog (watchdog.py) and the end of the session have theirs.
+The rig asks it for a reason at every step; the watchdog (envs/live/watchdog.py) and the end of the session have theirs.
 """
 
 from collections.abc import Callable
@@ -10,9 +10,9 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from ...perception.errors import ConfigError, did_you_mean
-from ...perception.spec import Spec
-from .align import Moment
+from ....perception.errors import ConfigError, did_you_mean
+from ....perception.spec import Spec
+from ..align import Moment
 
 ROUNDING = 1e-6
 """So little outside the limits, relative to the action, is the rounding of float32 and nobody's mistake."""

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int16
 
-from ..clock import NS_PER_S, Clock
-from ..source import SourceEndedError
-from .decoding.playback import Piece, Playback
+from ...clock import NS_PER_S, Clock
+from ...source import SourceEndedError
+from ..decoding.playback import Piece, Playback
 
 BLOCK_S = 0.01
 """How much sound a block has, about."""

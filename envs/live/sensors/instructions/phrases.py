@@ -6,7 +6,7 @@ Texts only. `speech.py` listens for them.
 from collections.abc import Mapping
 from typing import Any
 
-from ....perception.errors import SenseweaveError
+from .....perception.errors import SenseweaveError
 
 
 def phrases_of(env_id: str, options: Mapping[str, Any]) -> tuple[str, ...]:
@@ -16,7 +16,7 @@ def phrases_of(env_id: str, options: Mapping[str, Any]) -> tuple[str, ...]:
         env_id: as a run names it. Only environments of senseweave's own are made; nothing else is imported for it.
         options: those that it was made with.
     """
-    from ...registry import OURS, make
+    from ....registry import OURS, make
 
     if not env_id.startswith(OURS):
         return common_phrases()
@@ -34,8 +34,8 @@ def phrases_of(env_id: str, options: Mapping[str, Any]) -> tuple[str, ...]:
 
 def common_phrases() -> tuple[str, ...]:
     """What agents are told in Rooms and BabyAI: go to a thing, pick it up, open it, put it next to another one."""
-    from ...rooms.codes import BALL, BOX, COLOURS, DOOR, KEY, SOUNDS
-    from ...rooms.missions import ARTICLES, go_to, open_up, pick_up, put_next, sounding, thing
+    from ....rooms.codes import BALL, BOX, COLOURS, DOOR, KEY, SOUNDS
+    from ....rooms.missions import ARTICLES, go_to, open_up, pick_up, put_next, sounding, thing
 
     colours = (None, *range(len(COLOURS)))
     doors = [thing(article, DOOR, colour) for article in ARTICLES for colour in colours]

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 from jaxtyping import Int16
 
-from ..clock import Clock
+from ...clock import Clock
 from .resample import StreamResampler, mix
 
 MAX_WAITING_S = 10.0

@@ -10,7 +10,7 @@ import pytest
 
 from kit.limits import HANG_S
 from senseweave.envs.live.clock import SystemClock
-from senseweave.envs.live.sensors.camera import camera_sensor
+from senseweave.envs.live.sensors.cameras.camera import camera_sensor
 from senseweave.perception.spec import Camera
 
 KIND = Camera(32, 32)
