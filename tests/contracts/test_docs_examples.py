@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from kit.live_runs import clip, seeker
-from kit.live_sessions import record
+from kit.live.runs import clip, seeker
+from kit.live.sessions import record
 from kit.markdown import ROOT, blocks, pages, without_blocks
 from senseweave.perception import fusion
 from senseweave.perception import spec as spec_module

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
+from kit.live.runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live

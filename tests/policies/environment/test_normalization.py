@@ -10,7 +10,7 @@ import pytest
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from kit.scripted_world import ScriptedWorld
+from kit.worlds.scripted import ScriptedWorld
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecFrameStack, VecNormalize
 
-from kit.scripted_world import JOINTS, RGB, TEXT, ScriptedWorld
+from kit.worlds.scripted import JOINTS, RGB, TEXT, ScriptedWorld
 from senseweave.envs import adapt
 from senseweave.perception.errors import ConfigError, ObservationError, SpecError
 from senseweave.perception.spec import Camera, Depth, Grid, Instruction, Microphone, Spec, Vector

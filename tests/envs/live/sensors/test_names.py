@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from kit.live_clips import next_reading, opened, write_clip
+from kit.live.clips import next_reading, opened, write_clip
 from senseweave.envs.live.sensors.cameras.camera import CameraSource, camera_sensor
 from senseweave.envs.live.sensors.cameras.devices import V4L_MAJOR, device_path, is_camera_device, require_device
 from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import next_reading, opened, write_clip
+from kit.live.clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import NS_PER_S, SystemClock, VirtualClock
 from senseweave.envs.live.sensor import ThreadedSensor

@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from kit.timed_clips import SOUND_HZ, beep, watch, write_timed
+from kit.live.timed_clips import SOUND_HZ, beep, watch, write_timed
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
 from senseweave.envs.live.sensors.cameras.camera import CameraSource
 from senseweave.envs.live.sensors.decoding.frames import fit_frame

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import next_reading, opened, write_clip
+from kit.live.clips import next_reading, opened, write_clip
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensor import ThreadedSensor

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import next_reading, opened
+from kit.live.clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.instructions.instruction import (
     LinesSource,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import next_reading, opened
+from kit.live.clips import next_reading, opened
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.sensors.child import Child
 from senseweave.envs.live.sensors.instructions.phrases import common_phrases, phrases_of

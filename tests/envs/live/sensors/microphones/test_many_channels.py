@@ -9,8 +9,8 @@ import wave
 import numpy as np
 import pytest
 
-from kit.live_clips import next_reading, opened, sine
-from kit.timed_clips import SOUND_HZ, write_sound
+from kit.live.clips import next_reading, opened, sine
+from kit.live.timed_clips import SOUND_HZ, write_sound
 from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.perception.spec import Microphone
 

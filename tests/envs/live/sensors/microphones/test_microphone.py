@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from kit.live_clips import SOUND_HZ, next_reading, opened, sine, write_clip
+from kit.live.clips import SOUND_HZ, next_reading, opened, sine, write_clip
 from senseweave.envs.live.clock import NS_PER_S, VirtualClock
 from senseweave.envs.live.reading import misfit
 from senseweave.envs.live.sensors.microphones.feeds import Block, Feed

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import require_portaudio, sine
+from kit.live.clips import require_portaudio, sine
 
 ALSA_SETTINGS = "/usr/share/alsa/alsa.conf"
 

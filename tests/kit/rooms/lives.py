@@ -1,6 +1,6 @@
 """Lives of Rooms as bytes: actions that depend on the environment and the step alone, and digests of what came of them.
 
-Run as a program it prints the digests of every level as a JSON object: python tests/kit/rooms_lives.py STEPS NUM_ENVS
+Run as a program it prints the digests of every level as a JSON object: python tests/kit/rooms/lives.py STEPS NUM_ENVS
 """
 
 import hashlib

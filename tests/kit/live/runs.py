@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.live_clips import write_clip
+from kit.live.clips import write_clip
 
 COMMAND = [sys.executable, "-P", "-m", "senseweave.agent.cli", "live"]
 
