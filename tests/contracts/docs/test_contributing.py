@@ -20,7 +20,7 @@ from senseweave.policies import PPO, ppo_settings
 from senseweave.policies.choices import MEMORIES
 from senseweave.policies.trainer import TRAINERS
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 FENCED = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 NAMED_FILES = sorted(set(re.findall(r"`((?:perception|envs|policies|agent|tests)/[\w/]*\.py)`", TEXT)))

@@ -11,7 +11,7 @@ from kit.markdown import anchors, blocks, references
 from senseweave.perception import FUSIONS, OBJECTIVES
 from senseweave.perception.config import IMPUTATIONS
 
-DOCS = Path(__file__).parents[2] / "docs" / "how"
+DOCS = Path(__file__).parents[3] / "docs" / "how"
 PAGE = (DOCS / "techniques.md").read_text(encoding="utf-8")
 ROWS = [line for line in PAGE.splitlines() if line.startswith("| ") and "][" in line]
 REFERENCES = references(PAGE)

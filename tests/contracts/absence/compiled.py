@@ -1,6 +1,6 @@
 """A script, not a test: checks the absence contract on compiled perceptions, in a process without the shape hook.
 
-    python tests/contracts/compiled_absence.py FUSION[,FUSION...] BACKEND DTYPE COMPILED...
+    python tests/contracts/absence/compiled.py FUSION[,FUSION...] BACKEND DTYPE COMPILED...
 
 BACKEND is one of torch's, or "trainer": inductor as `train --compile` takes it on a CPU. COMPILED names what is
 compiled and checked: "values" (forward without gradients), "gradients" (forward and backward),
@@ -16,7 +16,7 @@ import random
 import sys
 from typing import Any
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 import torch  # noqa: E402
 import torch._dynamo.config  # noqa: E402

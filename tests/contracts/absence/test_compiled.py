@@ -15,7 +15,7 @@ import pytest
 from kit import shape_checks
 from senseweave.perception import FUSIONS, PerceptionConfig
 
-SCRIPT = pathlib.Path(__file__).with_name("compiled_absence.py")
+SCRIPT = pathlib.Path(__file__).with_name("compiled.py")
 EVERYTHING = ("gradients", "missing", "maps")
 DEFAULT = PerceptionConfig().fusion
 OTHERS = sorted(set(FUSIONS) - {DEFAULT})
