@@ -36,7 +36,7 @@ def test_whatever_imputes_has_an_objective_of_its_name():
 @every_imputation
 @every_fusion
 def test_the_absence_contract_holds_with_imputation(fusion, imputation, dtype):
-    @settings(max_examples=max(1, settings().max_examples // 30))
+    @settings(max_examples=max(1, settings().max_examples // 12))
     @given(
         case=st.builds(
             Case,
