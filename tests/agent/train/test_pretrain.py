@@ -18,8 +18,8 @@ from kit.live import sessions
 from kit.worlds.planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
-from senseweave.agent.cli.parse import parse
 from senseweave.agent.cli.main import main
+from senseweave.agent.cli.parse import parse
 from senseweave.agent.settings.pretrain import PretrainConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.observations import Played, Recorded
