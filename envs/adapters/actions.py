@@ -29,6 +29,13 @@ class PlainActions:
     def __init__(self, own: spaces.Space[Any]) -> None:
         self._own = own
         self.space = _shown(own)
+        self._choices: NDArray[Any] = np.empty(0)  # how many there are, in each place of an action
+        if isinstance(self.space, spaces.Discrete):
+            self._choices = np.array(self.space.n)
+        elif isinstance(self.space, spaces.MultiDiscrete):
+            self._choices = self.space.nvec
+        elif isinstance(self.space, spaces.MultiBinary):
+            self._choices = np.full(self.space.shape, 2)
 
     @property
     def are_the_same(self) -> bool:
@@ -50,7 +57,8 @@ class PlainActions:
         if isinstance(own, spaces.Box):
             return _in_box(own, chosen)
         is_whole = chosen.dtype.kind in "iu" or (chosen.dtype.kind == "f" and bool((chosen == np.rint(chosen)).all()))
-        if chosen.size != int(np.prod(self.space.shape or ())) or not is_whole:
+        is_right = is_whole and chosen.size == int(np.prod(self.space.shape or ()))
+        if not is_right or (chosen < 0).any() or (chosen.reshape(self._choices.shape) >= self._choices).any():
             raise ObservationError(f"The action must be one of {self.space}; got {action!r:.60}.")
         if isinstance(own, spaces.Discrete):
             return own.start + chosen.reshape(())[()].astype(np.int64)
@@ -92,6 +100,8 @@ def _in_box(own: spaces.Box, chosen: NDArray[Any]) -> NDArray[Any]:
     """In the space's own type, and within limits that a policy's float32 may have rounded beyond."""
     if chosen.size != int(np.prod(own.shape)) or chosen.dtype.kind not in "iuf":
         raise ObservationError(f"The action must be one of {own}; got {chosen!r:.60}.")
+    if not np.isfinite(chosen).all():
+        raise ObservationError(f"The action must be finite numbers in {own}; got {chosen!r:.60}.")
     chosen = chosen.reshape(own.shape)
     if np.issubdtype(own.dtype, np.integer):
         chosen = np.rint(chosen)

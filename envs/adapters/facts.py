@@ -4,7 +4,8 @@ Environments of minigrid, ViZDoom and ALE tell it each in a way of their own; no
 """
 
 import enum
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -44,11 +45,19 @@ def action_names(env: gym.Env[Any, Any], given: Sequence[str] | None) -> tuple[s
 
 
 def _own_names(env: gym.Env[Any, Any]) -> list[str] | None:
-    if env.has_wrapper_attr("action_names"):
-        return [str(name) for name in env.get_wrapper_attr("action_names")]
+    """As the environment calls them itself; what is no list of names tells nothing."""
+    if env.has_wrapper_attr("action_names") and (named := env.get_wrapper_attr("action_names")) is not None:
+        return _listed(named)
     if env.has_wrapper_attr("get_action_meanings"):
-        return [str(name).lower() for name in env.get_wrapper_attr("get_action_meanings")()]
+        meanings = env.get_wrapper_attr("get_action_meanings")
+        listed = _listed(meanings() if callable(meanings) else meanings)
+        return None if listed is None else [name.lower() for name in listed]
     return None
+
+
+def _listed(names: Any) -> list[str] | None:
+    is_list = isinstance(names, Iterable) and not isinstance(names, (str, bytes, Mapping))
+    return [str(name) for name in names] if is_list else None
 
 
 def _enum_names(env: gym.Env[Any, Any]) -> list[str] | None:
@@ -85,17 +94,28 @@ def step_s(env: gym.Env[Any, Any], given: float | None) -> float:
             raise ConfigError(f"`step_s` must be a number of seconds above 0; got {given}.")
         return float(given)
     for name in ("step_s", "dt"):
-        own = env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else None
-        if isinstance(own, (int, float)) and 0 < own < float("inf"):
-            return float(own)
-    frames = env.get_wrapper_attr("frame_skip") if env.has_wrapper_attr("frame_skip") else 1
-    frames = frames if isinstance(frames, int) and frames > 0 else 1
+        own = _above_0(env.get_wrapper_attr(name) if env.has_wrapper_attr(name) else None)
+        if own is not None:
+            return own
+    skips = _above_0(env.get_wrapper_attr("frame_skip") if env.has_wrapper_attr("frame_skip") else None)
+    frames = skips if skips is not None and skips.is_integer() else 1
     skipped = getattr(env.unwrapped, "_frameskip", None)
     if hasattr(env.unwrapped, "ale") and skipped is not None:
         low, beyond = skipped if isinstance(skipped, tuple) else (skipped, skipped + 1)
         return frames * (low + beyond - 1) / 2 / ALE_FRAMES_PER_S  # a pair is the range that frames are drawn from
-    frames_per_s = env.metadata.get("render_fps")
-    return frames / frames_per_s if frames_per_s else DEFAULT_STEP_S
+    frames_per_s = _above_0((env.metadata or {}).get("render_fps"))
+    return DEFAULT_STEP_S if frames_per_s is None else frames / frames_per_s
+
+
+def _above_0(told: Any) -> float | None:
+    """A number above 0, Python's or numpy's; None for anything else."""
+    if isinstance(told, bool) or not isinstance(told, (int, float, np.number, np.ndarray)):
+        return None
+    number = np.asarray(told)
+    if number.size != 1 or number.dtype.kind not in "iuf":
+        return None
+    value = float(number.item())
+    return value if 0 < value < math.inf else None
 
 
 def note_success(info: dict[str, Any]) -> None:

@@ -172,3 +172,55 @@ def test_a_step_of_vizdoom_lasts_as_long_as_its_tics() -> None:
         frame_skip = 4
 
     assert adapt(Doom(RGB)).get_wrapper_attr("step_s") == pytest.approx(4 / 35)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"dt": np.float32(0.5)}, 0.5),
+        ({"dt": np.array(0.02)}, 0.02),
+        ({"dt": True}, 0.1),
+        ({"dt": -1.0, "metadata": {"render_fps": np.int64(50)}}, 0.02),
+        ({"frame_skip": np.int64(4), "metadata": {"render_fps": 20}}, 0.2),
+        *(({"metadata": {"render_fps": rate}}, 0.1) for rate in (-5, "30", float("inf"), float("nan"), None)),
+        ({"metadata": None}, 0.1),
+    ],
+)
+def test_a_step_lasts_what_numbers_say_whatever_sort_they_are(attributes: dict[str, Any], expected: float) -> None:
+    world: Any = ScriptedWorld(JOINTS)
+    for name, value in attributes.items():
+        setattr(world, name, value)
+    assert adapt(world).get_wrapper_attr("step_s") == expected
+
+
+@pytest.mark.parametrize("told", [None, 7, {0: "left", 1: "right", 2: "up"}, b"abc"])
+def test_what_is_no_list_of_names_names_no_action(told: Any) -> None:
+    world: Any = ScriptedWorld(RGB)
+    world.action_names = told
+    assert names_of(world) == ("action_0", "action_1", "action_2")
+    meanings: Any = ScriptedWorld(RGB)
+    meanings.get_action_meanings = ["NOOP", "FIRE", "UP"]
+    assert names_of(meanings) == ("noop", "fire", "up")
+
+
+@pytest.mark.parametrize(
+    ("space", "action"),
+    [
+        (spaces.Discrete(3, start=5), -1),
+        (spaces.Discrete(3, start=5), 3),
+        (spaces.Discrete(3, start=5), 2**63),
+        (spaces.MultiDiscrete([3, 2], start=[5, -1]), [0, 2]),
+        (spaces.MultiBinary([2, 2]), [0, 1, 2, 0]),
+        (spaces.Box(-1, 1, (2,), np.float64), [0.5, np.nan]),
+        (spaces.Box(0, 9, (2,), np.uint8), [np.inf, 0.0]),
+    ],
+)
+def test_an_action_outside_of_the_shown_ones_never_reaches_the_environment(
+    space: spaces.Space[Any], action: Any
+) -> None:
+    world = ScriptedWorld(JOINTS, actions=space)
+    env = adapt(world)
+    env.reset()
+    with pytest.raises(ObservationError, match="The action must be"):
+        env.step(action)
+    assert not world.taken
