@@ -48,7 +48,7 @@ class Spec(Mapping[str, Kind]):
         SpecError: no modality, a reserved or impossible name, or a value that is not a kind.
     """
 
-    def __init__(self, **kinds: Kind) -> None:
+    def __init__(self, /, **kinds: Kind) -> None:  # a sense may be called "self"
         if not kinds:
             raise SpecError("A Spec needs at least one modality; got none. Write Spec(camera=Camera(64, 64)), say.")
         for name, kind in kinds.items():

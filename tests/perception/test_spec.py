@@ -361,3 +361,8 @@ def test_a_kind_that_is_not_registered_cannot_be_read_back(own_kind):
     del KINDS["Touch"]
     with pytest.raises(SpecError, match=r"\"skin\" is of an unknown kind 'Touch'.*must be imported before"):
         Spec.from_json(written)
+
+
+def test_a_sense_may_be_called_self() -> None:
+    senses = Spec(**{"self": Vector(3), "camera": Camera(16, 16)})
+    assert senses.names == ("camera", "self") and Spec.from_json(senses.to_json()) == senses
