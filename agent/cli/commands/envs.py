@@ -1,10 +1,9 @@
 """`senseweave envs`: every environment that can be trained in, what it senses, and what has to be installed for it."""
 
 import dataclasses
-import importlib.metadata
 from typing import Annotated, Any
 
-from ....perception.errors import UnknownNameError, did_you_mean
+from ....perception.errors import UnknownNameError, did_you_mean, packages_of_extra
 from ...settings.base import Settings
 from ...settings.several import Names
 from ..command import Command, Result
@@ -59,9 +58,9 @@ def as_text(result: dict[str, Any]) -> str:
 
 
 def _install(extra: str | None) -> str:
-    """The command that installs an extra of ours, or a package."""
-    ours = importlib.metadata.metadata("senseweave").get_all("Provides-Extra") or []
-    return f'pip install "{f"senseweave[{extra}]" if extra in ours else extra}"'
+    """The command that installs the packages of an extra of ours, or a package: senseweave itself is on no index."""
+    packages = packages_of_extra(extra or "") or [extra]
+    return " ".join(["pip install", *(f'"{package}"' for package in packages)])
 
 
 def _run(settings: EnvsConfig) -> Result:

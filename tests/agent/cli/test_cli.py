@@ -160,6 +160,16 @@ def test_envs_and_doctor_print_one_json_object_or_a_table(capsys):
     assert status == 0 and "instruction" in out and "senseweave train --env BabyAI-GoToLocal" in out
 
 
+def test_what_envs_says_to_install_is_on_an_index():
+    rows = [
+        {"id": "ALE/Enduro-v5", "senses": ["audio"], "extra": "atari", "is_installed": False},
+        {"id": "MiniGrid-WFC-MazeSimple-v0", "senses": ["grid"], "extra": "minigrid[wfc]", "is_installed": False},
+    ]
+    told = envs.as_text({"environments": rows})
+    assert 'needs: pip install "ale-py>=' in told and 'needs: pip install "minigrid[wfc]"' in told
+    assert "senseweave[" not in told, "it is on no index, where a stranger may take its name"
+
+
 def test_results_for_people_are_tables_on_standard_output(capsys, trained):
     status, out, _ = run_cli(capsys, "evaluate", str(trained), "--episodes", "3", "--device", "cpu")
     assert status == 0 and "sampled success" in out and "greedy  success" in out
