@@ -168,12 +168,18 @@ class Normalization:
 
 
 def require_rescalable(spec: Spec | None, env: VecEnv) -> None:
-    """Refuses a `VecNormalize` over senses that have a scale of their own: cameras, sound, tokens, grids, depth.
+    """Refuses a `VecNormalize` over senses that have a scale of their own: cameras, sound, tokens, grids, depth. Two of
+    them are refused, too, as only the outer one would be saved.
 
     Raises:
-        ConfigError: it rescales one.
-    """
+        ConfigError: it rescales one, or there are two.
+    """  # noqa: D205
     wrapper = unwrap_vec_normalize(env)
+    if wrapper is not None and unwrap_vec_normalize(wrapper.venv) is not None:
+        raise ConfigError(
+            "There are two VecNormalize around the environments, of which only one can be saved; take one alone, "
+            "VecNormalize(env, norm_obs_keys=[...]) with the keys of both."
+        )
     rescaled = [] if wrapper is None or spec is None else [name for name in _running(wrapper) if name in spec]
     for name in rescaled:
         if spec is not None and has_limits(spec[name]):

@@ -200,3 +200,9 @@ def test_older_files_say_nothing_of_it_and_damaged_ones_are_refused(trained: tup
 def test_a_plain_model_says_none() -> None:
     assert Normalization.of(None) is None
     assert Normalization.of(DummyVecEnv([lambda: adapt(FarWorld())])) is None
+
+
+def test_two_wrappers_are_refused_as_one_of_them_would_be_lost() -> None:
+    twice = VecNormalize(environments("joints"), norm_obs_keys=["touch"])
+    with pytest.raises(ConfigError, match="two VecNormalize .* take one alone"):
+        PPO("MultiInputPolicy", twice, n_steps=4, batch_size=8, policy_kwargs=policy())
