@@ -23,6 +23,7 @@ from ...perception.texts import shown
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
+from ...policies.saving.weights import FILE
 from ...policies.trainer import TRAINERS
 from ...policies.trainers.settings import FOUND_WHEN_BUILT
 from ...policies.training import Training
@@ -146,6 +147,8 @@ def _resume(
     if "steps" in changes and config.steps < done:
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
     finished_at = checkpoint.steps if checkpoint is not None and checkpoint.steps >= config.plan.total else None
+    if checkpoint is not None and finished_at is not None:
+        _put_back_policy(run, checkpoint)
     if finished_at is not None and not (changes.get("evaluation_episodes") or changes.get("video")):
         return _finished(run, finished_at)
     device = choose_device(config.device)
@@ -191,6 +194,11 @@ def _checkpoint_of(run: RunDirectory, exact: bool) -> Checkpoint | None:
         ConfigError: an exact one is wanted, and none is kept.
     """
     if not folders(run.path / "checkpoints"):
+        if (run.path / FILE).exists():
+            raise CheckpointError(
+                f"{run.path} has a policy, but no checkpoint to go on from, and to begin anew would write over it; put "
+                "the checkpoints back, or train with a new --out."
+            )
         return None
     try:
         return run.load_checkpoint(tell, exact=exact)
@@ -201,6 +209,25 @@ def _checkpoint_of(run: RunDirectory, exact: bool) -> Checkpoint | None:
             f"`exact` needs a checkpoint from which the run goes on bit for bit, and {run.path} keeps none; leave "
             "--exact out, or train from the start with a new --out."
         ) from error
+
+
+def _put_back_policy(run: RunDirectory, checkpoint: Checkpoint) -> None:
+    """Writes a finished run's policy again, out of its checkpoint, where the file is gone, damaged or older than that.
+
+    Raises:
+        CheckpointError: it cannot be written.
+    """
+    if not is_first():
+        return
+    try:
+        steps = run.load_policy()[1]
+        fault = f"The policy in {run.path} is that of step {steps:,}." if steps < checkpoint.steps else ""
+    except CheckpointError as error:
+        fault = str(error)
+    if fault:
+        with run.held():
+            run.save_policy(checkpoint.policy, checkpoint.steps)
+        tell(f"{fault} It is written again, as it stands in the checkpoint of step {checkpoint.steps:,}.")
 
 
 def _is_finished(run: RunDirectory, steps: int) -> str:

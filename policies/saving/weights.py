@@ -47,7 +47,8 @@ def read_policy(
     path = folder / FILE
     if not path.exists():
         raise CheckpointError(
-            f"{path} is missing, so training has not come to its first checkpoint; wait for it, or train again."
+            f"{path} is missing: training has not come to its first checkpoint, or somebody took it away; wait for it, "
+            "or resume to write it again."
         )
 
     def require(header: Header) -> None:

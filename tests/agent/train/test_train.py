@@ -100,6 +100,34 @@ def test_a_finished_run_says_so_and_plays_nothing(copy_of_run, capsys):
     assert "is finished: 512 steps are done. Add --steps" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("damage", ["gone", "cut", "older"])
+def test_a_finished_run_writes_a_lost_policy_again(copy_of_run, capsys, damage):
+    run = copy_of_run(damage)
+    opened, file = RunDirectory.open(run), run / "policy.safetensors"
+    loaded, steps = opened.load_policy()
+    whole = {name: part.clone() for name, part in loaded.items()}  # what was loaded is mapped from the file
+    if damage == "gone":
+        file.unlink()
+    elif damage == "cut":
+        file.write_bytes(file.read_bytes()[:-9])
+    else:  # killed between the last checkpoint and the policy
+        opened.save_policy({name: torch.zeros_like(part) for name, part in whole.items()}, 256)
+    resume(run)
+    again = opened.load_policy()
+    assert again[1] == steps == 512 and all(torch.equal(again[0][name], part) for name, part in whole.items())
+    assert "It is written again, as it stands in the checkpoint of step 512." in capsys.readouterr().err
+
+
+def test_a_policy_without_checkpoints_is_not_trained_anew_over_itself(copy_of_run):
+    run = copy_of_run("bare")
+    whole = (run / "policy.safetensors").read_bytes()
+    for folder in (run / "checkpoints").iterdir():
+        shutil.rmtree(folder)
+    with pytest.raises(CheckpointError, match="has a policy, but no checkpoint to go on from"):
+        resume(run)
+    assert (run / "policy.safetensors").read_bytes() == whole
+
+
 def test_held_out_results_are_kept_and_stand_in_the_metrics(copy_of_run):
     run = copy_of_run("measured")
     result = resume(run, evaluation_episodes=4)
