@@ -111,21 +111,25 @@ def _short(value: Any) -> Any:
 
 
 def _rows_until(path: Path, steps: int, columns: Mapping[str, str]) -> list[dict[str, str]]:
-    """The rows up to a step; a row that was cut off by a crash is dropped."""
+    """The rows up to a step; a row that was cut off by a crash, or cannot be read, is dropped, and told."""
     if steps == 0 or not path.exists():
         return []
-    rows = []
+    rows, lost = [], 0
     try:
         with (
             open_regular(path, TABLE_BYTES) as opened,
             io.TextIOWrapper(opened, newline="", encoding="utf-8", errors="replace") as file,
         ):
             for row in csv.DictReader(file):
-                if (row.get("steps") or "").isdigit() and int(row["steps"]) <= steps:
+                if not (row.get("steps") or "").isdecimal() or None in row.values():
+                    lost += 1
+                elif int(row["steps"]) <= steps:
                     rows.append({column: row.get(column) or "" for column in columns})
     except (OSError, csv.Error) as error:
         why = getattr(error, "strerror", None) or error
         raise CheckpointError(f"{path} cannot be read ({why}); move it away and resume again.") from error
+    if lost:
+        tell(f"{path} is damaged or was cut off: {lost:,} of its rows cannot be read, and are left out.")
     return rows
 
 

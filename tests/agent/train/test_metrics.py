@@ -42,6 +42,17 @@ def test_a_row_that_was_cut_off_by_a_crash_is_dropped(tmp_path, tail):
     assert rows_of(tmp_path) == [(100, 0.1), (200, 0.2), (400, 0.4)]
 
 
+@pytest.mark.parametrize(
+    ("damaged", "lost"),
+    [(b"\x00\xfe\n1\n2\n", 2), (b"my,notes\n1,2\n", 1), (b"steps,success_rate\n\xb2,0.1\n2\n", 2)],
+)
+def test_rows_that_are_lost_are_told(tmp_path, capsys, damaged, lost):
+    (tmp_path / "metrics.csv").write_bytes(damaged)
+    log(tmp_path, 200, 400)
+    assert rows_of(tmp_path) == [(400, 0.4)]
+    assert f"{lost} of its rows cannot be read, and are left out." in capsys.readouterr().err
+
+
 def test_tensorboard_gets_the_same_curve_and_hides_what_a_resumed_run_forgot(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
