@@ -158,5 +158,6 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder that no one needs any more; failing to is no reason to stop."""
-    shutil.rmtree(folder, ignore_errors=True)
+    """Removes a folder that no one needs any more; failing to is no reason to stop. What is none stays where it is."""
+    if folder.is_dir():  # rmtree would open a FIFO, and wait there for ever
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,6 +1,7 @@
 """Whatever happens to the files of a run, loading ends in a `CheckpointError`, and nothing is half loaded."""
 
 import json
+import os
 import random
 import shutil
 from pathlib import Path
@@ -316,3 +317,11 @@ def test_a_checkpoint_with_other_tensors_is_refused_though_its_checksums_fit(cop
     reseal(folder)
     with pytest.raises(CheckpointError):
         resume(run)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_no_folder_among_the_checkpoints_keeps_nobody_waiting(copy_of_run):
+    run = copy_of_run("fifo")
+    os.mkfifo(run / "checkpoints" / "step-999999")
+    assert resume(run, steps=768)["steps"] == 768
+    assert newest_checkpoint(run).name == "step-999999" and (run / "checkpoints" / "step-000768").is_dir()
