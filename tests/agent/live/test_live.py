@@ -93,7 +93,7 @@ MISTAKES = [
     ("live --camera", "`--camera` expected one argument"),
     ("live --camera 93", "There is no camera 93: /dev/video93 is missing"),
     ("live --camera nowhere.mp4", 'The camera\'s file "nowhere.mp4" does not exist'),
-    ("live --camera {text}", "cannot be played"),
+    ("live --camera {text}", "cannot be played: FFmpeg cannot read it"),
     ("live --camera nowhere_%03d.png", 'The camera\'s file "nowhere_%03d.png" cannot be played'),
     ("live --camera gopher://x/", "A camera's address must begin with one of http"),
     ("live --microphone nowhere.wav", "nowhere.wav"),

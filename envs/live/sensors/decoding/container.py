@@ -66,7 +66,7 @@ class Container:
             # A name with a % in it is the name of one file here; sequences are not PyAV's business.
             self._container = av.open(path, options={"pattern_type": "none"}, metadata_errors="replace")
         except (av.FFmpegError, ValueError, OSError) as error:
-            raise DecodingError(f"It cannot be played ({reason(error)})") from None
+            raise DecodingError(f"FFmpeg cannot read it ({reason(error)})") from None
         self._timed = [*filter(_is_a_picture_that_moves, self._container.streams.video), *self._container.streams.audio]
         self._streams = [stream for stream in self._timed if stream.type == wanted]
         if not self._streams:
