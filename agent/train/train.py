@@ -23,6 +23,7 @@ from ...perception.texts import shown
 from ...policies.extractor import perception_of
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
+from ...policies.saving.model import MAX_ROLLOUT
 from ...policies.saving.weights import FILE
 from ...policies.trainer import TRAINERS
 from ...policies.trainers.settings import FOUND_WHEN_BUILT
@@ -255,6 +256,12 @@ def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: A
         raise CheckpointError(
             f'The `algorithm` in {run.path / "config.json"} lacks or does not know "{shown(odd[0], 60)}"; use the '
             "release that wrote it, or train anew."
+        )
+    n_steps = run.config.algorithm.get("n_steps", 1)
+    if not isinstance(n_steps, int) or not 0 < n_steps * config.num_envs <= MAX_ROLLOUT:
+        raise CheckpointError(
+            f"The `algorithm` in {run.path / 'config.json'} asks for rollouts of {shown(repr(n_steps), 40)} x "
+            f"{config.num_envs} steps; use the release that wrote it, or train anew."
         )
     try:
         return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device)

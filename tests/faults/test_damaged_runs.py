@@ -325,3 +325,11 @@ def test_what_is_no_folder_among_the_checkpoints_keeps_nobody_waiting(copy_of_ru
     os.mkfifo(run / "checkpoints" / "step-999999")
     assert resume(run, steps=768)["steps"] == 768
     assert newest_checkpoint(run).name == "step-999999" and (run / "checkpoints" / "step-000768").is_dir()
+
+
+@pytest.mark.parametrize("n_steps", [10**9, 0, "many"])
+def test_a_rollout_without_end_is_refused_before_it_is_made(copy_of_run, n_steps):
+    run = copy_of_run("endless")
+    edit_json(run / "config.json", lambda content: content["algorithm"].update(n_steps=n_steps))
+    with pytest.raises(CheckpointError, match="asks for rollouts of"):
+        resume(run, steps=768)
