@@ -183,6 +183,12 @@ class SavedAsFolder(SB3PPO):
         has_other_losses = checkpoint is not None and _shapes(_losses_of(checkpoint)) != _shapes(
             model.auxiliary.state_dict()
         )
+        if saved.checkpoint is not None and checkpoint is None and env is not None:
+            warnings.warn(
+                f"{folder / 'checkpoints' / saved.checkpoint} is missing: the weights are whole, but the optimiser, the "
+                "auxiliary losses and the environments begin anew.",
+                stacklevel=2,
+            )
         if has_other_losses:
             warnings.warn(
                 "The auxiliary losses are not the saved ones: they and the optimiser begin anew.", stacklevel=2

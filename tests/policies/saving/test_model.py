@@ -137,6 +137,18 @@ def test_a_loss_that_needs_the_environments_instructions_comes_back_without_them
     loaded.learn(32)
 
 
+def test_to_go_on_without_the_checkpoint_is_told_and_to_predict_is_not(copy, trained):
+    shutil.rmtree(copy / "checkpoints")
+    observation = trained.env.reset()
+    alone = PPO.load(copy)
+    assert np.array_equal(
+        alone.predict(observation, deterministic=True)[0], trained.predict(observation, deterministic=True)[0]
+    )
+    with pytest.warns(UserWarning, match="is missing: the weights are whole, but the optimiser"):
+        model = PPO.load(copy, world())
+    assert not model.policy.optimizer.state and model.num_timesteps == trained.num_timesteps
+
+
 def test_an_environment_with_other_spaces_is_refused(saved):
     with pytest.raises(ConfigError, match="observation_space must be"):
         PPO.load(saved, world(compass=True), device="cpu")
