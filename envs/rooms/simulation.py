@@ -13,8 +13,9 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ...perception.checks import choose_device
-from ...perception.errors import ConfigError, did_you_mean, unknown_option
+from ...perception.errors import ConfigError, did_you_mean, unknown_name, unknown_option
 from .codes import DONE
+from .expert.honest import HonestExpert
 from .expert.planner import Planner
 from .levels.registry import LEVELS, level_options, make_level
 from .outages import RoomsOutages, zero_absent
@@ -23,8 +24,11 @@ from .settings import OPTION_NAMES, RoomsSettings
 from .state import RoomsState
 from .world import World, WorldStep
 
-_OUTAGES = "outages."
-"""Begins the names of the outages' tensors in `tensors`."""
+_OUTAGES, _EXPERT = "outages.", "expert."
+"""Begin the names of the outages' tensors in `tensors`, and of what the honest expert has found out."""
+
+EXPERTS = ("honest", "knowing")
+"""Who may say what to do: one that knows what has been seen, and one that knows everything."""
 
 
 class Simulation:
@@ -67,6 +71,7 @@ class Simulation:
         )
         self._outages = outages if bool(outages.process.rate.any()) else None
         self._planner: Planner | None = None
+        self._honest: HonestExpert | None = None
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
@@ -151,18 +156,40 @@ class Simulation:
             zero_absent(observation, self.spec.names, absent if which is None else absent[which])
         return observation
 
-    def expert_actions(self) -> Int[Tensor, " b"]:
-        """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
+    def expert_actions(self, expert: str = "knowing") -> Int[Tensor, " b"]:
+        """What an expert would do now; while an instruction is being spoken, nothing but listen.
 
-        With a camera, what can be told by its look alone is looked for, see expert/gaze.py.
+        Args:
+            expert: "knowing" knows everything, and only turns to the left where what is meant can be told by its look
+                alone and is out of sight (expert/gaze.py). "honest" knows what has been seen since the episode began,
+                and searches (expert/honest.py); ask it at every step.
+
+        Raises:
+            UnknownNameError: there is no such expert.
         """
-        if self._planner is None:
-            self._planner = Planner(self.level.height, self.level.width, self.device)
-        by_look = self.level.is_decided_by_look if "camera" in self.spec else None
-        must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
-        actions = self._planner.act(self.state, must_see)
+        if expert not in EXPERTS:
+            raise unknown_name("expert", str(expert), EXPERTS)
+        if expert == "honest":
+            actions = self._honest_expert.act(self.state)
+        else:
+            by_look = self.level.is_decided_by_look if "camera" in self.spec else None
+            must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
+            actions = self._knowing_expert.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
+
+    @property
+    def _knowing_expert(self) -> Planner:
+        if self._planner is None:
+            self._planner = Planner(self.level.height, self.level.width, self.device)
+        return self._planner
+
+    @property
+    def _honest_expert(self) -> HonestExpert:
+        if self._honest is None:
+            size = self.settings.height_and_width
+            self._honest = HonestExpert(self.level, self._knowing_expert, self.spec.names, size)
+        return self._honest
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, by name, b rows each."""
@@ -170,6 +197,8 @@ class Simulation:
         if self._outages is not None:
             tensors[f"{_OUTAGES}is_out"] = self._outages.is_out.clone()
             tensors[f"{_OUTAGES}key"] = self._outages.key.clone()
+        if self._honest is not None:
+            tensors |= {f"{_EXPERT}{name}": part for name, part in self._honest.belief.tensors().items()}
         return tensors
 
     def set_tensors(self, tensors: Mapping[str, Tensor], num_envs: int) -> None:
