@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..perception.checks import require_number, require_whole
 from ..perception.config import PerceptionConfig
+from ..perception.errors import ConfigError
 
 if TYPE_CHECKING:
     from ..perception.spec import Spec
@@ -68,6 +69,10 @@ MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_c
 """For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
 
 
+EXPERTS = ("honest", "knowing")
+"""Whom a policy can imitate in an environment that has both."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ImitationSettings:
     """How to imitate.
@@ -83,6 +88,8 @@ class ImitationSettings:
         expert_noise: the part of the expert's steps in which it is disturbed, 0..1: it does what it would do now in
             another environment of the batch, drawn at random, or, where there is one alone, what it wanted earlier in
             the rollout. What is learned is what it wanted to do.
+        expert: whom to ask, where the environment has both: the one that is "honest" and acts on what has been seen
+            since the episode began, or the one that is "knowing" and sees everything.
         value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
         gamma: discount of the returns that the value head learns.
         max_grad_norm: longer gradients are shortened to this.
@@ -102,6 +109,7 @@ class ImitationSettings:
     expert_share: float = 0.5
     last_expert_share: float = 0.0
     expert_noise: float = 0.0
+    expert: str = "knowing"
     value_weight: float = 0.1
     gamma: float = 0.99
     max_grad_norm: float = 1.0
@@ -114,6 +122,8 @@ class ImitationSettings:
         for name in ("learning_rate", "max_grad_norm"):
             require_number(name, getattr(self, name), above=0)
         require_number("value_weight", self.value_weight, at_least=0)
+        if self.expert not in EXPERTS:
+            raise ConfigError(f"`expert` must be one of {', '.join(EXPERTS)}; got {self.expert!r}.")
 
 
 EXPERT_ALONE = ImitationSettings(rollout_size=16_384, epochs=3, last_expert_share=1.0, expert_noise=0.3)

@@ -14,6 +14,7 @@ from ...perception.perception import Perception
 from ...perception.spec import Spec
 from ...policies.processes import world_size
 from ...policies.trainer import TRAINERS, Setup
+from ...policies.trainers.settings import IMITATION
 from ...policies.training import Training
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 from ..play.experts import vector_expert_for
@@ -89,5 +90,6 @@ def build_training(
     if config.compile and device.type == "cpu":
         require_compiler()
     limit_threads(perception)
-    expert = functools.partial(vector_expert_for, vector, config.env)
+    which = settings.get(IMITATION, {}).get("expert", "knowing")  # as runs of earlier releases have it
+    expert = functools.partial(vector_expert_for, vector, config.env, which)
     return TRAINERS[config.trainer]().build(Setup(config, settings, vector, senses, perception, device, expert))

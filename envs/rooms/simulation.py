@@ -170,7 +170,8 @@ class Simulation:
         if expert not in EXPERTS:
             raise unknown_name("expert", str(expert), EXPERTS)
         if expert == "honest":
-            actions = self._honest_expert.act(self.state)
+            gone = {} if self._outages is None else dict(zip(self.spec.names, self._outages.absent().t(), strict=True))
+            actions = self._honest_expert.act(self.state, {name: ~rows for name, rows in gone.items()})
         else:
             by_look = self.level.is_decided_by_look if "camera" in self.spec else None
             must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
@@ -211,7 +212,11 @@ class Simulation:
             raise ConfigError("A saved state must be a dict of tensors, as `get_state` gives it.")
         if not self.has_begun:
             self.begin(*torch.zeros(3, num_envs, dtype=torch.int64, device=self.device))
-        here = self.tensors()
+        found_out = {name: part for name, part in tensors.items() if name.startswith(_EXPERT)}
+        here = {name: part for name, part in self.tensors().items() if not name.startswith(_EXPERT)}
+        if found_out:
+            nothing = self._honest_expert.belief.nothing(num_envs)
+            here |= {f"{_EXPERT}{name}": part for name, part in nothing.items()}
         if tensors.keys() != here.keys():
             different = ", ".join(sorted(tensors.keys() ^ here.keys()))
             raise ConfigError(f"The saved state is of an environment with other options: {different} differ.")
@@ -232,6 +237,9 @@ class Simulation:
         self._continue_from(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]
+        self._honest = self._honest if found_out else None
+        if self._honest is not None:
+            self._honest.belief.set_tensors({name.removeprefix(_EXPERT): copies[name] for name in found_out})
 
 
 def _restored(

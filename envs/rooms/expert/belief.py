@@ -34,6 +34,7 @@ class Belief:
         sight: what is in view.
         seen: (b, c), the cells that were in view since the episode began.
         visited: (b, p), the poses that were taken.
+        heard: (b,), whether the things were heard, so that it is known where they are.
     """
 
     def __init__(self, level: Level, senses: Collection[str], camera_size: tuple[int, int]) -> None:
@@ -43,31 +44,45 @@ class Belief:
         self._hears = "audio" in senses and self._by_look is not None and not level.has_doors
         self._room = float(level.plan.room_cells.shape[1])
         self._order = torch.tensor([HEADING_ORDER.index(heading) for heading in range(4)], device=level.device)
-        nothing = torch.zeros(0, dtype=torch.bool, device=level.device)
-        self.seen: Bool[Tensor, "b c"] = nothing.view(0, len(self._walls))
-        self.visited: Bool[Tensor, "b p"] = nothing.view(0, 4 * len(self._walls))
-        self._episode: Int[Tensor, "b 3"] = nothing.long().view(0, 3)
+        self.set_tensors(self.nothing(0))
+
+    seen: Bool[Tensor, "b c"]
+    visited: Bool[Tensor, "b p"]
+    heard: Bool[Tensor, " b"]
+    _episode: Int[Tensor, "b 3"]
+
+    def nothing(self, b: int) -> dict[str, Tensor]:
+        """What `tensors` gives where nothing was found out, of rooms that never were."""
+        cells, device = len(self._walls), self._walls.device
+        seen = torch.zeros(b, cells, dtype=torch.bool, device=device)
+        episode = torch.full((b, 3), -1, dtype=torch.int64, device=device)
+        return {"seen": seen, "visited": seen.repeat(1, 4), "heard": seen[:, 0].clone(), "episode": episode}
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of all that is remembered, by name, b rows each."""
-        parts = {"seen": self.seen, "visited": self.visited, "episode": self._episode}
+        parts = {"seen": self.seen, "visited": self.visited, "heard": self.heard, "episode": self._episode}
         return {name: part.clone() for name, part in parts.items()}
 
     def set_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from what `tensors` gave."""
-        self.seen, self.visited, self._episode = (tensors[name] for name in ("seen", "visited", "episode"))
+        self.seen, self.visited, self.heard = (tensors[name] for name in ("seen", "visited", "heard"))
+        self._episode = tensors["episode"]
 
-    def look(self, state: RoomsState) -> None:
-        """Adds what is in view now; looking twice at one moment changes nothing."""
+    def look(self, state: RoomsState, here: Mapping[str, Bool[Tensor, " b"]]) -> None:
+        """Adds what is in view and what is heard now; looking twice at one moment changes nothing.
+
+        Args:
+            state: the truth.
+            here: sense -> where it is not gone; those that are not named always are here.
+        """
         episode = torch.stack((state.seed, state.index, state.episode), dim=1)
         if len(self._episode) != len(state):
-            self.seen = torch.zeros_like(state.cells, dtype=torch.bool)
-            self.visited = self.seen.repeat(1, 4)
-        else:
-            goes_on = (self._episode == episode).all(dim=1, keepdim=True)
-            self.seen, self.visited = self.seen & goes_on, self.visited & goes_on
+            self.set_tensors(self.nothing(len(state)))
+        goes_on = (self._episode == episode).all(dim=1)
         self._episode = episode
-        self.seen |= self.sight(state)
+        self.heard = (self.heard & goes_on) | here.get("audio", torch.ones_like(goes_on)) & self._hears
+        self.seen = (self.seen & goes_on[:, None]) | self.sight(state, here)
+        self.visited = self.visited & goes_on[:, None]
         pose = self._order.index_select(0, state.heading) * state.cells.shape[1] + state.agent_cell
         self.visited.scatter_(1, pose[:, None], True)
 
@@ -84,12 +99,13 @@ class Belief:
             return believed
         assert self._by_look is not None  # noqa: S101
         # What is heard stands where it is; by its look it may be anything, so that it must not be faced.
-        by_look = self._by_look.index_select(0, state.mission)[:, None]
+        heard, by_look = self.heard[:, None], self._by_look.index_select(0, state.mission)[:, None]
+        is_told = seen | ~by_look
         return dataclasses.replace(
             believed,
-            object_cell=state.object_cell,
-            is_target=state.is_target & (seen | ~by_look),
-            is_wrong=torch.where(seen | ~by_look, state.is_wrong, state.is_wrong.any(dim=1, keepdim=True)),
+            object_cell=torch.where(heard, state.object_cell, believed.object_cell),
+            is_target=state.is_target & is_told,
+            is_wrong=torch.where(is_told, state.is_wrong, state.is_wrong.any(dim=1, keepdim=True)),
         )
 
     def must_look(self, believed: RoomsState) -> Bool[Tensor, " b"]:
@@ -112,9 +128,10 @@ class Belief:
     def _missing(self, state: RoomsState) -> Float[Tensor, "b c"]:
         """What it is worth to see each cell that was never seen."""
         worth = torch.where(self.seen, 0.0, self.sight.worth)
-        if self._hears:  # it is known where the things are, and only they need a look
+        if self._hears:  # where it is known where the things are, only they need a look
             things = torch.zeros_like(worth).scatter_(1, state.object_cell.clamp(min=0), 1.0)
-            return torch.where(self.seen, 0.0, things) * (self._room / state.object_cell.shape[1])
+            things = torch.where(self.seen, 0.0, things) * (self._room / state.object_cell.shape[1])
+            return torch.where(self.heard[:, None], things, worth)
         doors = self._plan.door_cells  # e n
         if len(doors):
             # A wall has one door: where that is known, the rest of the wall is of no interest.

@@ -7,7 +7,7 @@ most one door in a wall, it knows, as everybody does who has been there before.
 b environments
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 import torch
 from jaxtyping import Bool, Int
@@ -36,15 +36,28 @@ class HonestExpert:
         self.belief = Belief(level, senses, camera_size)
         self._planner = planner
 
-    def act(self, state: RoomsState) -> Int[Tensor, " b"]:
+    def act(self, state: RoomsState, here: Mapping[str, Bool[Tensor, " b"]]) -> Int[Tensor, " b"]:
         """The next action in each environment; "done" where there is no plan.
+
+        Where nothing can be seen now, as every such sense is gone, it knows everything: whoever imitates it has to
+        guess there, and guesses sooner for it.
 
         Args:
             state: the truth, of which it uses what it has seen.
+            here: sense -> where it is not gone; those that are not named always are here.
         """
-        if self.belief.sight.is_blind:
+        is_dark = self.belief.sight.is_dark(here, len(state))
+        if bool(is_dark.all()):
             return self._planner.act(state)
-        self.belief.look(state)
+        self.belief.look(state, here)
+        actions = self._search(state)
+        rows = is_dark.nonzero()[:, 0]
+        if len(rows):
+            actions[rows] = self._planner.act(state.rows(rows))
+        return actions
+
+    def _search(self, state: RoomsState) -> Int[Tensor, " b"]:
+        """The plan on the belief."""
         believed = self.belief.believed(state)
         looks = self.belief.looks(state)
         must_look = self.belief.must_look(believed)

@@ -3,7 +3,7 @@
 b environments, c cells, p poses (heading, cell) in the order of field.py
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -36,21 +36,33 @@ class Sight:
 
     def __init__(self, level: Level, senses: Collection[str], camera_size: tuple[int, int]) -> None:
         height, width, device = level.height, level.width, level.device
-        self._eyes: list[Callable[[RoomsState], Bool[Tensor, "b c"]]] = []
+        self._eyes: dict[str, Callable[[RoomsState], Bool[Tensor, "b c"]]] = {}
         if "grid" in senses:
-            self._eyes.append(SymbolicView(height, width, device).seen_cells)
+            self._eyes["grid"] = SymbolicView(height, width, device).seen_cells
         if "camera" in senses:
-            self._eyes.append(RoomsCamera(height, width, *camera_size, objects=0, device=device).seen_cells)
+            self._eyes["camera"] = RoomsCamera(height, width, *camera_size, objects=0, device=device).seen_cells
         self.is_blind = not self._eyes
         self.worth = _worth(level)
         self.shows = torch.zeros(0, device=device) if self.is_blind else self._shown_by_poses(level)
 
-    def __call__(self, state: RoomsState) -> Bool[Tensor, "b c"]:
-        """What is in view now; the cell that the agent stands on always is."""
+    def __call__(self, state: RoomsState, here: Mapping[str, Bool[Tensor, " b"]]) -> Bool[Tensor, "b c"]:
+        """What is in view now; the cell that the agent stands on always is.
+
+        Args:
+            state: the rooms.
+            here: sense -> where it is not gone; those that are not named always are here.
+        """
         seen = torch.zeros_like(state.cells, dtype=torch.bool).scatter_(1, state.agent_cell[:, None], True)
-        for eye in self._eyes:
-            seen |= eye(state)
+        for name, eye in self._eyes.items():
+            seen |= eye(state) & here[name][:, None] if name in here else eye(state)
         return seen
+
+    def is_dark(self, here: Mapping[str, Bool[Tensor, " b"]], b: int) -> Bool[Tensor, " b"]:
+        """Where nothing can be seen now."""
+        dark = torch.ones(b, dtype=torch.bool, device=self.worth.device)
+        for name in self._eyes:
+            dark &= ~here[name] if name in here else False
+        return dark
 
     def _shown_by_poses(self, level: Level) -> Float[Tensor, "p c"]:
         cells = level.height * level.width
@@ -59,7 +71,7 @@ class Sight:
         state.cells[:] = level.walls
         state.agent_cell = torch.arange(cells, device=level.device).repeat(4)
         state.heading = torch.tensor(HEADING_ORDER, device=level.device).repeat_interleave(cells)
-        return self(state).to(torch.float32)
+        return self(state, {}).to(torch.float32)
 
 
 def _worth(level: Level) -> Float[Tensor, " c"]:
