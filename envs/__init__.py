@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from .registry import known as known
     from .registry import make as make
     from .rooms.registration import register_level as register_level
+    from .rooms.twins import twin_of as twin_of
     from .wrappers import OutageProcess as OutageProcess
     from .wrappers import SensorOutages as SensorOutages
     from .wrappers import WithoutSenses as WithoutSenses
@@ -27,6 +28,7 @@ _HOMES = {
     "live.sensors.registry": ("register_source",),
     "registry": ("EnvEntry", "known", "make"),
     "rooms.registration": ("register_level",),
+    "rooms.twins": ("twin_of",),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
