@@ -37,7 +37,11 @@ def linear(start: float, end: float = 0.0) -> Linear:
 
 @dataclasses.dataclass(frozen=True)
 class PPOPreset:
-    """For PPO, and for RecurrentPPO with fewer, longer environments."""
+    """For PPO, and for RecurrentPPO with fewer, longer environments.
+
+    Raises:
+        ConfigError: a value is of another type, or out of its range.
+    """
 
     learning_rate: float = 1e-3  # falls linearly to 0
     n_steps: int = 128  # steps of each environment between updates
@@ -49,6 +53,16 @@ class PPOPreset:
     ent_coef: float = 0.003  # explore at first; the trainer lets it fall to 0
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "n_epochs"):
+            require_whole(name, getattr(self, name), 1, of="PPO")
+        for name in ("gamma", "gae_lambda"):
+            require_number(name, getattr(self, name), at_least=0, at_most=1, of="PPO")
+        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+            require_number(name, getattr(self, name), above=0, of="PPO")
+        for name in ("ent_coef", "vf_coef"):
+            require_number(name, getattr(self, name), at_least=0, of="PPO")
 
     def fitted(self, num_envs: int, steps: int, learning_rate: float | None = None) -> Self:
         """The same with rollouts and minibatches that suit a short run and many environments.

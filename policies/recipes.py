@@ -113,13 +113,14 @@ def default_recipe(given: Mapping[str, Any]) -> str:
     Raises:
         UnknownNameError: there is no such trainer.
     """
-    env = given.get("env", Recipe.env)
+    env, options = given.get("env", Recipe.env), given.get("env_options") or {}
     is_room = isinstance(env, str) and env.startswith("senseweave/") and not env.startswith("senseweave/Live")
     is_open = not {"steps", "imitation_steps"} & given.keys()
-    if not (is_room and is_open):
+    if not is_open:
         return "plain"
+    name = "babyai" if options.get("engine") == "rooms" else "seek" if is_room else "plain"
     trainer = TRAINERS[given.get("trainer", Recipe.trainer)]()
-    return "seek" if trainer.imitates_first(given.get("memory", Recipe.memory)) else "plain"
+    return name if trainer.imitates_first(given.get("memory", RECIPES[name]().memory)) else "plain"
 
 
 def resolved(recipe: str | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,9 +73,14 @@ def _names_a_sense(text: str) -> bool:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pairs(Value):
-    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text."""
+    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text.
+
+    Args:
+        is_dotted: whether a key is group.name.
+    """
 
     metavar: str = "KEY=VALUE"
+    is_dotted: bool = False
     arity: ClassVar[Arity] = "repeated"
 
     def read(self, texts: Sequence[str]) -> dict[str, Any]:
@@ -87,8 +92,9 @@ class Pairs(Value):
     def pair(self, text: str) -> tuple[str, Any]:
         """Reads one of them; raises as `read` does."""
         key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError(f"must be key=value; got {text!r}")
+        parts = key.split(".")
+        if not equals or len(parts) != 1 + self.is_dotted or not all(map(str.isidentifier, parts)):
+            raise ValueError(f"must be {'group.' * self.is_dotted}key=value; got {text!r}")
         try:
             return key, json.loads(value)
         except ValueError:

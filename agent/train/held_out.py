@@ -12,6 +12,7 @@ import torch
 from ...policies.processes import world_size
 from ...policies.saving import random_state
 from ...policies.training import Training
+from ..settings.engines import learned_in
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import run_episodes
 from ..settings.train import TrainConfig
@@ -50,7 +51,7 @@ class HeldOutCurve:
             return ""
         policy, before = training.policy, random_state.capture()
         if self._envs is None:
-            self._envs = make_envs(config.env, config.env_options, episodes, None, policy.device)
+            self._envs = make_envs(*learned_in(config.env, config.env_options), episodes, None, policy.device)
         was_training = policy.training
         policy.set_training_mode(False)
         try:
