@@ -115,7 +115,7 @@ def summary(played: Episodes) -> dict[str, Any]:
         "mean_return": finite_or_none(float(played.returns.mean())),
         "return_standard_error": finite_or_none(spread / math.sqrt(len(played.returns))),
         "mean_length": float(played.lengths.mean()),
-    }
+    } | played.searches
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -128,8 +128,19 @@ def as_text(result: dict[str, Any]) -> str:
         success = "not defined here" if rate is None else f"{rate:.3f} (95 %: {interval[0]:.3f} to {interval[1]:.3f})"
         mean_return = result[f"{name}_mean_return"]
         told = "not finite" if mean_return is None else f"{mean_return:.3f}"
-        lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}")
+        searches = _searches(result, name)
+        lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}{searches}")
     return "\n".join(lines)
+
+
+def _searches(result: dict[str, Any], name: str) -> str:
+    """Where the failures come from, a line of its own: nothing was found, or what was found was not used."""
+    share, steps = result.get(f"{name}_failures_that_saw_it"), result.get(f"{name}_steps_from_sight")
+    if share is None and steps is None:
+        return ""
+    parts = [] if steps is None else [f"{steps:.0f} steps from first sight of what is meant to the end (median)"]
+    parts += [] if share is None else [f"it was in view in {100 * share:.0f} % of the failures"]
+    return f"\n  {'':8}{'; '.join(parts)}"
 
 
 def finite_or_none(value: float) -> float | None:

@@ -21,7 +21,7 @@ from .levels.registry import LEVELS, level_options, make_level
 from .outages import RoomsOutages, zero_absent
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
-from .state import RoomsState
+from .state import CARRIED, RoomsState
 from .world import World, WorldStep
 
 _OUTAGES, _EXPERT = "outages.", "expert."
@@ -170,14 +170,28 @@ class Simulation:
         if expert not in EXPERTS:
             raise unknown_name("expert", str(expert), EXPERTS)
         if expert == "honest":
-            gone = {} if self._outages is None else dict(zip(self.spec.names, self._outages.absent().t(), strict=True))
-            actions = self._honest_expert.act(self.state, {name: ~rows for name, rows in gone.items()})
+            actions = self._honest_expert.act(self.state, self._here())
         else:
             by_look = self.level.is_decided_by_look if "camera" in self.spec else None
             must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
             actions = self._knowing_expert.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
+
+    def sees_target(self) -> Bool[Tensor, " b"] | None:
+        """Whether a thing that the mission means is in view now, or in the hands; None where nothing can be seen."""
+        state, sight = self.state, self._honest_expert.belief.sight
+        if sight.is_blind:
+            return None
+        seen = sight(state, self._here())
+        is_seen = seen.gather(1, state.object_cell.clamp(min=0)) & (state.object_cell >= 0)
+        return (state.is_target & (is_seen | (state.object_cell == CARRIED))).any(dim=1)
+
+    def _here(self) -> dict[str, Bool[Tensor, " b"]]:
+        """Sense -> where it is not gone now; none where no sense ever is."""
+        if self._outages is None:
+            return {}
+        return dict(zip(self.spec.names, ~self._outages.absent().t(), strict=True))
 
     @property
     def _knowing_expert(self) -> Planner:
@@ -198,7 +212,7 @@ class Simulation:
         if self._outages is not None:
             tensors[f"{_OUTAGES}is_out"] = self._outages.is_out.clone()
             tensors[f"{_OUTAGES}key"] = self._outages.key.clone()
-        if self._honest is not None:
+        if self._honest is not None and len(self._honest.belief.seen):
             tensors |= {f"{_EXPERT}{name}": part for name, part in self._honest.belief.tensors().items()}
         return tensors
 

@@ -261,6 +261,13 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         """
         return self.simulation.expert_actions(expert)
 
+    def sees_target(self) -> Bool[Tensor, " b"] | None:
+        """Whether a thing that the instruction means is in view now, or in the hands; None where nothing can be seen.
+
+        In view is what the symbolic view shows, or the camera, where no wall hides it.
+        """
+        return self.simulation.sees_target()
+
     def get_state(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, as a flat dict of tensors with b rows each."""
         return self.simulation.tensors()
