@@ -183,6 +183,10 @@ class Imitator:
         figures = dict(zip(names, means.tolist(), strict=True))
         return figures | {"learning_rate": rate, "expert_share": self.expert_share}
 
+    def measured(self) -> dict[str, float]:
+        """The newest rollout's speed by phase, and the gradient's mean norm, by the logger's keys."""
+        return self._learner.figures()
+
     def _losses_of(self, rows: Int[Tensor, " r"]) -> Losses:
         """The losses of one minibatch: of the expert's actions, of the values, and the auxiliary ones."""
         samples_each = self.rollout.length if self.policy.memory is not None else 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
+from ...policies.heads import senses_of
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..runs.policies import open_run
@@ -106,6 +107,33 @@ def evaluate_policy(
     return result
 
 
+MAX_WITHOUT = 128
+"""Episodes that are played without each sense after training, at most."""
+
+
+def evaluate_without_each(
+    policy: BasePolicy, env_id: str, options: dict[str, Any], episodes: int
+) -> dict[str, dict[str, Any]]:
+    """What is left of the success, sampled, where one sense is gone for whole episodes: which of them matter.
+
+    Returns:
+        Sense -> "success_rate" and "success_interval"; {} where there are not two senses, or no success.
+    """
+    episodes = min(episodes, MAX_WITHOUT)
+    envs = make_envs(env_id, options, episodes, None, policy.device)
+    names = tuple(senses_of(policy) or {})
+    policy.set_training_mode(False)
+    try:
+        played = {name: run_episodes(policy, envs, episodes, without=[name]) for name in names if len(names) > 1}
+    finally:
+        close_envs(envs)
+    return {
+        name: {"success_rate": part.success_rate, "success_interval": list(part.success_interval)}
+        for name, part in played.items()
+        if part.success_interval is not None
+    }
+
+
 def summary(played: Episodes) -> dict[str, Any]:
     """The figures of some episodes, as plain JSON values."""
     spread = float(np.std(played.returns, ddof=1)) if len(played.returns) > 1 else math.nan
@@ -115,6 +143,7 @@ def summary(played: Episodes) -> dict[str, Any]:
         "mean_return": finite_or_none(float(played.returns.mean())),
         "return_standard_error": finite_or_none(spread / math.sqrt(len(played.returns))),
         "mean_length": float(played.lengths.mean()),
+        "success_by_kind": played.success_by_kind,
     } | played.searches
 
 
@@ -128,9 +157,21 @@ def as_text(result: dict[str, Any]) -> str:
         success = "not defined here" if rate is None else f"{rate:.3f} (95 %: {interval[0]:.3f} to {interval[1]:.3f})"
         mean_return = result[f"{name}_mean_return"]
         told = "not finite" if mean_return is None else f"{mean_return:.3f}"
-        searches = _searches(result, name)
-        lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}{searches}")
+        kinds = ", ".join(f"{kind} {share:.3f}" for kind, share in result[f"{name}_success_by_kind"].items())
+        searches = (f"\n  {'':8}success by what decides: {kinds}" if len(kinds) > 1 else "") + _searches(result, name)
+        lines.append(
+            f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}{searches}"
+        )
+    if each := result.get("without_each"):
+        parts = [
+            f"{name} {row['success_rate']:.3f} ({_interval(row['success_interval'])})" for name, row in each.items()
+        ]
+        lines.append(f"  without {', '.join(parts)}")
     return "\n".join(lines)
+
+
+def _interval(interval: Sequence[float]) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _searches(result: dict[str, Any], name: str) -> str:

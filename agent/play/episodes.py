@@ -50,6 +50,17 @@ class Episodes:
     first_sights: Int[np.ndarray, " e"] | None = None
     """Steps done when what is meant was in view for the first time, NEVER where it was not; None where nobody says."""
 
+    kinds: list[str] | None = None
+    """Of each episode's instruction; None where all are of one kind."""
+
+    @property
+    def success_by_kind(self) -> dict[str, float]:
+        """The share of successes among the instructions of each kind; {} where all are of one."""
+        by_kind: dict[str, list[bool]] = {}
+        for kind, success in zip(self.kinds or (), self.successes, strict=False):
+            by_kind.setdefault(kind, []).append(bool(success))
+        return {kind: sum(solved) / len(solved) for kind, solved in sorted(by_kind.items())}
+
     @property
     def searches(self) -> dict[str, float | None]:
         """How the search went: the share of the failures in which what is meant was in view at some time, and the
@@ -274,9 +285,12 @@ def _play_batches(
     successes: list[bool | None] = [None] * episodes
     first_sights = np.full(episodes, NEVER, np.int64)
     began, in_view = time.monotonic(), None
+    of_mission, kinds = env.simulation.level.mission_kinds, list[str]()
     for first in range(0, episodes, env.num_envs):
         observation, _ = env.reset(seed=[held_out_seed(seed_set, first + row) for row in range(env.num_envs)])
         playing = np.arange(min(env.num_envs, episodes - first))
+        if of_mission:
+            kinds += [of_mission[mission] for mission in env.state.mission[: len(playing)].tolist()]
         actions, is_new = np.zeros(env.num_envs, np.int64), True
         while len(playing):
             in_view = env.sees_target()
@@ -298,7 +312,9 @@ def _play_batches(
                     on_episode()
                 choose.keep(np.flatnonzero(~is_over).tolist())
                 playing = playing[~is_over]
-    return Episodes(returns, lengths, successes, time.monotonic() - began, None if in_view is None else first_sights)
+    return Episodes(
+        returns, lengths, successes, time.monotonic() - began, None if in_view is None else first_sights, kinds or None
+    )
 
 
 class _Seat:

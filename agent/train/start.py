@@ -16,10 +16,10 @@ from ...policies.processes import world_size
 from ...policies.trainer import TRAINERS, Setup
 from ...policies.trainers.settings import IMITATION
 from ...policies.training import Training
-from ..settings.engines import learned_in
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 from ..play.experts import vector_expert_for
 from ..runs.machine import limit_threads, require_compiler
+from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
 from .processes import environments_each
 

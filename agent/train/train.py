@@ -26,13 +26,14 @@ from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.trainer import TRAINERS
 from ...policies.trainers.settings import FOUND_WHEN_BUILT
 from ...policies.training import Training
-from ..evaluate.evaluate import evaluate_policy, finite_or_none
+from ..evaluate.evaluate import evaluate_policy, evaluate_without_each, finite_or_none
 from ..runs.config import RunConfig
 from ..runs.directory import IS_EXACT, RunDirectory, require_free
 from ..runs.machine import choose_device
 from ..runs.next_steps import command_for
 from ..runs.results import evaluation_figures, read_results, write_results
 from ..runs.strangers import choose_env
+from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
@@ -330,6 +331,9 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
             if config.evaluation_episodes:
                 evaluation = evaluate_policy(
                     training.policy, config.env, config.env_options, episodes=config.evaluation_episodes
+                )
+                evaluation["without_each"] = evaluate_without_each(
+                    training.policy, *learned_in(config.env, config.env_options), config.evaluation_episodes
                 )
                 result |= {"evaluation": evaluation} | evaluation_figures(evaluation)
                 write_results(run, callback.steps, evaluation)

@@ -205,6 +205,8 @@ class ModelTraining(Training):
             log_not_finite(self.logger, self.policy.perception, imitator.rollout.observations())
             figures = imitator.learn()
             callback.on_rollout_end()
+            for name, value in imitator.measured().items():
+                self.logger.record(name, value)
             self._record(figures)
         self._end_imitation(callback)
         return True

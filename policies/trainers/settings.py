@@ -43,7 +43,9 @@ def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float 
         settings[IMITATION] = dataclasses.asdict(dataclasses.replace(imitation, **said[IMITATION]))
     elif said[IMITATION]:
         name = next(iter(said[IMITATION]))
-        raise ConfigError(f"`imitation.{name}` is set, and nothing is imitated; give --imitation-steps, or leave it out.")
+        raise ConfigError(
+            f"`imitation.{name}` is set, and nothing is imitated; give --imitation-steps, or leave it out."
+        )
     return settings
 
 

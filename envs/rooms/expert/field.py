@@ -16,7 +16,12 @@ FAR = 8192
 """More steps than any way has; a sum of three such still fits int16."""
 
 _CHECK_EVERY = 4  # relaxations between two looks at whether anything still changes
-HEADING_ORDER = (EAST, WEST, SOUTH, NORTH)  # a * 2 + s -> heading: turns then lead to the other axis, whatever the sense
+HEADING_ORDER = (
+    EAST,
+    WEST,
+    SOUTH,
+    NORTH,
+)  # a * 2 + s -> heading: turns then lead to the other axis, whatever the sense
 _RING = ((-1, -1), (0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0))  # x, y of the neighbours, in a circle
 
 

@@ -1,5 +1,5 @@
-import csv
 import contextlib
+import csv
 import os
 import re
 import termios
