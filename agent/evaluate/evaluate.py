@@ -157,31 +157,22 @@ def as_text(result: dict[str, Any]) -> str:
         success = "not defined here" if rate is None else f"{rate:.3f} (95 %: {interval[0]:.3f} to {interval[1]:.3f})"
         mean_return = result[f"{name}_mean_return"]
         told = "not finite" if mean_return is None else f"{mean_return:.3f}"
-        kinds = ", ".join(f"{kind} {share:.3f}" for kind, share in result[f"{name}_success_by_kind"].items())
-        searches = (f"\n  {'':8}success by what decides: {kinds}" if len(kinds) > 1 else "") + _searches(result, name)
-        lines.append(
-            f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}{searches}"
-        )
-    if each := result.get("without_each"):
-        parts = [
-            f"{name} {row['success_rate']:.3f} ({_interval(row['success_interval'])})" for name, row in each.items()
-        ]
-        lines.append(f"  without {', '.join(parts)}")
+        lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}")
+        lines += [f"  {'':8}{line}" for line in _details(result, name)]
+    for sense, row in (result.get("without_each") or {}).items():
+        low, high = row["success_interval"]
+        lines.append(f"  without {sense}: success {row['success_rate']:.3f} ({low:.3f} to {high:.3f}), sampled")
     return "\n".join(lines)
 
 
-def _interval(interval: Sequence[float]) -> str:
-    return f"{interval[0]:.3f} to {interval[1]:.3f}"
-
-
-def _searches(result: dict[str, Any], name: str) -> str:
-    """Where the failures come from, a line of its own: nothing was found, or what was found was not used."""
+def _details(result: dict[str, Any], name: str) -> list[str]:
+    """What the success is made of, and where the failures come from: nothing found, or what was found not used."""
+    kinds = result.get(f"{name}_success_by_kind") or {}
     share, steps = result.get(f"{name}_failures_that_saw_it"), result.get(f"{name}_steps_from_sight")
-    if share is None and steps is None:
-        return ""
-    parts = [] if steps is None else [f"{steps:.0f} steps from first sight of what is meant to the end (median)"]
+    lines = [", ".join(f"told by {kind} {part:.3f}" for kind, part in kinds.items())] if len(kinds) > 1 else []
+    parts = [] if steps is None else [f"from first sight of the target to the end: {steps:.0f} steps (median)"]
     parts += [] if share is None else [f"it was in view in {100 * share:.0f} % of the failures"]
-    return f"\n  {'':8}{'; '.join(parts)}"
+    return lines + (["; ".join(parts)] if parts else [])
 
 
 def finite_or_none(value: float) -> float | None:

@@ -63,8 +63,10 @@ class Episodes:
 
     @property
     def searches(self) -> dict[str, float | None]:
-        """How the search went: the share of the failures in which what is meant was in view at some time, and the
-        median of the steps from there to the end in the successes. None where there are none, {} where nobody says.
+        """How the search went; {} where nobody says.
+
+        "failures_that_saw_it" is the share of the failures in which what is meant was in view at some time,
+        "steps_from_sight" the median of the steps from there to the end in the successes; None where there are none.
         """
         if self.first_sights is None:
             return {}

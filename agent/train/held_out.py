@@ -67,11 +67,9 @@ class HeldOutCurve:
             figures[HELD_OUT["held_out_success"]] = success
         figures |= {f"{BY_KIND}{kind}": share for kind, share in kinds.items()}
         note(training.logger, training.steps, figures)
-        return (
-            f"held out {figures[HELD_OUT['held_out_return']]:.2f}"
-            if success is None
-            else f"held out {success:.2f}{_of(kinds)}"
-        )
+        if success is None:
+            return f"held out {figures[HELD_OUT['held_out_return']]:.2f}"
+        return f"held out {success:.2f}{_of(kinds)}"
 
     def close(self) -> None:
         """Closes its environments."""
