@@ -24,8 +24,8 @@ from parts.tables import machine, print_json, print_table, tell
 from senseweave.agent.live.live import live
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.live import LiveConfig
-from senseweave.envs.live.sensors.camera import CameraSource
-from senseweave.envs.live.sensors.feeds import FileFeed
+from senseweave.envs.live.sensors.cameras.camera import CameraSource
+from senseweave.envs.live.sensors.microphones.feeds import FileFeed
 from senseweave.envs.live.source import SourceError
 
 MOST_GROWTH_MB = 5.0

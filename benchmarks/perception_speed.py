@@ -32,8 +32,8 @@ from senseweave.perception import (
     Spec,
     TokenGroup,
 )
-from senseweave.perception.absence import clean
-from senseweave.perception.layout import READING
+from senseweave.perception.observation.absence import clean
+from senseweave.perception.observation.layout import READING
 
 OURS = "senseweave"
 SAMPLE_RATE_HZ = 16_000

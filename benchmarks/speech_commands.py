@@ -27,9 +27,16 @@ from parts.result_rows import Result, add_option, write_results
 from parts.speech_samples import CALIBRATION, CONDITIONS, JUDGED, Half, babble, heard_as, say, seed_of
 from parts.tables import machine, print_json, print_table, tell
 
-from senseweave.envs.live.sensors.instruction import STOP_WORDS
-from senseweave.envs.live.sensors.phrases import common_phrases, phrases_of
-from senseweave.envs.live.sensors.recogniser import MAX_S, MAX_UNSAID_S, MIN_MEAN, MIN_WORD, Recogniser, fits
+from senseweave.envs.live.sensors.instructions.instruction import STOP_WORDS
+from senseweave.envs.live.sensors.instructions.phrases import common_phrases, phrases_of
+from senseweave.envs.live.sensors.instructions.recogniser import (
+    MAX_S,
+    MAX_UNSAID_S,
+    MIN_MEAN,
+    MIN_WORD,
+    Recogniser,
+    fits,
+)
 
 WRONG_COSTS = 5
 GRID = (

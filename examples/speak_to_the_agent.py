@@ -31,7 +31,7 @@ from senseweave.agent.runs.policies import load_policy
 from senseweave.envs.live.bodies.simulated import BodyActuator
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.sensors.speech import speech_sensor
+from senseweave.envs.live.sensors.instructions.speech import speech_sensor
 
 FIRST_HELD_OUT_SEED = 1_000_000_000
 MOST_TRIES = 5

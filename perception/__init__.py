@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .registry import lazy_names
+from .registry import lazy_names, moved_modules
 
 if TYPE_CHECKING:
     from .attribution import Attribution as Attribution
@@ -68,3 +68,13 @@ _HOMES = {
     "tokens": ("TokenGroup",),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
+
+moved_modules(
+    __name__,
+    {
+        "absence": (".observation.absence",),
+        "brightness": (".observation.brightness",),
+        "layout": (".observation.layout",),
+        "raw": (".observation.raw",),
+    },
+)

@@ -1,7 +1,6 @@
 """Files that are either whole or not there: atomic, durable writes, and tensors with a checksum. No pickle anywhere."""
 
 import hashlib
-import json
 import os
 import secrets
 from collections.abc import Callable, Mapping
@@ -121,12 +120,6 @@ def read_json(path: Path, at_most: int = DESCRIPTION_BYTES) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise CheckpointError(f"{path} must hold a JSON object; got a {type(data).__name__}.")
     return data
-
-
-def seal_of(content: Mapping[str, Any]) -> str:
-    """SHA-256 over a JSON object in its canonical form: a file that holds it as well tells whether it was changed."""
-    plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(plain.encode()).hexdigest()
 
 
 def digest(tensors: Mapping[str, Tensor]) -> str:

@@ -1,6 +1,6 @@
 """The perception module: a dict of readings in, one state embedding out, whatever is missing.
 
-    observation                     absence.py        encoders/                fusion/
+    observation                     observation/      encoders/                fusion/
     camera       (b 64 64 3)  --+              +-- CameraEncoder ------- (b 64 d) --+
     audio        (b 2 1600)   --+--- clean ----+-- AudioEncoder -------- (b 6 d) ---+-- Fusion --- State
     instruction  (b 48)       --+      |       +-- InstructionEncoder -- (b 48 d) --+                embedding (b s)
@@ -8,9 +8,10 @@
                                        |                                            |                by modality
                                        +--- which of them are here (b m) -----------+
 
-Raw input is made ready by `prepare` (prepare.py). Absence is decided in one place, `clean` (absence.py), before any
-network sees the readings, and enters the fusion only as masks over tokens. What is absent may be imputed from the rest
-in between (objectives/imputation.py). Which keys an observation may have is said in layout.py.
+Raw input is made ready by `prepare` (prepare.py). Absence is decided in one place, `clean` (observation/absence.py),
+before any network sees the readings, and enters the fusion only as masks over tokens. What is absent may be imputed
+from the rest in between (objectives/imputation.py). Which keys an observation may have is said in
+observation/layout.py.
 
 b batch, m modalities, s state width, n tokens, d width of a token, l latents
 """
@@ -25,8 +26,6 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from .absence import clean
-from .brightness import BrightnessLooker
 from .checks import choose_device
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
@@ -36,8 +35,10 @@ from .errors import SpecError
 from .files import load_strictly, require_finite, require_fit, shapes_of, weights_of, write_atomically, write_tensors
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
-from .layout import Layout
 from .modules import NamedModules
+from .observation.absence import clean
+from .observation.brightness import BrightnessLooker
+from .observation.layout import Layout
 from .prepare import prepare
 from .pretrained import FORMAT, VERSION, find
 from .spec import Spec

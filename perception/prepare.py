@@ -2,7 +2,7 @@
 
 This is the only place that looks at raw input; it runs outside any compiled graph and always returns the same keys,
 so that a sensor that drops out never changes the shapes that the network sees. What is peculiar to a kind of sense is
-in raw.py.
+in observation/raw.py.
 
 b batch
 """
@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .errors import ObservationError, did_you_mean
-from .layout import READING
-from .raw import as_tensor, raw_reading
+from .observation.layout import READING
+from .observation.raw import as_tensor, raw_reading
 from .spec import PRESENT, Spec, key_of
 from .tokenizer import Tokenizer
 

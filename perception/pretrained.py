@@ -11,10 +11,10 @@ from typing import Any
 
 from torch import Tensor
 
-from .checks.plain_json import parse
+from .checks.plain_json import parse, seal_of
 from .config import PerceptionConfig
 from .errors import CheckpointError, TokenizerMismatchError
-from .files import Header, read_json, read_tensors, seal_of
+from .files import Header, read_json, read_tensors
 from .spec import Spec
 from .texts import shown
 from .tokenizer import default_tokenizer

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from ..perception.registry import lazy_names
+from ..perception.registry import lazy_names, moved_modules
 
 if TYPE_CHECKING:
     from .choices import AUXILIARIES as AUXILIARIES
@@ -43,3 +43,12 @@ _HOMES = {
     "training": ("Training",),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
+
+moved_modules(
+    __name__,
+    {
+        "normalization": (".environment.normalization",),
+        "rescaled": (".environment.rescaled",),
+        "spaces": (".environment.spaces",),
+    },
+)

@@ -22,9 +22,9 @@ from ..perception.config import PerceptionConfig
 from ..perception.errors import ConfigError, SpecError
 from ..perception.perception import Perception, State
 from ..perception.spec import Microphone, Spec
-from .normalization import Normalization
-from .rescaled import Looker
-from .spaces import is_moved, require_senses
+from .environment.normalization import Normalization
+from .environment.rescaled import Looker
+from .environment.spaces import is_moved, require_senses
 
 
 class PerceptionExtractor(CombinedExtractor):

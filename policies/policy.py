@@ -25,11 +25,11 @@ from ..perception.errors import ConfigError
 from ..perception.perception import Perception
 from ..perception.spec import Spec
 from .choices import MEMORIES
+from .environment.normalization import ONLY as ONLY
+from .environment.spaces import require_plain_actions
 from .extractor import PerceptionExtractor
 from .memory import Memory
-from .normalization import ONLY as ONLY
 from .second_look import Percept, SecondLook
-from .spaces import require_plain_actions
 
 Observation = dict[str, Tensor]
 

@@ -18,8 +18,8 @@ from ...envs.live.clock import Clock, SystemClock
 from ...envs.live.reading import without_limit
 from ...envs.live.rig import LiveRig
 from ...envs.live.sensor import Sensor, ThreadedSensor
+from ...envs.live.sensors.instructions.phrases import common_phrases, phrases_of
 from ...envs.live.sensors.open import SPEECH, default_senses, open_sensors
-from ...envs.live.sensors.phrases import common_phrases, phrases_of
 from ...perception.errors import ConfigError, did_you_mean
 from ...perception.spec import Camera, Instruction, Kind, Microphone, Spec
 from ..runs.directory import RunDirectory

@@ -6,9 +6,9 @@ From a device to the policy and on to the body, in the order of the files:
          |
     a device's thread                                            one attempt after another (backoff.py: when)
     +----------------------------------------------------+
-    |  source.py      Source: open, read, close          |       one class a device: sensors/camera.py, microphone.py,
-    |       |                                            |       instruction.py, speech.py... or yours
-    |       |                                            |       child.py: what may crash, in a process of its own
+    |  source.py      Source: open, read, close          |       one class a device: in sensors/cameras/,
+    |       |                                            |       microphones/, instructions/... or yours;
+    |       |                                            |       sensors/child.py: what may crash, in its own process
     |  reading.py     Reading: content, capture time     |
     |       |                                            |
     |  sensor.py      ThreadedSensor: keeps it alive     |
@@ -24,7 +24,7 @@ From a device to the policy and on to the body, in the order of the files:
     |       |                                            |
     |       +-> observation -> policy -> action -+       |
     |                                            |       |
-    |  safety.py      the action, or the safe one        |
+    |  bodies/safety.py    the action, or the safe one   |
     |       |                                            |
     |  bodies/        Actuator: file, UDP, simulator     |       or your robot
     |       |                                            |
@@ -85,23 +85,25 @@ _HOMES = {
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)
 
-# Paths that documents of release 0.1 used.
+# Paths that documents of release 0.1 used, and what was here later.
 moved_modules(
     __name__,
     {
         "actuators": (".bodies.actuators",),
         "addresses": (".sensors.open",),
         "body": (".bodies.simulated",),
-        "camera": (".sensors.camera",),
-        "feeds": (".sensors.feeds",),
-        "instruction": (".sensors.instruction",),
-        "microphone": (".sensors.microphone",),
+        "camera": (".sensors.cameras.camera",),
+        "child": (".sensors.child",),
+        "feeds": (".sensors.microphones.feeds",),
+        "instruction": (".sensors.instructions.instruction",),
+        "microphone": (".sensors.microphones.microphone",),
         "patience": (".backoff",),
-        "phrases": (".sensors.phrases",),
-        "recogniser": (".sensors.recogniser",),
+        "phrases": (".sensors.instructions.phrases",),
+        "recogniser": (".sensors.instructions.recogniser",),
         "replay": (".sessions.replay",),
+        "safety": (".bodies.safety",),
         "scripted": (".faults.scripted",),
         "session": (".sessions.session",),
-        "speech": (".sensors.speech",),
+        "speech": (".sensors.instructions.speech",),
     },
 )

@@ -19,10 +19,10 @@ from ...perception.errors import ConfigError
 from ...perception.spec import Spec
 from .align import Aligner, Moment, Observation
 from .bodies.actuators import Actuator, Command
+from .bodies.safety import Safety, check_action_space
 from .clock import Clock, SystemClock, to_ns
 from .event_limiter import EventLimiter
 from .reading import Event
-from .safety import Safety, check_action_space
 from .sensor import Sensor, stop_together
 from .timing import Timing
 from .watchdog import Watchdog

@@ -4,8 +4,10 @@ The library takes NaN and Infinity, lets 1e400 become infinite, keeps the last o
 as the text does. Here each of them is a `ValueError`.
 """
 
+import hashlib
 import json
 import math
+from collections.abc import Mapping
 from typing import Any
 
 MAX_DEPTH = 64
@@ -87,3 +89,9 @@ def _require_shallow(value: Any) -> None:
         if not level:
             return
     raise ValueError(f"it is nested deeper than {MAX_DEPTH}")
+
+
+def seal_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 over a JSON object in its canonical form: a file that holds it as well tells whether it was changed."""
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(plain.encode()).hexdigest()

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ..absence import is_finite
-from ..layout import Layout, StandIn
 from ..modules import NamedModules
+from ..observation.absence import is_finite
+from ..observation.layout import Layout, StandIn
 from ..spec import PRESENT, key_of
 from .base import Encoder, works_ahead
 

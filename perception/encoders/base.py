@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
 from ..kinds.base import Kind
-from ..layout import READING, StandIn
+from ..observation.layout import READING, StandIn
 from ..tokens import TokenGroup
 
 Way = Callable[[Any, Mapping[str, Tensor]], TokenGroup]

@@ -11,9 +11,9 @@ from jaxtyping import Bool, Float, Int, Num
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..absence import zeroed
 from ..kinds.grid import Grid
-from ..layout import READING, Form, StandIn
+from ..observation.absence import zeroed
+from ..observation.layout import READING, Form, StandIn
 from ..tokens import TokenGroup
 from .base import Encoder
 

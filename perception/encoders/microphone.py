@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from ..kinds.microphone import Microphone
-from ..layout import READING, Form, StandIn
+from ..observation.layout import READING, Form, StandIn
 from ..tokens import TokenGroup
 from .base import Encoder
 from .sound_features import SoundFeatures

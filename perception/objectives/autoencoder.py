@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from ..absence import zeroed
 from ..config import PerceptionConfig
-from ..layout import content_keys
 from ..modules import NamedModules
+from ..observation.absence import zeroed
+from ..observation.layout import content_keys
 from ..spec import Spec
 from .base import Objective, Seen, held
 from .hidden_tokens import Hiding, guess_loss, only_those

@@ -14,10 +14,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from ..absence import is_finite
 from ..config import PerceptionConfig
 from ..errors import SpecError
-from ..layout import content_keys
+from ..observation.absence import is_finite
+from ..observation.layout import content_keys
 from ..spec import PRESENT, Spec
 from ..tokens import TokenGroup
 

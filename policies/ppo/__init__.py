@@ -2,9 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ...perception.registry import lazy_names
+from ...perception.registry import lazy_names, moved_modules
 
 if TYPE_CHECKING:
     from .ppo import PPO as PPO
 
 __getattr__, __dir__, __all__ = lazy_names(__name__, {"ppo": ("PPO",)})
+moved_modules(__name__, {"buffer": (".callbacks.buffer",), "callback_locals": (".callbacks.locals",)})

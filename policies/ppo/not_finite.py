@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...perception.absence import is_finite
-from ...perception.layout import Layout
+from ...perception.observation.absence import is_finite
+from ...perception.observation.layout import Layout
 from ...perception.spec import PRESENT
 
 if TYPE_CHECKING:

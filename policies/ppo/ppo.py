@@ -25,15 +25,15 @@ from ...perception.checks import require_whole
 from ...perception.errors import CheckpointError, ConfigError
 from ...perception.files import load_strictly
 from ..auxiliary import make_auxiliary
+from ..environment.normalization import require_rescalable
+from ..environment.spaces import require_plain_actions, require_plain_observations
 from ..extractor import PerceptionExtractor
-from ..normalization import require_rescalable
 from ..policy import SenseCnnPolicy, SenseMlpPolicy, SensePolicy
 from ..processes import world_rank, world_size
 from ..saving.model import SavedAsFolder
-from ..spaces import require_plain_actions, require_plain_observations
 from .actor import Actor
-from .buffer import RolloutAsBuffer
-from .callback_locals import Listeners, StepLocals
+from .callbacks.buffer import RolloutAsBuffer
+from .callbacks.locals import Listeners, StepLocals
 from .learner import Acted, Learner, Underway
 from .not_finite import log_not_finite
 from .rewards import require_finite_rewards

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from ...perception.errors import CheckpointError, ConfigError, SenseweaveError
 from ...perception.files import in_own_names, load_strictly, read_json, require_fit, shapes_of
 from ...perception.texts import shown
-from ..normalization import Normalization
+from ..environment.normalization import Normalization
 from ..processes import world_rank, world_size
 from . import checkpoint as checkpoints
 from . import learner_state, optimizer_state, random_state

@@ -15,7 +15,7 @@ from ...perception.files import read_json
 from ...perception.spec import Spec
 from ...perception.texts import shown
 from ...perception.tokenizer import default_tokenizer
-from ..normalization import Normalization
+from ..environment.normalization import Normalization
 from ..presets import Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space

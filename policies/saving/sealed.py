@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from ...perception.checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular
+from ...perception.checks.plain_json import seal_of
 from ...perception.errors import CheckpointError
-from ...perception.files import create_atomically, read_json, seal_of, sync_folder, write_atomically
+from ...perception.files import create_atomically, read_json, sync_folder, write_atomically
 from ...perception.texts import shown
 
 _ADVICE = {

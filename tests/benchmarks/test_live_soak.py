@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kit.live_runs import seeker
+from kit.live.runs import seeker
 
 __all__ = ["seeker"]
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"

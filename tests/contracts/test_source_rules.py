@@ -1,9 +1,12 @@
 """Rules that every file keeps: its length, no unsafe loading, no swallowed errors, no place that exists on one machine.
 
+And one that every folder keeps: it has few files, since what it holds is one thing that has a name.
+
 The checks read the sources; `forbidden_code` is itself tested on code that breaks each rule.
 """
 
 import ast
+import collections
 import re
 import subprocess
 from pathlib import Path
@@ -13,6 +16,12 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("perception", "envs", "policies", "agent")
 LONGEST_FILE_LINES = 400
+MAX_PYTHON_FILES = 16
+"""In a folder, its `__init__.py` included."""
+
+MAY_BE_LARGER = {"benchmarks": "each of its files is a command that pages name"}
+"""Folder -> why it may have more Python files."""
+
 UNSAFE_MODULES = {"pickle", "cPickle", "_pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 UNSAFE_LOADERS = {("torch", "load"), ("th", "load"), ("torch", "save"), ("th", "save")}
 ELSEWHERE = re.compile(
@@ -95,6 +104,11 @@ def _fault(node: ast.AST) -> str | None:
 @pytest.mark.parametrize("path", PYTHON_FILES, ids=_name)
 def test_no_file_is_longer_than_400_lines(path):
     assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE_LINES
+
+
+def test_no_folder_has_more_than_16_python_files():
+    sizes = collections.Counter(_name(path.parent) for path in PYTHON_FILES)
+    assert {folder for folder, size in sizes.items() if size > MAX_PYTHON_FILES} == MAY_BE_LARGER.keys()
 
 
 @pytest.mark.parametrize("path", PACKAGE_FILES, ids=_name)

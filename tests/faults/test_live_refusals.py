@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_clips import require_portaudio
-from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
+from kit.live.clips import require_portaudio
+from kit.live.runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.envs.live.sessions.session import Session
 

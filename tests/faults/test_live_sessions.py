@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_runs import COMMAND, clip, seeker, start, wait_for_lines
+from kit.live.runs import COMMAND, clip, seeker, start, wait_for_lines
 from senseweave.envs.live.sessions.session import Session
 
 __all__ = ["clip", "seeker"]

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from senseweave.perception import Perception
+from senseweave.perception.checks.plain_json import seal_of
 from senseweave.perception.errors import CheckpointError, TokenizerMismatchError
-from senseweave.perception.files import seal_of
 from senseweave.perception.pretrained import MODEL, RUN
 from senseweave.policies.saving import model_config
 

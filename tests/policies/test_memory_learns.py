@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.cue_world import DELAY, SPEC, CueWorld
+from kit.worlds.cue import DELAY, SPEC, CueWorld
 from senseweave.perception import PerceptionConfig
 from senseweave.policies import PPO
 from senseweave.policies.imitation import ImitationSettings, imitate

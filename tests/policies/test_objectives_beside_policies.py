@@ -6,7 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from kit.planted_senses import SENSES, SMALL, perception_for, sensed
+from kit.worlds.planted_senses import SENSES, SMALL, perception_for, sensed
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception import OBJECTIVES, Camera, Spec, Vector
 from senseweave.perception.spec import PRESENT

@@ -123,7 +123,7 @@ def _video() -> list[Finding]:
 
 
 def _microphones() -> list[Finding]:
-    from ....envs.live.sensors.portaudio import load_sounddevice, microphone_names
+    from ....envs.live.sensors.microphones.portaudio import load_sounddevice, microphone_names
     from ....perception.errors import MissingExtraError
 
     try:
@@ -176,7 +176,7 @@ def _extras() -> list[Finding]:
 def _cameras() -> list[Finding]:
     if platform.system() != "Linux":
         return [Finding("camera", MISSING, f"not looked for on {platform.system()}")]
-    from ....envs.live.sensors.devices import camera_devices
+    from ....envs.live.sensors.cameras.devices import camera_devices
 
     devices = camera_devices()
     if not devices:

@@ -1,1 +1,1 @@
-"""Where actions go: a callback, JSON lines, UDP, or an environment as a simulated body."""
+"""Where actions go: a callback, JSON lines, UDP, a simulated body; and when the safe action goes there instead."""

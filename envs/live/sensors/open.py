@@ -14,8 +14,8 @@ from ...contract import ACTIONS
 from ..rig import LiveRig
 from ..scheme import split_scheme
 from ..sensor import Sensor, ThreadedSensor
+from .microphones.sound_tap import SoundTap
 from .registry import SOURCES
-from .sound_tap import SoundTap
 
 Address = str | int | Mapping[str, str | int]
 """An address, or sense -> address where there are several senses of a kind."""

@@ -10,11 +10,11 @@ from ..source import Source
 SOURCES: Registry[type[Source]] = Registry(
     "source",
     {
-        "camera": ".camera:CameraSource",
-        "microphone": ".microphone:MicrophoneSource",
-        "text": ".instruction:TextSource",
-        "lines": ".instruction:LinesSource",
-        "speech": ".speech:SpeechSource",
+        "camera": ".cameras.camera:CameraSource",
+        "microphone": ".microphones.microphone:MicrophoneSource",
+        "text": ".instructions.instruction:TextSource",
+        "lines": ".instructions.instruction:LinesSource",
+        "speech": ".instructions.speech:SpeechSource",
     },
     __package__,
 )

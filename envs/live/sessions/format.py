@@ -6,7 +6,6 @@ instruction, its text. Which messages exist and how files are cut is not decided
 
 import base64
 import dataclasses
-import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....perception.checks import shown
-from ....perception.checks.plain_json import parse
+from ....perception.checks.plain_json import parse, seal_of
 from ....perception.errors import SenseweaveError
 from ....perception.spec import Kind
 from ..clock import NS_PER_S
@@ -71,7 +70,7 @@ def seal(metadata: Mapping[str, str]) -> str:
         ValueError: its description is no JSON.
     """
     content = {name: metadata[name] for name in ("format", "version")} | {"session": parse(metadata["session"])}
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return seal_of(content)
 
 
 def whole_ns(value: Any) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from senseweave.agent.cli.commands import doctor
-from senseweave.envs.live.sensors import devices as cameras
+from senseweave.envs.live.sensors.cameras import devices as cameras
 
 
 def test_every_finding_has_a_status_and_what_is_not_well_says_how_to_mend_it():

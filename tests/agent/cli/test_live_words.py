@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from kit.live_clips import write_clip
+from kit.live.clips import write_clip
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live

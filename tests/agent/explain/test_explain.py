@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kit.sense_world import WORLD, cut, learner, saved
+from kit.worlds.two_senses import WORLD, cut, learner, saved
 from senseweave.agent import cli
 from senseweave.agent.explain.explain import as_text, explain
 from senseweave.agent.explain.shapley import subsets

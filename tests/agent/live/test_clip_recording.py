@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kit.timed_clips import beep, write_timed
+from kit.live.timed_clips import beep, write_timed
 from senseweave.agent.live.live import live
 from senseweave.agent.settings.live import LiveConfig
 from senseweave.envs.live.clock import NS_PER_S

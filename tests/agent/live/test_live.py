@@ -8,7 +8,7 @@ import time
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_runs import clip, commands_in, seeker, start, wait_for_lines
+from kit.live.runs import clip, commands_in, seeker, start, wait_for_lines
 from senseweave.agent import cli
 from senseweave.agent.live.assemble import assemble
 from senseweave.agent.live.live import live
@@ -18,7 +18,7 @@ from senseweave.agent.settings.live import LiveConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.train import train
 from senseweave.envs.live.rig import LiveRig
-from senseweave.envs.live.sensors.phrases import common_phrases
+from senseweave.envs.live.sensors.instructions.phrases import common_phrases
 from senseweave.envs.live.sessions.recorder import Recorder
 from senseweave.perception.errors import ConfigError
 

@@ -5,8 +5,8 @@ import os
 import subprocess
 
 from kit.limits import HANG_S
-from kit.live_runs import COMMAND, seeker
-from kit.own_devices import write_own_devices
+from kit.live.own_devices import write_own_devices
+from kit.live.runs import COMMAND, seeker
 
 __all__ = ["seeker"]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.live_sessions import SENSES, make_rig, play, record
-from kit.live_ticks import tick_of
+from kit.live.sessions import SENSES, make_rig, play, record
+from kit.live.ticks import tick_of
 from senseweave.agent.live import report as live_report
 from senseweave.agent.live.digest import MAX_EVENTS, MAX_POINTS, MIN_READINGS, Curve, Digest, bands
 from senseweave.envs.live.reading import Event

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_runs import clip, seeker
-from kit.live_sessions import record
+from kit.live.runs import clip, seeker
+from kit.live.sessions import record
 from senseweave.agent import cli
 from senseweave.envs.live.sessions.session import read_session
 

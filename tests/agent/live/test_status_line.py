@@ -6,7 +6,7 @@ import time
 import pytest
 
 from kit.limits import HANG_S
-from kit.live_ticks import tick_of
+from kit.live.ticks import tick_of
 from senseweave.agent.live.status_line import Glance, StatusLine, event_text, loading_after, status_text
 from senseweave.envs.live.reading import Event
 from senseweave.envs.live.timing import Timing

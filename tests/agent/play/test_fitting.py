@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit import sense_world
+from kit.worlds import two_senses
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.fitting import fitted, lacking
 from senseweave.agent.play.players import PolicyPlayer
@@ -50,11 +50,11 @@ def test_senses_of_another_size_or_none_at_all_are_refused() -> None:
 
 @pytest.fixture(scope="module", params=["none", "gru"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    return sense_world.saved(sense_world.learner(memory=request.param), tmp_path_factory.mktemp("run") / "run")
+    return two_senses.saved(two_senses.learner(memory=request.param), tmp_path_factory.mktemp("run") / "run")
 
 
 def evaluated(run: str, **more: Any) -> dict[str, Any]:
-    return evaluate(EvaluateConfig(run=run, env=sense_world.WORLD, episodes=24, greedy=True, **more))
+    return evaluate(EvaluateConfig(run=run, env=two_senses.WORLD, episodes=24, greedy=True, **more))
 
 
 def test_an_environment_that_lacks_a_sense_is_one_in_which_it_is_taken_away(run: str, capsys) -> None:
@@ -74,7 +74,7 @@ def test_a_sense_of_an_environment_that_the_policy_does_not_know_is_left_out(run
 
 
 def test_a_player_in_front_of_a_camera_does_the_same() -> None:
-    model = sense_world.learner()
+    model = two_senses.learner()
     player = PolicyPlayer(model.policy, greedy=True)
     env = model.env.envs[0]  # pyright: ignore
     for seed in range(6):

@@ -5,15 +5,15 @@ import pytest
 import torch
 
 from kit.saved_models import new_model
+from senseweave.agent.evaluate.evaluate import evaluate
+from senseweave.agent.evaluate.watch import watch
+from senseweave.agent.explain.explain import explain
+from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.settings.watch import WatchConfig
-from senseweave.agent.evaluate.evaluate import evaluate
-from senseweave.agent.explain.explain import explain
-from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.train.train import resume, train
-from senseweave.agent.evaluate.watch import watch
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, ConfigError
 from senseweave.policies import PPO

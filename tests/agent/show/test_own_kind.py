@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from kit.live_sessions import play
+from kit.live.sessions import play
 from kit.registries import unchanged
 from senseweave.agent.explain.pictures import draw_tokens
 from senseweave.agent.live import report

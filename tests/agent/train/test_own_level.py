@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kit.own_levels import own_level
+from kit.rooms.own_levels import own_level
 from senseweave.agent import cli
 from senseweave.agent.play.environments import is_batched, make_batch
 from senseweave.perception.errors import UnknownNameError

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from kit import live_sessions
 from kit.limits import HANG_S
-from kit.planted_senses import SMALL, TWO, perception_for, related
+from kit.live import sessions
+from kit.worlds.planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.agent.cli.parse import parse
@@ -86,22 +86,22 @@ def test_every_objective_learns_at_once_with_an_imputer(tmp_path):
 
 
 def test_a_recorded_session_is_a_dataset(tmp_path):
-    live_sessions.record(tmp_path / "day" / "one.mcap", 2.0)
+    sessions.record(tmp_path / "day" / "one.mcap", 2.0)
     result = pretrain(
         PretrainConfig(dataset=str(tmp_path / "day"), objectives={"contrastive": 1}, steps=2, batch_size=8),
         tmp_path / "p",
     )
     assert result["env"] is None and result["steps"] == 2
-    assert Perception.from_pretrained(tmp_path / "p").spec == live_sessions.SENSES
+    assert Perception.from_pretrained(tmp_path / "p").spec == sessions.SENSES
 
 
 def test_recorded_batches_hold_what_was_recorded(tmp_path):
-    ticks = live_sessions.record(tmp_path / "one.mcap", 2.0)
+    ticks = sessions.record(tmp_path / "one.mcap", 2.0)
     recorded = Recorded(str(tmp_path), 64, torch.device("cpu"), 0)
     batch = next(iter(recorded))
     frames = {tick.moment.observation["camera"].tobytes() for tick in ticks}
     assert {frame.numpy().tobytes() for frame in batch["camera"]} <= frames
-    assert not batch[PRESENT][:, list(live_sessions.SENSES).index("unplugged")].any()
+    assert not batch[PRESENT][:, list(sessions.SENSES).index("unplugged")].any()
     assert batch[PRESENT].any() and len(batch[PRESENT]) == 64
 
 

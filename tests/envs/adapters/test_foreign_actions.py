@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from kit.scripted_world import JOINTS, RGB, ScriptedWorld
+from kit.worlds.scripted import JOINTS, RGB, ScriptedWorld
 from senseweave.envs import adapt, make_babyai
 from senseweave.perception.errors import ObservationError, SpecError
 from senseweave.perception.spec import Spec, Vector

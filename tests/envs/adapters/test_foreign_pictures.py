@@ -8,7 +8,7 @@ import pytest
 from gymnasium import spaces
 from gymnasium.wrappers import FrameStackObservation
 
-from kit.scripted_world import RGB, ScriptedWorld
+from kit.worlds.scripted import RGB, ScriptedWorld
 from senseweave.envs import adapt
 from senseweave.perception.errors import SpecError
 from senseweave.perception.spec import Camera, Depth, Grid, Spec, Vector

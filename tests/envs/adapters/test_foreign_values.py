@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from kit.scripted_world import JOINTS, RGB, TEXT, ScriptedWorld
+from kit.worlds.scripted import JOINTS, RGB, TEXT, ScriptedWorld
 from senseweave.envs import adapt
 from senseweave.perception.errors import ObservationError, SpecError
 from senseweave.perception.tokenizer import default_tokenizer

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from gymnasium import spaces
 
-from kit.scripted_world import JOINTS, TEXT, ScriptedWorld
+from kit.worlds.scripted import JOINTS, TEXT, ScriptedWorld
 from senseweave.envs import adapt, make
 from senseweave.perception.errors import ConfigError, ObservationError, SpecError
 from senseweave.perception.spec import Instruction, Spec, Vector

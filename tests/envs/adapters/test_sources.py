@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from kit.scripted_world import JOINTS, RGB, TEXT, ScriptedWorld
+from kit.worlds.scripted import JOINTS, RGB, TEXT, ScriptedWorld
 from senseweave.envs import adapt
 from senseweave.perception.errors import ConfigError, ObservationError, SpecError
 from senseweave.perception.spec import Camera, Depth, Instruction, Spec, Vector

@@ -1,6 +1,6 @@
 """What comes and goes is told one by one, then as one sentence, then when it has settled."""
 
-from kit.live_rigs import collect
+from kit.live.rigs import collect
 from senseweave.envs.live.clock import to_ns
 from senseweave.envs.live.event_limiter import MAX_CHANGES, SETTLED_S, EventLimiter
 from senseweave.envs.live.faults.faults import WrongRate

@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 import senseweave.envs as envs
 import senseweave.envs.live as live
-from kit.live_rigs import SENSES, ToldSensor, rig_of, scripted
+from kit.live.rigs import SENSES, ToldSensor, rig_of, scripted
 from senseweave.envs.live.bodies.actuators import JsonLinesActuator
 from senseweave.envs.live.bodies.simulated import BodyActuator
 from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from kit.live_rigs import SENSES, ToldSensor, collect, rig_of, scripted
+from kit.live.rigs import SENSES, ToldSensor, collect, rig_of, scripted
 from senseweave.envs.live.bodies.actuators import Actuator, CallbackActuator, Command
 from senseweave.envs.live.clock import VirtualClock, to_ns
 from senseweave.envs.live.faults.faults import Stall, Unplugged

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kit.limits import HANG_S
-from kit.watched_sensor import LONG_S, Device, DeviceSource, Watched
+from kit.live.watched_sensor import LONG_S, Device, DeviceSource, Watched
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock, to_ns
 from senseweave.envs.live.reading import Reading

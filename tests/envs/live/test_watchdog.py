@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from kit.live_rigs import SENSES, collect, rig_of
+from kit.live.rigs import SENSES, collect, rig_of
 from senseweave.envs.live.bodies.actuators import CallbackActuator, Command
 from senseweave.envs.live.clock import SystemClock, VirtualClock, to_ns
 from senseweave.envs.live.sensor import Sensor

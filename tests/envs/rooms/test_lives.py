@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from kit import rooms_lives
-from kit.rooms_lives import actions, digest, level_senses, live
+from kit.rooms import lives
+from kit.rooms.lives import actions, digest, level_senses, live
 from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
@@ -21,7 +21,7 @@ HASH_SEEDS = ("0", "1", "77")
 
 def digests_of_processes(steps: int, num_envs: int, hash_seeds: tuple[str, ...]) -> list[dict[str, str]]:
     """One process for each hash seed, side by side, without the shape checks of the tests."""
-    program = Path(rooms_lives.__file__)
+    program = Path(lives.__file__)
     running = []
     for hash_seed in hash_seeds:
         environment = os.environ | {"PYTHONHASHSEED": hash_seed, "OMP_NUM_THREADS": "1"}
@@ -108,10 +108,10 @@ def test_senses_and_outages_do_not_change_the_world(level: str) -> None:
 
 
 def test_other_seeds_are_other_lives() -> None:
-    def lives(seed: int) -> str:
+    def life(seed: int) -> str:
         return digest(live(RoomsVectorEnv("Seek", 4, "cpu", senses=("grid",)), 5, seed=seed))
 
-    assert len({lives(seed) for seed in range(5)}) == 5
+    assert len({life(seed) for seed in range(5)}) == 5
 
 
 def assert_sound(env: RoomsVectorEnv, steps: int) -> None:

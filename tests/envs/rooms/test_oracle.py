@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kit import rooms_oracle
+from kit.rooms import oracle
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.state import GONE
 
@@ -28,7 +28,7 @@ LEVELS = {
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_minigrid_says_the_same_after_every_step(level):
-    duel = rooms_oracle.Duel(level, rooms=10, limit=64)
+    duel = oracle.Duel(level, rooms=10, limit=64)
     assert duel.play(episodes=30) == []
     assert all(duel.counts[event] >= 3 for event in LEVELS[level]), duel.counts
 
@@ -45,7 +45,7 @@ SLIPS = {
 
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_noticed(slip):
-    duel = rooms_oracle.Duel("PickupLoc", rooms=10)
+    duel = oracle.Duel("PickupLoc", rooms=10)
     SLIPS[slip](duel.state)
     assert duel.play(episodes=30)
 
@@ -54,21 +54,21 @@ def test_a_slip_is_noticed(slip):
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("level", LEVELS)
 def test_minigrid_says_the_same_in_two_thousand_episodes(level):
-    duel = rooms_oracle.Duel(level, rooms=64, seed=10**6, limit=130)
+    duel = oracle.Duel(level, rooms=64, seed=10**6, limit=130)
     assert duel.play(episodes=2000) == []
     assert all(duel.counts[event] >= 100 for event in LEVELS[level]), duel.counts
 
 
 @pytest.mark.parametrize("rooms", [1, 16, 256])
 def test_a_room_lives_alike_in_a_batch_of_any_size(rooms):
-    env = rooms_oracle.make("PutNextLocal")
+    env = oracle.make("PutNextLocal")
     rows = []
     for seed in range(rooms):
-        with rooms_oracle.quiet():
+        with oracle.quiet():
             env.reset(seed=seed)
-        rows.append(rooms_oracle.copied(env, slots=10))
-    together, alone = rooms_oracle.stacked(rows), rows[rooms // 2].clone()
-    world, view = rooms_oracle.World(8, 8), rooms_oracle.SymbolicView(8, 8)
+        rows.append(oracle.copied(env, slots=10))
+    together, alone = oracle.stacked(rows), rows[rooms // 2].clone()
+    world, view = oracle.World(8, 8), oracle.SymbolicView(8, 8)
     actions = torch.randint(7, (100, rooms), generator=torch.Generator().manual_seed(1))
     for step in actions:
         outcome = world.step(together, step)

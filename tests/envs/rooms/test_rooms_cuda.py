@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kit.rooms_lives import level_senses, live
+from kit.rooms.lives import level_senses, live
 from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError

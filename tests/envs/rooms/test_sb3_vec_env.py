@@ -11,7 +11,7 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecMonitor
 
-from kit.rooms_lives import actions
+from kit.rooms.lives import actions
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv

@@ -3,20 +3,20 @@
 import pytest
 import torch
 
-from kit import rooms_oracle
+from kit.rooms import oracle
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.state import GONE, RoomsState
 
 
 @pytest.fixture
 def state():
-    env = rooms_oracle.make("GoToLocal")
+    env = oracle.make("GoToLocal")
     rows = []
     for seed in range(4):
-        with rooms_oracle.quiet():
+        with oracle.quiet():
             env.reset(seed=seed)
-        rows.append(rooms_oracle.copied(env, slots=10))
-    return rooms_oracle.stacked(rows)
+        rows.append(oracle.copied(env, slots=10))
+    return oracle.stacked(rows)
 
 
 def are_equal(one: RoomsState, other: RoomsState) -> bool:

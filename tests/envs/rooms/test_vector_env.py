@@ -8,7 +8,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 import senseweave.envs  # noqa: F401  registers the ids
-from kit.rooms_lives import actions, level_senses
+from kit.rooms.lives import actions, level_senses
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv

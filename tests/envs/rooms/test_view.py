@@ -10,14 +10,14 @@ from minigrid.core.mission import MissionSpace
 from minigrid.core.world_object import Ball, Box, Door, Key, Wall
 from minigrid.minigrid_env import MiniGridEnv
 
-from kit import rooms_by_hand, rooms_oracle
-from kit.rooms_by_hand import AHEAD, GREEN, RED, room, without_values
+from kit.rooms import by_hand, oracle
+from kit.rooms.by_hand import AHEAD, GREEN, RED, room, without_values
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import BALL, BOX, CLOSED, DOOR, KEY, LOCKED, OPEN
 from senseweave.envs.rooms.state import RoomsState
 from senseweave.envs.rooms.view import SymbolicView, ego_cells
 
-SIDE = rooms_by_hand.SIDE
+SIDE = by_hand.SIDE
 
 
 class Clutter(MiniGridEnv):
@@ -59,7 +59,7 @@ class Clutter(MiniGridEnv):
     def as_state(self) -> RoomsState:
         """What there is to see of it, in a room made by hand."""
         state = room((KEY, 0, AHEAD))
-        state.cells = torch.tensor([[rooms_oracle.code_of(thing) for thing in self.grid.grid]], dtype=torch.uint8)
+        state.cells = torch.tensor([[oracle.code_of(thing) for thing in self.grid.grid]], dtype=torch.uint8)
         state.agent_cell.fill_(self.agent_pos[1] * self.width + self.agent_pos[0])
         state.heading.fill_(self.agent_dir)
         if self.carrying:
@@ -78,7 +78,7 @@ def test_minigrid_sees_the_same_in_any_clutter(height, width, density):
     for _ in range(31):
         images.append(clutter.shuffle())
         states.append(clutter.as_state())
-    views = SymbolicView(height, width)(rooms_oracle.stacked(states))
+    views = SymbolicView(height, width)(oracle.stacked(states))
     np.testing.assert_array_equal(views.numpy(), np.stack(images))
     assert len({image.tobytes() for image in images}) > 25
 
@@ -132,7 +132,7 @@ def test_things_hide_nothing(view, kind):
 
 def test_what_is_outside_of_the_room_is_not_seen_through_its_wall(view):
     state = room()
-    state.agent_cell.fill_(rooms_by_hand.cell(6, 6))
+    state.agent_cell.fill_(by_hand.cell(6, 6))
     cells = seen(view, state)
     assert cells[3, 5] == (codes.WALL, codes.GREY, 0)
     assert all(cells[column, row] == (0, 0, 0) for column in range(7) for row in range(5))
@@ -145,7 +145,7 @@ def test_a_room_looks_the_same_in_a_batch_of_any_size(view, rooms):
     for _ in range(rooms):
         clutter.shuffle()
         states.append(clutter.as_state())
-    together = view(rooms_oracle.stacked(states))
+    together = view(oracle.stacked(states))
     assert together.shape == (rooms, 7, 7, 3)
     assert together.is_contiguous()
     for row, state in enumerate(states):

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 import torch
 
-from kit.rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
-from kit.rooms_scenes import empty_state, place
+from kit.rooms.by_hand import AHEAD, GREEN, NOTHING_YET, RED, SIDE, at, cell, play, room, without_values, world
+from kit.rooms.scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.codes import (
     BALL,

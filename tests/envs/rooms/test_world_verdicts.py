@@ -2,7 +2,7 @@
 
 import pytest
 
-from kit.rooms_by_hand import AHEAD, GREEN, NOTHING_YET, RED, cell, play, reward_after, room
+from kit.rooms.by_hand import AHEAD, GREEN, NOTHING_YET, RED, cell, play, reward_after, room
 from senseweave.envs.rooms.codes import (
     BALL,
     BOX,

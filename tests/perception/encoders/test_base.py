@@ -8,7 +8,7 @@ from senseweave.perception import Camera, Microphone, Perception, PerceptionConf
 from senseweave.perception.encoders import ENCODERS, Encoder
 from senseweave.perception.encoders.microphone import AudioEncoder
 from senseweave.perception.errors import SpecError
-from senseweave.perception.layout import READING, Form
+from senseweave.perception.observation.layout import READING, Form
 
 SMALL = PerceptionConfig(width=16, latents=2, heads=2, state_dim=16)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from kit.planted_senses import SENSES, SMALL, TWO, perception_for, related, seen_by, sensed
+from kit.worlds.planted_senses import SENSES, SMALL, TWO, perception_for, related, seen_by, sensed
 from senseweave.perception import Camera, Grid, Instruction, Kind, Microphone, PerceptionConfig, Spec, Vector
 from senseweave.perception.objectives import Seen
 from senseweave.perception.objectives.autoencoder import Autoencoder

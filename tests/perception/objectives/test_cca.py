@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.cross_decomposition import CCA
 
-from kit.planted_senses import generator
+from kit.worlds.planted_senses import generator
 from senseweave.perception import ConfigError, ObservationError
 from senseweave.perception.objectives.cca import linear_cca
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.planted_senses import SENSES, SMALL, TWO, generator, perception_for, related, seen_by, sensed
+from kit.worlds.planted_senses import SENSES, SMALL, TWO, generator, perception_for, related, seen_by, sensed
 from senseweave.perception import Spec, SpecError, Vector
 from senseweave.perception.objectives.contrastive import Contrastive, info_nce
 

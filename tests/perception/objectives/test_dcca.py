@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kit.planted_senses import SMALL, TWO, generator, perception_for, related, seen_by
+from kit.worlds.planted_senses import SMALL, TWO, generator, perception_for, related, seen_by
 from senseweave.perception.objectives.cca import linear_cca
 from senseweave.perception.objectives.dcca import RIDGE, DeepCCA, NuclearNorm, total_correlation
 

@@ -5,7 +5,17 @@ import dataclasses
 import pytest
 import torch
 
-from kit.planted_senses import SENSES, SMALL, TWO, generator, one_to_one, perception_for, related, seen_by, sensed
+from kit.worlds.planted_senses import (
+    SENSES,
+    SMALL,
+    TWO,
+    generator,
+    one_to_one,
+    perception_for,
+    related,
+    seen_by,
+    sensed,
+)
 from senseweave.perception import Spec, SpecError, Vector
 from senseweave.perception.objectives.hidden_tokens import Hiding
 from senseweave.perception.objectives.translation import Translation

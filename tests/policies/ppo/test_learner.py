@@ -2,7 +2,7 @@
 
 import torch
 
-from kit.cue_world import SPEC, CueWorld
+from kit.worlds.cue import SPEC, CueWorld
 from senseweave.perception import PerceptionConfig
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.ppo.learner import Acted, Learner, Underway

@@ -17,8 +17,8 @@ from stable_baselines3.common.logger import configure
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecNormalize
 
-from kit.cue_world import CueWorld
-from kit.noise_world import Noise, noises
+from kit.worlds.cue import CueWorld
+from kit.worlds.noise import Noise, noises
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv

@@ -8,7 +8,7 @@ from stable_baselines3 import PPO as SB3PPO
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
-from kit.noise_world import noises
+from kit.worlds.noise import noises
 from senseweave.policies import PPO
 from senseweave.policies.policy import Choice
 

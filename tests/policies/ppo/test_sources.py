@@ -10,8 +10,8 @@ from stable_baselines3.common.evaluation import evaluate_policy
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
-from kit.cue_world import CueWorld
-from kit.noise_world import Noise, noises
+from kit.worlds.cue import CueWorld
+from kit.worlds.noise import Noise, noises
 from senseweave.envs.rooms.sb3_vec_env import RoomsSB3VecEnv
 from senseweave.envs.rooms.vector_env import RoomsVectorEnv
 from senseweave.perception.errors import ConfigError

@@ -5,7 +5,7 @@ import threading
 import pytest
 import torch
 
-from kit.cue_world import SPEC, CueWorld
+from kit.worlds.cue import SPEC, CueWorld
 from senseweave.perception import PerceptionConfig
 from senseweave.policies.policy import SensePolicy
 from senseweave.policies.ppo.rollout import Rollout

@@ -12,7 +12,7 @@ from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecMonitor
 
 from kit.limits import HANG_S
-from kit.noise_world import Noise
+from kit.worlds.noise import Noise
 from senseweave.perception.errors import EnvironmentFault
 from senseweave.policies.ppo.sources import ArrayEnvironments, environments_of
 from senseweave.policies.ppo.watchdog import Watchdog

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from typing import IO, Any
 
 from .....perception.errors import ConfigError, MissingExtraError, SenseweaveError
-from ...child import Child, Message, end_with, in_mebibytes, obey_parent, tell
 from ...source import SourceError
+from ..child import Child, Message, end_with, in_mebibytes, obey_parent, tell
 from .error import DecodingError, reason
 
 MEMORY_BYTES = 1 << 30

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....opencv import import_cv2
-from ..frames import fit_frame
 from .container import Container
 from .error import DecodingError
+from .frames import fit_frame
 
 SEQUENCE_RATE_HZ = 30.0
 """Images per second of a sequence that nobody gave a rate."""

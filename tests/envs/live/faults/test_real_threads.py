@@ -1,6 +1,6 @@
 """The scripts of faults in real threads: what `ScriptedSensor` works out is what `ThreadedSensor` does."""
 
-from kit.watched_sensor import Device, Watched
+from kit.live.watched_sensor import Device, Watched
 from senseweave.envs.live.backoff import Backoff
 from senseweave.envs.live.clock import SystemClock
 from senseweave.envs.live.faults.faults import Hangs, Raises, Stall, Unplugged

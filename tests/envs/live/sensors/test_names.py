@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from kit.live_clips import next_reading, opened, write_clip
-from senseweave.envs.live.sensors.camera import CameraSource, camera_sensor
-from senseweave.envs.live.sensors.devices import V4L_MAJOR, device_path, is_camera_device, require_device
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from kit.live.clips import next_reading, opened, write_clip
+from senseweave.envs.live.sensors.cameras.camera import CameraSource, camera_sensor
+from senseweave.envs.live.sensors.cameras.devices import V4L_MAJOR, device_path, is_camera_device, require_device
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.envs.live.source import SourceError
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import Camera, Microphone

@@ -8,12 +8,12 @@ import pytest
 
 from kit.limits import HANG_S
 from senseweave.envs.live import Reading, Source, SourceError, SystemClock, open_sensors, register_source
-from senseweave.envs.live.sensors.camera import CameraSource
-from senseweave.envs.live.sensors.instruction import LinesSource, TextSource
-from senseweave.envs.live.sensors.microphone import MicrophoneSource
+from senseweave.envs.live.sensors.cameras.camera import CameraSource
+from senseweave.envs.live.sensors.instructions.instruction import LinesSource, TextSource
+from senseweave.envs.live.sensors.instructions.speech import SpeechSource
+from senseweave.envs.live.sensors.microphones.microphone import MicrophoneSource
 from senseweave.envs.live.sensors.open import EAR_KIND, default_senses, make_live, sensor_at
 from senseweave.envs.live.sensors.registry import SOURCES
-from senseweave.envs.live.sensors.speech import SpeechSource
 from senseweave.perception.errors import ConfigError
 from senseweave.perception.spec import PRESENT, Camera, Spec, Vector
 

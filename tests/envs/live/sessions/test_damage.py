@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kit.live_sessions import record
+from kit.live.sessions import record
 from senseweave.envs.live.sessions import file as recording_file
 from senseweave.envs.live.sessions.format import SessionError, seal
 from senseweave.envs.live.sessions.replay import Replay

@@ -19,7 +19,7 @@ import pytest
 from mcap.reader import make_reader
 
 from kit.limits import HANG_S
-from kit.live_sessions import SENSES, make_rig, play, record
+from kit.live.sessions import SENSES, make_rig, play, record
 from senseweave.envs.live.faults.scripted import content_of
 from senseweave.envs.live.reading import Reading
 from senseweave.envs.live.sessions.file import RecordingFile
@@ -96,7 +96,7 @@ def test_the_file_is_plain_mcap_with_pictures_and_sound_that_others_can_show(tmp
 CUT_OFF = """
 import sys, time
 import numpy as np
-from kit.live_sessions import SENSES, make_rig, play
+from kit.live.sessions import SENSES, make_rig, play
 from senseweave.agent.record import Recorder
 from senseweave.envs.live.clock import SystemClock
 rig = make_rig(clock=SystemClock(), faults={}, rate_hz=30.0)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kit.live_sessions import ACTIONS, MAX_AGE_S, SENSES, Player, make_rig, play, record
+from kit.live.sessions import ACTIONS, MAX_AGE_S, SENSES, Player, make_rig, play, record
 from senseweave.envs.live.clock import SystemClock, VirtualClock
 from senseweave.envs.live.rig import LiveRig
 from senseweave.envs.live.sessions.recorder import Recorder

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from kit.rooms_scenes import empty_state, place, random_scenes
+from kit.rooms.scenes import empty_state, place, random_scenes
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera import RoomsCamera
 from senseweave.envs.rooms.state import RoomsState

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from kit.rooms_scenes import empty_state
+from kit.rooms.scenes import empty_state
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera import RoomsCamera, geometry
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from kit import rooms_raytracer
-from kit.rooms_scenes import random_scenes
+from kit.rooms import raytracer
+from kit.rooms.scenes import random_scenes
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera import RoomsCamera, geometry
 
@@ -23,7 +23,7 @@ def share_different(grid, image, scenes: int, contents, seed: int, has_heights: 
         state.cells += torch.where(is_thing, height, 0).to(torch.uint8)
         assert set((state.cells[is_thing] % 3).tolist()) == {codes.ORDINARY, codes.SHORT, codes.TALL}
     frames = RoomsCamera(*grid, *image, objects=40, has_heights=has_heights)(state).numpy()
-    traced = np.stack([rooms_raytracer.trace(state, row, grid, image, has_heights) for row in range(scenes)])
+    traced = np.stack([raytracer.trace(state, row, grid, image, has_heights) for row in range(scenes)])
     return (frames != traced).any(-1).mean()
 
 

@@ -3,7 +3,7 @@ import collections
 import pytest
 import torch
 
-from kit.rooms_scenes import empty_state, place, random_scenes
+from kit.rooms.scenes import empty_state, place, random_scenes
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.expert.planner import Planner
 from senseweave.envs.rooms.state import CARRIED, GO_TO, OPEN_DOOR, PICK_UP, PUT_NEXT, RoomsState

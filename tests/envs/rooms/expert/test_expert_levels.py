@@ -2,7 +2,7 @@ import pytest
 import torch
 from minigrid.utils.baby_ai_bot import BabyAIBot
 
-from kit.rooms_oracle import copied, make, quiet, stacked
+from kit.rooms.oracle import copied, make, quiet, stacked
 from senseweave.envs.rooms.expert.planner import Planner
 from senseweave.envs.rooms.levels.registry import LEVELS, make_level
 from senseweave.envs.rooms.world import World

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from kit.rooms_scenes import empty_state, place
+from kit.rooms.scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.expert.gaze import Gaze
 from senseweave.envs.rooms.expert.planner import Planner

@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy import stats
 
-from kit import rooms_oracle
+from kit.rooms import oracle
 from senseweave.envs.rooms.codes import DOOR
 from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.registry import make_level
@@ -42,14 +42,14 @@ OFTEN = [
 
 
 def minigrids(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
-    env = rooms_oracle.make(level)
+    env = oracle.make(level)
     rows, missions = [], []
-    with rooms_oracle.quiet():
+    with oracle.quiet():
         for number in range(seed, seed + count):
             env.reset(seed=number)
-            rows.append(rooms_oracle.copied(env, 40))
+            rows.append(oracle.copied(env, 40))
             missions.append(env.mission)
-    return rooms_oracle.stacked(rows), missions
+    return oracle.stacked(rows), missions
 
 
 def our(level: str) -> Level:
@@ -168,8 +168,8 @@ def test_the_statistics_notice_a_level_with_other_rules(level, spoil, noticed):
 
 def played_by_chance(level: str, episodes: int) -> tuple[list[int], list[int]]:
     """In which eighth of its time each episode succeeds, 8 if never: minigrid's and ours, random actions in both."""
-    env, actions, theirs = rooms_oracle.make(level), np.random.default_rng(3), []
-    with rooms_oracle.quiet():
+    env, actions, theirs = oracle.make(level), np.random.default_rng(3), []
+    with oracle.quiet():
         for seed in range(episodes):
             env.reset(seed=seed)
             reward, has_ended = 0, False

@@ -12,7 +12,7 @@ import torch
 from gymnasium.utils.env_checker import check_env
 
 import senseweave.envs as envs
-from kit.own_levels import own_level, write_declared
+from kit.rooms.own_levels import own_level, write_declared
 from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.registry import LEVELS
 from senseweave.envs.rooms.levels.seek import SeekSpoken

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.rooms_scenes import empty_state, place
+from kit.rooms.scenes import empty_state, place
 from senseweave.envs.rooms import codes
 from senseweave.envs.rooms.camera.looks import PAINT
 from senseweave.envs.rooms.render.dashboard import HEIGHT_PX, WIDTH_PX, Dashboard

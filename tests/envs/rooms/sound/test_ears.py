@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.rooms_listening import baked_loop, empty_rooms, place, random_rooms, stepped
+from kit.rooms.listening import baked_loop, empty_rooms, place, random_rooms, stepped
 from senseweave.envs.rooms.codes import CLOSED, DOOR, LOCKED, OPEN, SOUNDS, WALL_CODE, pack
 from senseweave.envs.rooms.sound import ears as ears_module
 from senseweave.envs.rooms.sound.ears import RoomsEars

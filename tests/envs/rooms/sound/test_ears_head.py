@@ -7,7 +7,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from kit.rooms_listening import baked_loop, empty_rooms, mixture, place
+from kit.rooms.listening import baked_loop, empty_rooms, mixture, place
 from senseweave.envs.rooms.codes import SOUNDS
 from senseweave.envs.rooms.sound.ears import RoomsEars
 from senseweave.envs.rooms.sound.head import AZIMUTHS, auricle, delay_between_ears_s, shadow

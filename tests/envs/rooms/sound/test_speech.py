@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import senseweave.envs.rooms.sound
-from kit.rooms_listening import empty_rooms, random_rooms
+from kit.rooms.listening import empty_rooms, random_rooms
 from senseweave.envs.rooms.codes import COLOURS, SOUNDS
 from senseweave.envs.rooms.env import RoomsEnv
 from senseweave.envs.rooms.levels.registry import LEVELS, make_level

@@ -5,7 +5,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from kit.rooms_listening import baked_loop, mixture
+from kit.rooms.listening import baked_loop, mixture
 from senseweave.envs.rooms.codes import SOUNDS
 from senseweave.envs.rooms.sound.timbres import LOOP_SAMPLES, STEP_SAMPLES, TIMBRES, a_weighting, loop_of, loops
 from senseweave.perception.encoders.sound_features import SoundFeatures

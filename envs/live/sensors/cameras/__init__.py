@@ -1,0 +1,1 @@
+"""Cameras: plugged in, in the network, or a file."""

@@ -1,0 +1,1 @@
+"""Instructions: a text, lines that somebody types, or what somebody says."""
