@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .registry import EnvEntry as EnvEntry
     from .registry import known as known
     from .registry import make as make
+    from .rooms.levels.twins import twin_of as twin_of
     from .rooms.registration import register_level as register_level
-    from .rooms.twins import twin_of as twin_of
     from .wrappers import OutageProcess as OutageProcess
     from .wrappers import SensorOutages as SensorOutages
     from .wrappers import WithoutSenses as WithoutSenses
@@ -28,7 +28,7 @@ _HOMES = {
     "live.sensors.registry": ("register_source",),
     "registry": ("EnvEntry", "known", "make"),
     "rooms.registration": ("register_level",),
-    "rooms.twins": ("twin_of",),
+    "rooms.levels.twins": ("twin_of",),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

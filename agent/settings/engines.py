@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...envs.registry import MINIGRID
-from ...envs.rooms.twins import twin_of
+from ...envs.rooms.levels.twins import twin_of
 from ...perception.errors import ConfigError
 
 ENGINE, ROOMS, MINIGRID_ITSELF = "engine", "rooms", "minigrid"

@@ -11,8 +11,8 @@ from kit.rooms import oracle
 from senseweave.envs.rooms.codes import DOOR
 from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.registry import make_level
+from senseweave.envs.rooms.levels.twins import TWINS, twin_of
 from senseweave.envs.rooms.state import GONE, RoomsState
-from senseweave.envs.rooms.twins import TWINS, twin_of
 from senseweave.envs.rooms.world import World
 
 PAIRS = {env_id.removeprefix("BabyAI-").removesuffix("-v0"): twin for env_id, twin in TWINS.items()}
