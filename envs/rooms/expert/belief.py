@@ -95,9 +95,8 @@ class Belief:
             cells=torch.where(self.seen, state.cells, self._walls),
             object_cell=torch.where(is_known, state.object_cell, GONE),
         )
-        if not self._hears:
+        if not self._hears or self._by_look is None:
             return believed
-        assert self._by_look is not None  # noqa: S101
         # What is heard stands where it is; by its look it may be anything, so that it must not be faced.
         heard, by_look = self.heard[:, None], self._by_look.index_select(0, state.mission)[:, None]
         is_told = seen | ~by_look
