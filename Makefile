@@ -15,13 +15,14 @@ TRAIN = train --env senseweave/Seek-v0 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-times check format docs nightly clean
+.PHONY: help train test test-slow test-times check format docs nightly clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train    train an agent that sees, hears and is told where to go; more options with ARGS="--seed 1"'
 	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
-	@echo 'make test-times  the same, and a table of the processor time of each test file and the slowest tests'
+	@echo 'make test-slow  run the slow tests that it leaves out: quick runs of benchmarks, compiled code, long examples'
+	@echo 'make test-times  the same as test, and a table of the processor time of each test file and the slowest tests'
 	@echo 'make check    lint, format and type check, changing nothing'
 	@echo 'make format   sort imports, fix what can be fixed, format'
 	@echo 'make docs     build the site into build/docs; every warning is an error'
@@ -36,6 +37,10 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, 300 examples a property $(ARGS))
 	@$(PYTEST) --hypothesis-profile ci $(ARGS)
+
+test-slow: $(VENV)/.installed-$(EXTRAS)
+	$(info pytest with $(WORKERS) workers, the slow tests $(ARGS))
+	@$(PYTEST) --hypothesis-profile ci -m 'slow and not nightly' $(ARGS)
 
 test-times:
 	@$(MAKE) test ARGS="--processor-times $(ARGS)"
@@ -59,7 +64,7 @@ docs: $(VENV)/.installed-docs
 
 nightly: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, every test, 5000 examples a property $(ARGS))
-	@$(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 --max-processor-s 7200 $(ARGS)
+	@SENSEWEAVE_SHAPE_CHECKS=all $(PYTEST) --hypothesis-profile nightly -m '' --timeout 7200 --max-processor-s 7200 $(ARGS)
 
 clean:
 	@rm -rf "$(VENV)" build dist senseweave.egg-info .pytest_cache .hypothesis .ruff_cache

@@ -15,6 +15,7 @@ same command goes on after a stop.
 import argparse
 import dataclasses
 import functools
+import math
 import multiprocessing
 import os
 import random
@@ -32,7 +33,7 @@ from typing import Any
 import torch
 import torch._dynamo  # noqa: F401  (the first optimiser imports it, for seconds: once here, not in every process)
 from live_jitter import make_clip
-from parts.faulty_world import DEATHS, FAULTS, WHO
+from parts.faulty_world import DEATHS, EPISODE, FAULTS, WHO
 from parts.kept_rows import Row, kept_row
 from parts.result_rows import Result, add_option, write_results
 from parts.tables import print_json, print_table, tell
@@ -246,7 +247,8 @@ class Campaign:
         told.unlink(missing_ok=True)
         status = run([*BROKEN, "--out", str(path)], told, FAULTY_WORLD=fault, FAULTY_STEP=str(FAILS_AT))
         said, kept = told.read_text(), reached(path)
-        is_named = f"Environment {WHO} " in said and f"its step {FAILS_AT}" in said or fault == "KeyboardInterrupt"
+        step = math.ceil(FAILS_AT / EPISODE) * EPISODE if fault.startswith("reset: ") else FAILS_AT
+        is_named = f"Environment {WHO} " in said and f"its step {step}" in said or fault == "KeyboardInterrupt"
         is_named = is_named and ("Go on with: senseweave train --resume" in said) and "Traceback" not in said
         is_kept = kept == ROLLOUT
         resumed = run(["train", "--resume", str(path), "--env", FAULTY[1]], told)
@@ -356,7 +358,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kills", type=int, default=100, help="signals in all (default: 100)")
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=100,
+        help="signals in all (default: 100); a few come after the end of a short run, and do not count",
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the moments")
     parser.add_argument("--out", type=Path, default=Path("runs/survival"), help="folder of what is finished")
     parser.add_argument("--quick", action="store_true", help="three faults, and one kill of one job")

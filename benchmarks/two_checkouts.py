@@ -26,7 +26,7 @@ from parts.tables import each, machine, print_json, print_table, tell
 from safetensors.torch import load_file
 
 TRAIN = (
-    "--env senseweave/Seek-v0 --imitation-steps 40960 --steps 20480 --num-envs 64 --evaluation-episodes 64 --no-video"
+    "--env senseweave/Seek-v0 --imitation-steps 24576 --steps 8192 --num-envs 64 --evaluation-episodes 64 --no-video"
 )
 QUICK = "--env senseweave/Seek-v0 --imitation-steps 2048 --steps 2048 --num-envs 16 --evaluation-episodes 2 --no-video"
 
@@ -135,6 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.live:
         wanted += [f"live, {name}" for name in ("missed ticks", "late p99 ms", "work p99 ms", "CPU s")]
     figures: Figures = {what: ([], []) for what in wanted}
+    results: list[Result] = []
     with tempfile.TemporaryDirectory() as folder:
         clip = options.clip or make_clip(Path(folder) / "clip.mp4")
         for number in range(options.rounds):
@@ -142,8 +143,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 train_round(pythons, options.train, number, Path(folder), figures)
             if options.live:
                 live_round(pythons, options, clip, number, figures)
+            results = results_of(figures)
+            write_results(options, "two-checkouts", results)  # after every round, as they are long
             tell(f"round {number + 1} of {options.rounds} is done")
-    results = results_of(figures)
     print_table(
         f"this checkout beside {options.before.name}, {options.rounds} rounds",
         ("", "before", "now", "now / before"),
@@ -152,7 +154,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for row in results
         ],
     )
-    write_results(options, "two-checkouts", results)
     if options.json:
         print_json({"figures": figures, "machine": machine("senseweave", "torch")})
     return 0

@@ -24,6 +24,7 @@ from kit.processor_times import (  # noqa: E402, F401
     pytest_runtest_protocol,
     pytest_terminal_summary,
 )
+from kit.shape_checks import pytest_runtest_setup  # noqa: E402, F401
 
 if shape_checks.are_wanted(os.environ):
     if any(name.startswith(shape_checks.CHECKED_PACKAGES) for name in sys.modules):

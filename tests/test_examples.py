@@ -25,11 +25,13 @@ def test_stable_baselines3_trains_with_our_extractor() -> None:
     assert "episodes reached the ball" in run("train_with_sb3.py", "2048")
 
 
+@pytest.mark.slow
 def test_our_own_trainer_imitates_and_learns_with_a_memory() -> None:
     said = run("train_with_memory.py", "6000")
     assert "episodes were solved, after 12," in said or "episodes were solved, after 8," in said, said
 
 
+@pytest.mark.slow
 def test_a_policy_in_plain_pytorch_learns_from_the_bot() -> None:
     said = run("own_policy.py", "400")
     agreement = int(said.split("in ")[1].split("%")[0])
@@ -61,6 +63,7 @@ def shares(said: str, words: str) -> list[float]:
     return [float(number) for number in re.findall(r"\d\.\d{3}\b", line)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", ["contrastive", "dcca", "linear_cca"])
 def test_sounds_and_words_find_their_frames_more_often_than_by_chance(objective: str) -> None:
     said = run("retrieval.py", "--rooms", "900", "--steps", "20", "--objective", objective)
@@ -69,12 +72,14 @@ def test_sounds_and_words_find_their_frames_more_often_than_by_chance(objective:
         assert recall_at_10 > 2 * chance, said
 
 
+@pytest.mark.slow
 def test_questions_are_answered_better_with_all_senses_than_without_any() -> None:
     said = run("visual_question_answering.py", "--rooms", "1200", "--steps", "22")
     all_senses, _, question_alone, _ = shares(said, "where is the SOUNDING thing?")
     assert all_senses > question_alone + 0.1, said
 
 
+@pytest.mark.slow
 def test_sentences_are_compared_with_frames_by_every_fusion_that_is_named() -> None:
     few = ("--rooms", "600", "--steps", "4", "--seed", "1")  # too few to be better than chance
     lines = run("image_text_classification.py", *few, "--fusions", "concat", "sum").splitlines()
@@ -83,6 +88,7 @@ def test_sentences_are_compared_with_frames_by_every_fusion_that_is_named() -> N
     assert 15 < int(told[0][3]) < 60, lines  # things are seen in about a third of the 100 rooms that are held out
 
 
+@pytest.mark.slow
 def test_scenes_are_classified_by_several_heads_and_the_curves_are_drawn(tmp_path: Path) -> None:
     plot = tmp_path / "curves.png"
     few = ("--rooms", "900", "--steps", "20", "--fusions", "concat")

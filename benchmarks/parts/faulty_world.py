@@ -76,7 +76,7 @@ DEATHS: dict[str, Callable[[], object]] = {
 }
 """After these no code of ours runs: what is kept is the newest checkpoint."""
 
-ODD = ("returns None", "returns four things", "observation of another shape", "observation without a sense")
+ODD = ("returns None", "returns four things", "observation of another shape", "observation of words")
 
 FAULTS = (*RAISED, "reset: RuntimeError", "reset: sys.exit(3)", *REWARDS, *ODD, *DEATHS)
 
@@ -113,7 +113,10 @@ class Faulty(gymnasium.Env[Any, Any]):
             (RAISED | DEATHS)[fault]()
         if fault in REWARDS:
             return (outcome[0], REWARDS[fault], *outcome[2:])
-        odd = {"observation of another shape": {"state": np.zeros(5, np.float32)}, "observation without a sense": {}}
+        odd: dict[str, Any] = {
+            "observation of another shape": {"state": np.zeros(5, np.float32)},
+            "observation of words": {"state": "all well"},
+        }
         if fault in odd:
             return (odd[fault], *outcome[1:])
         return {"returns None": None, "returns four things": outcome[:4]}.get(fault, outcome)

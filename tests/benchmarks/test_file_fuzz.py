@@ -9,6 +9,7 @@ from kit.benchmarks import script, shown_columns, written_columns
 SLICE = 180
 
 
+@pytest.mark.slow
 def test_a_slice_of_the_campaign_holds_and_its_rows_are_those_of_the_page(monkeypatch, tmp_path):
     fuzz = script(monkeypatch, "file_fuzz")
     monkeypatch.setattr("sys.argv", ["benchmarks/file_fuzz.py"])

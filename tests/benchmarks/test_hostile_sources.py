@@ -46,6 +46,7 @@ def test_a_case_that_fails_is_a_status_of_1(hostile, monkeypatch, capsys):
     assert "FAILED" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_good_camera_is_seen_and_a_server_that_resets_is_not(hostile):
     seen, reset = (hostile.run_case(name, 2.0, 1500.0) for name in ("a good camera", "resets"))
     assert seen["held"] and seen["present"] > 0.3 and seen["seconds"] < HANG_S

@@ -25,6 +25,7 @@ def _run(script, *arguments):
     return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
+@pytest.mark.slow
 def test_perception_speed_prints_its_tables_and_json(monkeypatch, tmp_path):
     done = _run("perception_speed.py", "--quick", "--json", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -43,6 +44,7 @@ def test_perception_speed_prints_its_tables_and_json(monkeypatch, tmp_path):
         assert written_columns(tmp_path, table) == shown_columns(monkeypatch, table)
 
 
+@pytest.mark.slow
 def test_rooms_speed_compares_within_rounds_and_leaves_out_what_is_not_installed(monkeypatch, tmp_path):
     done = _run("rooms_speed.py", "--quick", "--json", "--threads", "1", "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -65,6 +67,7 @@ def test_seek_senses_knows_the_bounds_without_any_agent(monkeypatch, tmp_path):
     assert written_columns(tmp_path, "seek-senses") == shown_columns(monkeypatch, "seek-senses")
 
 
+@pytest.mark.slow
 def test_babyai_sb3_writes_rows_and_prints_its_table(monkeypatch, tmp_path):
     done = _run("babyai_sb3.py", "--quick", "--json", "--out", str(tmp_path / "out"), "--rows", str(tmp_path))
     assert done.returncode == 0, done.stderr
@@ -82,6 +85,7 @@ def test_babyai_sb3_writes_rows_and_prints_its_table(monkeypatch, tmp_path):
     assert written_columns(tmp_path, table) == shown_columns(monkeypatch, table)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_babyai_sb3_keeps_its_rows_when_it_is_interrupted_and_stops_its_runs(tmp_path):
     rows = tmp_path / "combined-seed0.csv"
@@ -123,6 +127,7 @@ def test_babyai_sb3_refuses_bad_arguments_in_one_sentence(monkeypatch, capsys, a
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(monkeypatch, tmp_path):
     arguments = (
         "fusions.py",
@@ -148,6 +153,7 @@ def test_fusions_compares_what_it_trained_and_takes_up_what_is_finished(monkeypa
     assert json.loads(again.stdout.splitlines()[-1])["rows"] == rows and again.stderr.count("is finished already") == 2
 
 
+@pytest.mark.slow
 def test_fusions_lets_train_reinforce_them_at_equal_size(monkeypatch, tmp_path):
     both = ("gated_cross_attention", "concat")
     rows = ("--rows", str(tmp_path))
@@ -165,6 +171,7 @@ def test_fusions_lets_train_reinforce_them_at_equal_size(monkeypatch, tmp_path):
     assert written_columns(tmp_path, "fusions-reinforced") >= shown_columns(monkeypatch, "fusions-reinforced")
 
 
+@pytest.mark.slow
 def test_missing_senses_plays_at_every_rate(monkeypatch, tmp_path):
     arguments = (
         "--rows",
@@ -186,6 +193,7 @@ def test_missing_senses_plays_at_every_rate(monkeypatch, tmp_path):
     assert written_columns(tmp_path, "missing-senses") == shown_columns(monkeypatch, "missing-senses")
 
 
+@pytest.mark.slow
 def test_token_deletion_compares_both_explanations_with_chance(monkeypatch, tmp_path):
     run = tmp_path / "run"
     train(TrainConfig(env="senseweave/Seek-v0", steps=64, num_envs=8, evaluation_episodes=0, video=False), run)

@@ -18,6 +18,7 @@ def run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_success_is_searched_and_drawn_and_its_odds_are_told(monkeypatch, capsys, run, tmp_path):
     out = tmp_path / "unplugged.webp"
     script(monkeypatch, "readme_picture").main(str(run), str(out), step=1, sets=40, least_steps=2, most_steps=400)

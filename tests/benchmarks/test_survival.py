@@ -15,6 +15,7 @@ def survival(monkeypatch):
     return survival
 
 
+@pytest.mark.slow
 def test_a_slice_of_the_campaign_holds_and_is_not_tried_again(survival, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(survival, "FAULTS", survival.FAULTS[:1])
     words = ["--quick", "--out", str(tmp_path / "kept"), "--rows", str(tmp_path / "rows"), "--json"]

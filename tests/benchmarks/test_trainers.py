@@ -86,6 +86,7 @@ subprocess.run([sys.executable, "-c", child])
     assert (mark.stat().st_size if mark.exists() else 0) == beats
 
 
+@pytest.mark.slow
 def test_trainers_compares_what_is_here_and_gives_the_reason_for_what_is_not(tmp_path):
     peers = ["senseweave", "cleanrl", "rllib"]
     command = [sys.executable, str(BENCHMARKS / "trainers.py"), "--quick", "--json", "--only", *peers]
@@ -114,6 +115,7 @@ def _search(tmp_path, *variants):
     return subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
 
 
+@pytest.mark.slow
 def test_the_search_ends_a_run_at_its_goal_and_keeps_what_it_found(tmp_path):
     easy, brief = SMALL | {"stop_at": 0.01}, SMALL | {"frames": 4096}
     done = _search(tmp_path, easy, brief)

@@ -26,6 +26,7 @@ def before(tmp_path):
     return tmp_path / "before"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "differ"), [("", False), ("--seed 7", True)])
 def test_the_same_seed_gives_the_same_bits_and_another_is_noticed(
     two_checkouts, monkeypatch, before, tmp_path, capsys, seed, differ

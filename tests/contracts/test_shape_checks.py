@@ -45,6 +45,25 @@ def test_two_parameters_must_agree_on_a_named_length():
         add(torch.ones(3), torch.ones(1))
 
 
+def test_a_function_is_checked_in_its_first_calls_of_a_test_and_in_some_of_the_later_ones():
+    @shape_checks.checked
+    def same(tensor: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
+        return tensor
+
+    refused = []
+    for number in range(1, shape_checks.FIRST_CALLS + 3 * shape_checks.THEN_ONE_IN):
+        try:
+            same(torch.zeros(2, 2))
+        except TypeCheckError:
+            refused.append(number)
+    every = shape_checks.FIRST_CALLS if os.environ.get(shape_checks.SWITCH) != "all" else number
+    assert refused[:every] == list(range(1, every + 1))
+    assert len(refused) > every or every == number
+    shape_checks.pytest_runtest_setup()
+    with pytest.raises(TypeCheckError):
+        same(torch.zeros(2, 2))
+
+
 def test_a_wrong_argument_that_is_no_array_is_left_to_the_package():
     with pytest.raises(SpecError):
         Spec(camera="not a kind")

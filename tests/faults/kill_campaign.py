@@ -79,11 +79,13 @@ def kill_training(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
         AssertionError: a checkpoint was lost, or training did not go on.
     """
     from senseweave.agent.runs.directory import RunDirectory
+    from senseweave.agent.settings.train import TrainConfig
+    from senseweave.agent.train.train import resume, train
     from senseweave.policies.saving.checkpoint import load_newest
 
     generator, run, told = random.Random(seed), folder / "run", folder / "told.txt"
-    quiet = ("--evaluation-episodes", "0", "--no-video", "--checkpoint-every", "1", "--device", "cpu")
-    run_command("train", "--out", str(run), "--steps", "16", "--num-envs", "1", *quiet)
+    few: dict[str, Any] = {"steps": 16, "num_envs": 1, "checkpoint_every": 1, "evaluation_episodes": 0, "video": False}
+    train(TrainConfig(device="cpu", **few), run)
     words = ["-m", "senseweave.agent.cli", "train", "--resume", str(run), "--steps", "1e9"]
     steps, fallbacks, cut_short = [newest_step(run)], 0, 0
     for _ in range(kills):
@@ -100,7 +102,7 @@ def kill_training(folder: Path, kills: int, seed: int = 0) -> dict[str, Any]:
         opened.load_policy()
         fallbacks += bool(problems)
         assert steps[-1] > steps[-2], f"a checkpoint was lost: {steps[-2:]}"
-    run_command("train", "--resume", str(run), "--steps", str(steps[-1] + 1))
+    resume(run, steps=steps[-1] + 1)
     assert newest_step(run) > steps[-1]
     return {"kills": kills, "steps": steps[-1], "kills_inside_a_write": cut_short, "damaged_newest": fallbacks}
 

@@ -30,12 +30,12 @@ def ticks_in(folder):
 def test_a_full_disk_ends_the_recording_and_not_the_loop(seeker, clip, tmp_path):
     folder = tmp_path / "session"
     words = [*COMMAND, "--policy", seeker, "--camera", clip, "--microphone", clip, "--record", folder]
-    words += ["--seconds", "6", "--json"]
-    limited = f"ulimit -f 300; exec {shlex.join(map(str, words))}"  # 300 KiB a file; then writing fails
+    words += ["--seconds", "3", "--json"]
+    limited = f"ulimit -f 120; exec {shlex.join(map(str, words))}"  # 120 KiB a file; then writing fails
     done = subprocess.run(["bash", "-c", limited], capture_output=True, text=True, timeout=HANG_S, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["ticks"] + result["overruns"] >= 59 and result["presence"]["camera"] > 0.5
+    assert result["ticks"] + result["overruns"] >= 29 and result["presence"]["camera"] > 0.5
     assert "has ended (File too large); what was written before can be read." in result["recording"]["failure"]
     assert done.stderr.count("what was written before can be read") == 1 and "Traceback" not in done.stderr
     assert 0 < ticks_in(folder) < result["ticks"]
@@ -44,7 +44,7 @@ def test_a_full_disk_ends_the_recording_and_not_the_loop(seeker, clip, tmp_path)
 def test_what_was_recorded_before_a_kill_can_be_read(seeker, clip, tmp_path):
     folder, actions = tmp_path / "session", tmp_path / "actions.jsonl"
     with start("--policy", seeker, "--camera", clip, "--record", folder, "--actions", actions) as process:
-        wait_for_lines(actions, 40, process)
+        wait_for_lines(actions, 25, process)
         sent = actions.read_text().count("\n")
         process.send_signal(signal.SIGKILL)
         process.communicate()

@@ -55,11 +55,11 @@ def test_a_model_that_was_saved_survives_kill_9_in_the_middle_of_saving_the_next
 
 
 def test_a_disk_that_fails_at_any_moment_leaves_the_old_model_or_the_new_one_whole(model, tmp_path, monkeypatch):
-    folder, at, outcomes = tmp_path / "model", 0, []
-    with_steps(model, 100).save(folder)
+    folder, at, outcomes, now = tmp_path / "model", 0, [], 100
+    with_steps(model, now).save(folder)
     while True:
         at += 1
-        old = steps_of(folder)
+        old = now
         with monkeypatch.context() as patch:
             disk = FailingDisk(patch, at, errno.ENOSPC, is_for_good=False)
             try:
@@ -68,7 +68,8 @@ def test_a_disk_that_fails_at_any_moment_leaves_the_old_model_or_the_new_one_who
                 told = str(failure)
                 assert "could not be written" in told or "cannot be read" in told
                 assert "\n" not in told
-        outcomes.append(steps_of(folder) - old)
+        now = steps_of(folder)
+        outcomes.append(now - old)
         if not disk.has_failed:
             break
     assert set(outcomes) == {0, 1} and outcomes[-1] == 1

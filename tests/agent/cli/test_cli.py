@@ -183,7 +183,7 @@ def test_what_libraries_print_never_reaches_standard_output():
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminated"])
-def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
+def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(capsys, tmp_path, number):
     run = tmp_path / "run"
     words = f"train --out {run} --steps 1e9 --num-envs 2 --device cpu --checkpoint-every 1e9 --json".split()
     words += ["--env", "BabyAI-GoToRedBallGrey-v0"]
@@ -202,9 +202,9 @@ def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(tmp_path, number):
     assert result["was_interrupted"] is True and result["success_rate"] is None
     assert result["steps"] >= 256 and f"Go on with: senseweave train --resume {run}" in err
     more = f"--resume {run} --steps {result['steps'] + 1} --evaluation-episodes 0 --no-video --json".split()
-    done = subprocess.run([*command, "train", *more], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert last_object(done.stdout)["steps"] > result["steps"]
+    status, out, err = run_cli(capsys, "train", *more)
+    assert status == 0, err
+    assert last_object(out)["steps"] > result["steps"]
 
 
 def test_of_several_processes_the_first_one_speaks_for_all():

@@ -63,17 +63,35 @@ gymnasium.register("Smell-v0", entry_point=SmellEnv)
 """
 
 
-def senseweave(folder: Path, *words: str) -> dict:
+COMMANDS = """
+import json, os, sys
+import senseweave.agent.evaluate.evaluate, senseweave.agent.train.train
+from senseweave.agent.cli.main import main
+
+for words in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child == 0:
+        sys.exit(main([*words, "--env", "smell_env:Smell-v0", "--json"]))
+    assert os.waitpid(child, 0)[1] == 0
+"""
+"""Each in a process that has not imported the user's package, and all of them after one import of ours."""
+
+
+def senseweave(folder: Path, *commands: tuple[str, ...]) -> list[dict]:
     environment = os.environ | {"PYTHONPATH": str(folder), "SENSEWEAVE_SHAPE_CHECKS": "0"}
-    command = [sys.executable, "-P", "-m", "senseweave.agent.cli", *words, "--env", "smell_env:Smell-v0", "--json"]
+    command = [sys.executable, "-P", "-c", COMMANDS, json.dumps(commands)]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def test_a_run_with_a_kind_of_ones_own_is_evaluated_and_resumed_by_naming_its_environment(tmp_path):
     (tmp_path / "smell_env.py").write_text(SMELL, encoding="utf-8")
     few = ("--evaluation-episodes", "0", "--no-video", "--device", "cpu")
-    assert senseweave(tmp_path, "train", "--steps", "32", "--num-envs", "2", "--out", "run", *few)["steps"] >= 32
-    assert senseweave(tmp_path, "evaluate", "run", "--episodes", "2", "--device", "cpu")["episodes"] == 2
-    assert senseweave(tmp_path, "train", "--resume", "run", "--steps", "64", *few)["steps"] >= 64
+    train, evaluate, resume = senseweave(
+        tmp_path,
+        ("train", "--steps", "32", "--num-envs", "2", "--out", "run", *few),
+        ("evaluate", "run", "--episodes", "2", "--device", "cpu"),
+        ("train", "--resume", "run", "--steps", "64", *few),
+    )
+    assert train["steps"] >= 32 and evaluate["episodes"] == 2 and resume["steps"] >= 64

@@ -33,7 +33,7 @@ def count(work):
 Perception.compile = functools.partialmethod(torch.nn.Module.compile, backend=run_as_it_is)
 training.evaluate_policy = count(training.evaluate_policy)
 settings = dict(env="senseweave/GoToRedBallGrey-v0", env_options={"senses": "grid,instruction"}, num_envs=8)
-settings |= dict(steps=2100, imitation_steps=160, evaluation_episodes=3, video=False, device="cpu")
+settings |= dict(steps=1000, imitation_steps=160, evaluation_episodes=3, video=False, device="cpu")
 ends = []
 for is_compiled in (False, True):
     folder = f"{sys.argv[1]}/{is_compiled}"

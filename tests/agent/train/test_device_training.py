@@ -53,7 +53,7 @@ def short_rollouts():
 
 
 def keep_short():
-    return dataclasses.replace(MEMORY_PRESET, n_steps=20, batch_size=40)
+    return dataclasses.replace(MEMORY_PRESET, n_steps=20, batch_size=40, n_epochs=2)
 
 
 @pytest.fixture(scope="module")

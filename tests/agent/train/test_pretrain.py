@@ -18,11 +18,13 @@ from kit.live import sessions
 from kit.worlds.planted_senses import SMALL, TWO, perception_for, related
 from senseweave.agent import cli
 from senseweave.agent.cli.commands import COMMANDS
+from senseweave.agent.cli.main import main
 from senseweave.agent.cli.parse import parse
 from senseweave.agent.settings.pretrain import PretrainConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.observations import Played, Recorded
 from senseweave.agent.train.pretrain import as_text, pretrain
+from senseweave.envs.live.sessions import file as recording_file
 from senseweave.perception import OBJECTIVES, ConfigError, Perception, UnknownNameError
 from senseweave.perception.files import digest
 from senseweave.perception.spec import PRESENT
@@ -103,6 +105,21 @@ def test_recorded_batches_hold_what_was_recorded(tmp_path):
     assert {frame.numpy().tobytes() for frame in batch["camera"]} <= frames
     assert not batch[PRESENT][:, list(sessions.SENSES).index("unplugged")].any()
     assert batch[PRESENT].any() and len(batch[PRESENT]) == 64
+
+
+def test_a_damaged_session_is_learned_from_only_where_that_is_allowed(tmp_path, capsys, monkeypatch):
+    path = tmp_path / "day" / "one.mcap"
+    monkeypatch.setattr(recording_file, "CHUNK_BYTES", 8192)  # as many chunks as a long session has
+    sessions.record(path)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 2 // 3])
+    words = ["pretrain", "--dataset", str(path.parent), "--objective", "contrastive", "--steps", "2", "--batch-size"]
+    words += ["8", "--device", "cpu", "--out", str(tmp_path / "p")]
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "--allow-damaged" in told and told.count("\n") == 1 and not (tmp_path / "p").exists()
+    assert main([*words, "--allow-damaged"]) == 0
+    assert Perception.from_pretrained(tmp_path / "p").spec == sessions.SENSES
 
 
 def test_an_environment_of_others_is_played_by_chance():

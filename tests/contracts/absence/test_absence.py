@@ -31,7 +31,7 @@ all_examples = [
 ]
 with_all_examples = pytest.mark.parametrize("fusion", all_examples)
 others = pytest.mark.parametrize("fusion", sorted(set(FUSIONS) - {PerceptionConfig().fusion}))
-some = hypothesis.settings(max_examples=max(20, hypothesis.settings.default.max_examples // 8))
+some = hypothesis.settings(max_examples=max(20, hypothesis.settings.default.max_examples // 15))
 
 
 def autocast(dtype: torch.dtype) -> contextlib.AbstractContextManager:

@@ -39,8 +39,8 @@ def assert_equal_digests(steps: int, num_envs: int, hash_seeds: tuple[str, ...])
     assert others == [first] * (len(hash_seeds) - 1)
 
 
-def test_the_same_seed_gives_the_same_200_steps_in_every_process() -> None:
-    assert_equal_digests(200, 3, HASH_SEEDS[1:])
+def test_the_same_seed_gives_the_same_66_steps_in_every_process() -> None:
+    assert_equal_digests(66, 3, HASH_SEEDS[1:])
 
 
 @pytest.mark.nightly
