@@ -160,6 +160,17 @@ def imitation_in_sequences(num_envs: int) -> ImitationSettings:
     return ImitationSettings(rollout_size=SEQUENCE_STEPS * num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
 
 
+def disturbed_in_sequences(num_envs: int, expert: str = "knowing") -> ImitationSettings:
+    """For a policy with memory, which learns whole environments from an expert that plays alone, disturbed.
+
+    Args:
+        num_envs: environments side by side.
+        expert: whom to imitate.
+    """
+    own = imitation_in_sequences(num_envs)
+    return dataclasses.replace(own, epochs=3, last_expert_share=1.0, expert_noise=0.3, expert=expert)
+
+
 @dataclasses.dataclass(frozen=True)
 class DQNPreset:
     """For DQN; the buffer holds 20,000 observations, 0.5 GB of 64 x 64 frames."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..perception.registry import Registry
-from .presets import EXPERT_ALONE, ImitationSettings, PPOPreset
+from .presets import EXPERT_ALONE, MEMORY_PRESET, ImitationSettings, PPOPreset, disturbed_in_sequences
 from .trainer import TRAINERS
 
 
@@ -81,12 +81,22 @@ def seek_spoken() -> Recipe:
 
 
 def babyai(level: str = "GoToLocal") -> Recipe:
-    """A level of BabyAI in minigrid itself, by PPO alone, for a million steps.
+    """A level of BabyAI in its batched twin: the honest expert is imitated with a memory, and PPO goes on from there.
 
     Args:
         level: its name, "GoToLocal" for BabyAI-GoToLocal-v0.
     """
-    return Recipe(env=f"BabyAI-{level}-v0", steps=1_000_000)
+    return Recipe(
+        env=f"BabyAI-{level}-v0",
+        env_options={"engine": "rooms"},
+        memory="gru",
+        imitation_steps=250_000,
+        steps=250_000,
+        num_envs=64,
+        learning_rate=5e-4,
+        imitation=disturbed_in_sequences(64, expert="honest"),
+        ppo=MEMORY_PRESET,
+    )
 
 
 def plain() -> Recipe:

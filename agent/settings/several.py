@@ -6,6 +6,7 @@ They are used as those of `values.py` are, where the base is.
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -71,6 +72,10 @@ def _names_a_sense(text: str) -> bool:
     return bool(equals and address) and name.isidentifier()
 
 
+_SHORT = re.compile(r"[+-]?(\.\d+|\d+\.)([eE][+-]?\d+)?")
+"""Numbers that people write and JSON does not know: .99 and 1."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pairs(Value):
     """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text.
@@ -96,7 +101,7 @@ class Pairs(Value):
         if not equals or len(parts) != 1 + self.is_dotted or not all(map(str.isidentifier, parts)):
             raise ValueError(f"must be {'group.' * self.is_dotted}key=value; got {text!r}")
         try:
-            return key, json.loads(value)
+            return key, float(value) if _SHORT.fullmatch(value) else json.loads(value)
         except ValueError:
             return key, value
 

@@ -133,10 +133,10 @@ class TrainConfig(Settings):
         """
         from .engines import with_engine  # gymnasium comes with it
 
-        env, options = given.get("env", cls.env), given.get("env_options", {})
-        options = with_engine(env, options)
-        given = {**given, **({"env_options": options} if options else {})}
-        return cls(**resolved(given.get("recipe"), given))
+        recipe = Recipe() if given.get("recipe") is None else RECIPES[given["recipe"]]()
+        own = {} if "env" in given else recipe.env_options
+        options = with_engine(given.get("env", recipe.env), given.get("env_options", own))
+        return cls(**resolved(given.get("recipe"), {**given, "env_options": options}))
 
     @property
     def plan(self) -> Plan:

@@ -76,6 +76,12 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         if is_first():
             by = "" if config.recipe is None else f' by the recipe "{config.recipe}"'
             tell(f"Training{by}; config.json will hold every setting.")
+            place = learned_in(config.env, config.env_options)[0]
+            if place != config.env:
+                tell(
+                    f"{config.env} is learned in its batched twin {place} and judged in minigrid itself; "
+                    "--env-option engine=minigrid refuses."
+                )
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
