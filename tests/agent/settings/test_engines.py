@@ -1,4 +1,4 @@
-"""Where a policy learns one of BabyAI's levels: in the batched twin where there is one, unless something else is said."""
+"""Where a policy learns one of BabyAI's levels: in the batched twin where there is one, unless told otherwise."""
 
 import pytest
 

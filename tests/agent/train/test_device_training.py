@@ -28,6 +28,7 @@ CONFIG = TrainConfig(
     steps=480,
     imitation_steps=320,
     memory="gru",
+    overrides={"imitation.expert": "honest"},  # who has a memory of its own
     modality_dropout=0.2,
     num_envs=8,
     device="cpu",
