@@ -44,7 +44,7 @@ def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float 
     elif said[IMITATION]:
         name = next(iter(said[IMITATION]))
         raise ConfigError(
-            f"`imitation.{name}` is set, and nothing is imitated; give --imitation-steps, or leave it out."
+            f"`imitation.{name}` is set, but nothing is imitated; give --imitation-steps, or leave it out."
         )
     return settings
 

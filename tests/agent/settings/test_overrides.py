@@ -40,7 +40,7 @@ def test_rollouts_are_fitted_after_they_are_set():
     [
         ({"ppo.gama": 0.9}, UnknownNameError, 'The setting "ppo.gama" is not known; did you mean "ppo.gamma"'),
         ({"imitation.epoch": 2}, UnknownNameError, 'did you mean "imitation.epochs"'),
-        ({"ppo.gamma": 1.5}, ConfigError, "`gamma` of PPO must be a number in 0..1; got 1.5"),
+        ({"ppo.gamma": 1.5}, ConfigError, "`gamma` of PPO must be in 0..1; got 1.5"),
         ({"ppo.n_epochs": 0}, ConfigError, "`n_epochs` of PPO must be a whole number of at least 1; got 0"),
         ({"ppo.ent_coef": "high"}, ConfigError, "`ent_coef` of PPO"),
         ({"imitation.expert": "wise"}, ConfigError, "`expert` must be one of honest, knowing; got 'wise'"),

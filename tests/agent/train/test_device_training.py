@@ -191,7 +191,9 @@ def test_the_expert_alone_can_be_the_trainer(tmp_path):
 
 def test_another_environment_starts_anew_at_each_checkpoint_and_resumes_just_as_exactly(tmp_path):
     config = dataclasses.replace(CONFIG, env="BabyAI-GoToRedBallGrey-v0", env_options={}, imitation_steps=0, num_envs=2)
-    config = dataclasses.replace(config, steps=160, checkpoint_every=40, auxiliary={"instruction_words": 0.5})
+    config = dataclasses.replace(
+        config, steps=160, checkpoint_every=40, auxiliary={"instruction_words": 0.5}, overrides={}
+    )
     train(config, tmp_path / "run")
     stopped = shutil.copytree(tmp_path / "run", tmp_path / "stopped")
     for folder in folders(stopped / "checkpoints")[:2]:

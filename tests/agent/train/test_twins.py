@@ -42,5 +42,5 @@ def test_the_twin_can_be_refused(tmp_path, capsys):
     words = ["--env", LEVEL, "--env-option", "engine=minigrid", "--num-envs", "2", "--imitation-steps", "0"]
     words += ["--steps", "64", "--evaluation-episodes", "0", "--no-video", "--device", "cpu"]
     assert main(["train", *words, "--out", str(tmp_path / "run")]) == 0
-    assert "twin" not in capsys.readouterr().err
+    assert "batched twin" not in capsys.readouterr().err
     assert RunDirectory.open(tmp_path / "run").config.train.env_options == {"engine": "minigrid"}
