@@ -8,7 +8,8 @@ from senseweave.agent.cli.main import main
 from senseweave.agent.runs.directory import RunDirectory
 
 LEVEL = "BabyAI-GoToObjS4-v0"
-SMALL = "--num-envs 8 --imitation-steps 512 --steps 512 --evaluation-episodes 4 --no-video --device cpu".split()
+LENGTHS = ["--num-envs", "8", "--imitation-steps", "512", "--steps", "512", "--evaluation-episodes", "4"]
+SMALL = [*LENGTHS, "--no-video", "--device", "cpu"]
 
 
 @pytest.fixture(scope="module")
