@@ -78,9 +78,9 @@ class Learner:
         name: of what is learned; torch compiles for each.
 
     Attributes:
-        seconds: by the clock, of the newest rollout: "acting" decides what to do, "environment" does it, "learning" is
-            what follows. On CUDA nothing waits for the device, so that a phase may pay for the one before.
-        gradient_norms: of the newest rollout's minibatches, before they were shortened.
+        seconds: by the clock: "acting" decides what to do and "environment" does it, in the newest rollout; "learning" is
+            the newest update. On CUDA nothing waits for the device, so that a phase may pay for the one before.
+        gradient_norms: of the newest update's minibatches, before they were shortened.
     """
 
     def __init__(self, policy: SensePolicy, rollout: Rollout, workers: Workers, name: str) -> None:
@@ -89,7 +89,7 @@ class Learner:
         self.gradient_norms: list[Tensor] = []
 
     def figures(self) -> dict[str, float]:
-        """What is shown of the newest rollout, by the logger's keys: its speed by phase, and the mean gradient norm."""
+        """What is shown beside the losses, by the logger's keys: the speed by phase, and the mean gradient norm."""
         steps = self.rollout.length * self.rollout.num_envs * world_size()
         speeds = {f"time/{phase}_steps_per_second": steps / max(s, 1e-9) for phase, s in self.seconds.items()}
         if not self.gradient_norms:
@@ -117,8 +117,8 @@ class Learner:
         Returns:
             Whether it came to its end.
         """
-        rollout, seconds = self.rollout, {"acting": 0.0, "environment": 0.0}
-        self.seconds = seconds
+        rollout, seconds = self.rollout, self.seconds
+        seconds |= {"acting": 0.0, "environment": 0.0}
         rollout.begin(underway.memory)
         while rollout.length < length:
             with torch.no_grad():

@@ -383,9 +383,6 @@ class PPO(SavedAsFolder):
         self._n_updates += int(figures.pop("epochs"))
         for name, value in figures.items():
             self.logger.record(f"train/{name}", value)
-        self.logger.record("train/entropy", -figures["entropy_loss"])
-        for name, value in self.learner.figures().items():
-            self.logger.record(name, value)
         if hasattr(self.policy, "log_std"):
             self.logger.record("train/std", float(self.policy.log_std.detach().exp().mean()))
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")

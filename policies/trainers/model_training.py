@@ -123,6 +123,10 @@ class ModelTraining(Training):
     def after_step(self, dones: Any) -> None:
         """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
 
+    def measured(self) -> Mapping[str, float]:
+        """Figures of the newest rollout and update beside those that the model logs, by the logger's keys."""
+        return {}
+
     def look_at_rollout(self) -> None:
         """Called before a rollout is learned from, where the model does not look at it by itself.
 
@@ -256,7 +260,16 @@ class _Forwarded(BaseCallback):
             self._training.after_step(self.locals["dones"])
         return self._callback.on_step()
 
+    def _record_more(self) -> None:
+        """Entropy by its own sign, and what the training measures, beside the figures of the last update."""
+        logger = self._training.logger
+        if "train/entropy_loss" in logger.name_to_value:
+            logger.record("train/entropy", -logger.name_to_value["train/entropy_loss"])
+            for name, value in self._training.measured().items():
+                logger.record(name, value)
+
     def _on_rollout_end(self) -> None:
         self._training.look_at_rollout()
         self._training.lower_entropy()
+        self._record_more()
         self._callback.on_rollout_end()

@@ -59,6 +59,9 @@ class OnDeviceTraining(ModelTraining):
     def restore_snapshot(self, snapshot: Mapping[str, Tensor]) -> None:
         self.model.restore_snapshot(snapshot)
 
+    def measured(self) -> Mapping[str, float]:
+        return self.model.learner.figures()
+
     def learned(self) -> Learned:
         return super().learned()._replace(losses=self.model.auxiliary_state())
 

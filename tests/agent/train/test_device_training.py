@@ -78,6 +78,16 @@ def assert_same_end(one, other):
     assert timeless[0] == timeless[1]
 
 
+def test_phases_gradients_and_entropy_have_columns(run):
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[:2] + rows[3:]:  # the first of PPO has no update before it
+        for column in ("acting", "environment", "learning"):
+            assert float(row[f"{column}_steps_per_second"]) > 0
+        assert float(row["gradient_norm"]) > 0
+    assert all(float(row["entropy"]) == -float(row["entropy_loss"]) > 0 for row in rows[3:])
+
+
 def test_every_part_of_the_run_leaves_rows_and_checkpoints(run):
     with open(run / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
