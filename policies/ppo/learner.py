@@ -78,8 +78,8 @@ class Learner:
         name: of what is learned; torch compiles for each.
 
     Attributes:
-        seconds: by the clock: "acting" decides what to do and "environment" does it, in the newest rollout; "learning" is
-            the newest update. On CUDA nothing waits for the device, so that a phase may pay for the one before.
+        seconds: by the clock: "acting" decides what to do and "environment" does it, in the newest rollout; "learning"
+            is the newest update. On CUDA nothing waits for the device, so that a phase may pay for the one before.
         gradient_norms: of the newest update's minibatches, before they were shortened.
     """
 
