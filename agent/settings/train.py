@@ -23,6 +23,9 @@ from .values import Choice, Device, Number, Switch, Text, Whole
 MAX_SEED = 2**31 - 1
 """The greatest seed of a training run."""
 
+MINIGRID = ("BabyAI-", "MiniGrid-")
+"""What the ids of minigrid's environments begin with."""
+
 RECIPE = Choice(what="recipe", table=RECIPES, is_open=True)
 WEIGHTS = Numbers(
     number=Number(at_least=0),
@@ -131,11 +134,13 @@ class TrainConfig(Settings):
             ConfigError: see above.
             UnknownNameError: an unknown recipe, trainer or memory.
         """
-        from .engines import with_engine  # gymnasium comes with it
+        settings = cls(**resolved(given.get("recipe"), given))
+        if not settings.env.startswith(MINIGRID):
+            return settings
+        from .engines import with_engine  # gymnasium comes with it, and every mistake above was told before
 
-        recipe = Recipe() if given.get("recipe") is None else RECIPES[given["recipe"]]()
-        own = {} if "env" in given else recipe.env_options
-        options = with_engine(given.get("env", recipe.env), given.get("env_options", own))
+        own = {} if "env" in given else settings.env_options
+        options = with_engine(settings.env, given.get("env_options", own))
         return cls(**resolved(given.get("recipe"), {**given, "env_options": options}))
 
     @property
