@@ -185,7 +185,7 @@ class Imitator:
 
     def measured(self) -> dict[str, float]:
         """The newest rollout's speed by phase, and the gradient's mean norm, by the logger's keys."""
-        return self._learner.figures()
+        return self._learner.speeds() | self._learner.gradients_told()
 
     def _losses_of(self, rows: Int[Tensor, " r"]) -> Losses:
         """The losses of one minibatch: of the expert's actions, of the values, and the auxiliary ones."""

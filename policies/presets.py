@@ -83,7 +83,8 @@ MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_c
 """For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
 
 
-EXPERTS = ("honest", "knowing")
+KNOWING = "knowing"
+EXPERTS = ("honest", KNOWING)
 """Whom a policy can imitate in an environment that has both."""
 
 
@@ -123,7 +124,7 @@ class ImitationSettings:
     expert_share: float = 0.5
     last_expert_share: float = 0.0
     expert_noise: float = 0.0
-    expert: str = "knowing"
+    expert: str = KNOWING
     value_weight: float = 0.1
     gamma: float = 0.99
     max_grad_norm: float = 1.0
@@ -160,7 +161,7 @@ def imitation_in_sequences(num_envs: int) -> ImitationSettings:
     return ImitationSettings(rollout_size=SEQUENCE_STEPS * num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
 
 
-def disturbed_in_sequences(num_envs: int, expert: str = "knowing") -> ImitationSettings:
+def disturbed_in_sequences(num_envs: int, expert: str = KNOWING) -> ImitationSettings:
     """For a policy with memory, which learns whole environments from an expert that plays alone, disturbed.
 
     Args:

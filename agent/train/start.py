@@ -12,6 +12,7 @@ from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError
 from ...perception.perception import Perception
 from ...perception.spec import Spec
+from ...policies.presets import KNOWING
 from ...policies.processes import world_size
 from ...policies.trainer import TRAINERS, Setup
 from ...policies.trainers.settings import IMITATION
@@ -92,6 +93,6 @@ def build_training(
     if config.compile and device.type == "cpu":
         require_compiler()
     limit_threads(perception)
-    which = settings.get(IMITATION, {}).get("expert", "knowing")  # as runs of earlier releases have it
-    expert = functools.partial(vector_expert_for, vector, config.env, which)
+    which = settings.get(IMITATION, {}).get("expert", KNOWING)  # as runs of earlier releases have it
+    expert = functools.partial(vector_expert_for, vector, config.env, *([] if which == KNOWING else [which]))
     return TRAINERS[config.trainer]().build(Setup(config, settings, vector, senses, perception, device, expert))

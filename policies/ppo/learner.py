@@ -88,13 +88,15 @@ class Learner:
         self.seconds: dict[str, float] = {}
         self.gradient_norms: list[Tensor] = []
 
-    def figures(self) -> dict[str, float]:
-        """What is shown beside the losses, by the logger's keys: the speed by phase, and the mean gradient norm."""
+    def speeds(self) -> dict[str, float]:
+        """Steps per second of each phase, by the logger's keys."""
         steps = self.rollout.length * self.rollout.num_envs * world_size()
-        speeds = {f"time/{phase}_steps_per_second": steps / max(s, 1e-9) for phase, s in self.seconds.items()}
-        if not self.gradient_norms:
-            return speeds
-        return speeds | {"train/gradient_norm": float(torch.stack(self.gradient_norms).mean())}
+        return {f"time/{phase}_steps_per_second": steps / max(s, 1e-9) for phase, s in self.seconds.items()}
+
+    def gradients_told(self) -> dict[str, float]:
+        """The mean norm of the newest update's gradients, by the logger's key; {} before the first."""
+        norms = self.gradient_norms
+        return {"train/gradient_norm": float(torch.stack(norms).mean())} if norms else {}
 
     @property
     def parameters(self) -> list[nn.Parameter]:

@@ -123,8 +123,12 @@ class ModelTraining(Training):
     def after_step(self, dones: Any) -> None:
         """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
 
-    def measured(self) -> Mapping[str, float]:
-        """Figures of the newest rollout and update beside those that the model logs, by the logger's keys."""
+    def speeds(self) -> Mapping[str, float]:
+        """Steps per second of each phase, by the logger's keys."""
+        return {}
+
+    def gradients_told(self) -> Mapping[str, float]:
+        """What is told of the newest update's gradients, by the logger's keys."""
         return {}
 
     def look_at_rollout(self) -> None:
@@ -253,6 +257,11 @@ class _Forwarded(BaseCallback):
         self._training.share_clock()
 
     def _on_rollout_start(self) -> None:
+        logger = self._training.logger
+        if "train/entropy_loss" in logger.name_to_value:  # of the last update, before a checkpoint keeps them
+            logger.record("train/entropy", -logger.name_to_value["train/entropy_loss"])
+            for name, value in self._training.gradients_told().items():
+                logger.record(name, value)
         self._callback.on_rollout_start()
 
     def _on_step(self) -> bool:
@@ -260,16 +269,9 @@ class _Forwarded(BaseCallback):
             self._training.after_step(self.locals["dones"])
         return self._callback.on_step()
 
-    def _record_more(self) -> None:
-        """Entropy by its own sign, and what the training measures, beside the figures of the last update."""
-        logger = self._training.logger
-        if "train/entropy_loss" in logger.name_to_value:
-            logger.record("train/entropy", -logger.name_to_value["train/entropy_loss"])
-            for name, value in self._training.measured().items():
-                logger.record(name, value)
-
     def _on_rollout_end(self) -> None:
         self._training.look_at_rollout()
         self._training.lower_entropy()
-        self._record_more()
+        for name, value in self._training.speeds().items():
+            self._training.logger.record(name, value)
         self._callback.on_rollout_end()

@@ -59,8 +59,11 @@ class OnDeviceTraining(ModelTraining):
     def restore_snapshot(self, snapshot: Mapping[str, Tensor]) -> None:
         self.model.restore_snapshot(snapshot)
 
-    def measured(self) -> Mapping[str, float]:
-        return self.model.learner.figures()
+    def speeds(self) -> Mapping[str, float]:
+        return self.model.learner.speeds()
+
+    def gradients_told(self) -> Mapping[str, float]:
+        return self.model.learner.gradients_told()
 
     def learned(self) -> Learned:
         return super().learned()._replace(losses=self.model.auxiliary_state())
