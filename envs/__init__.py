@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .registry import EnvEntry as EnvEntry
     from .registry import known as known
     from .registry import make as make
+    from .rooms.levels.twins import twin_of as twin_of
     from .rooms.registration import register_level as register_level
     from .wrappers import OutageProcess as OutageProcess
     from .wrappers import SensorOutages as SensorOutages
@@ -27,6 +28,7 @@ _HOMES = {
     "live.sensors.registry": ("register_source",),
     "registry": ("EnvEntry", "known", "make"),
     "rooms.registration": ("register_level",),
+    "rooms.levels.twins": ("twin_of",),
     "wrappers": ("OutageProcess", "SensorOutages", "WithoutSenses"),
 }
 __getattr__, __dir__, __all__ = lazy_names(__name__, _HOMES)

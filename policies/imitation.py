@@ -10,6 +10,7 @@ b environments, s width of the memory's state, k samples of a minibatch, r rows 
 memory), f figures
 """
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
@@ -93,8 +94,8 @@ class Imitator:
         self.environments = env if isinstance(env, Environments) else environments_of(env, policy.device)
         if expert is None and not self.environments.has_expert:
             raise ConfigError("The environment has no expert of its own; give one.")
-        self.expert = expert or self.environments.expert_actions
         self.settings = settings or ImitationSettings()
+        self.expert = expert or functools.partial(self.environments.expert_actions, self.settings.expert)
         self.seed, self.done = seed, done
         self.workers = workers or Workers(1)
         self.auxiliary, self.auxiliary_weights = dict(auxiliary or {}), dict(auxiliary_weights or {})
@@ -181,6 +182,10 @@ class Imitator:
         means = torch.stack([figures for epoch in epochs for figures in epoch]).mean(dim=0)
         figures = dict(zip(names, means.tolist(), strict=True))
         return figures | {"learning_rate": rate, "expert_share": self.expert_share}
+
+    def measured(self) -> dict[str, float]:
+        """The newest rollout's speed by phase, and the gradient's mean norm, by the logger's keys."""
+        return self._learner.speeds() | self._learner.gradients_told()
 
     def _losses_of(self, rows: Int[Tensor, " r"]) -> Losses:
         """The losses of one minibatch: of the expert's actions, of the values, and the auxiliary ones."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ..perception.checks import require_number, require_whole
 from ..perception.config import PerceptionConfig
+from ..perception.errors import ConfigError
 
 if TYPE_CHECKING:
     from ..perception.spec import Spec
@@ -36,7 +37,11 @@ def linear(start: float, end: float = 0.0) -> Linear:
 
 @dataclasses.dataclass(frozen=True)
 class PPOPreset:
-    """For PPO, and for RecurrentPPO with fewer, longer environments."""
+    """For PPO, and for RecurrentPPO with fewer, longer environments.
+
+    Raises:
+        ConfigError: a value is of another type, or out of its range.
+    """
 
     learning_rate: float = 1e-3  # falls linearly to 0
     n_steps: int = 128  # steps of each environment between updates
@@ -48,6 +53,16 @@ class PPOPreset:
     ent_coef: float = 0.003  # explore at first; the trainer lets it fall to 0
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("n_steps", "batch_size", "n_epochs"):
+            require_whole(name, getattr(self, name), 1, of="PPO")
+        for name in ("gamma", "gae_lambda"):
+            require_number(name, getattr(self, name), at_least=0, at_most=1, of="PPO")
+        for name in ("learning_rate", "clip_range", "max_grad_norm"):
+            require_number(name, getattr(self, name), above=0, of="PPO")
+        for name in ("ent_coef", "vf_coef"):
+            require_number(name, getattr(self, name), at_least=0, of="PPO")
 
     def fitted(self, num_envs: int, steps: int, learning_rate: float | None = None) -> Self:
         """The same with rollouts and minibatches that suit a short run and many environments.
@@ -68,6 +83,11 @@ MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_c
 """For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
 
 
+KNOWING = "knowing"
+EXPERTS = ("honest", KNOWING)
+"""Whom a policy can imitate in an environment that has both."""
+
+
 @dataclasses.dataclass(frozen=True)
 class ImitationSettings:
     """How to imitate.
@@ -83,6 +103,8 @@ class ImitationSettings:
         expert_noise: the part of the expert's steps in which it is disturbed, 0..1: it does what it would do now in
             another environment of the batch, drawn at random, or, where there is one alone, what it wanted earlier in
             the rollout. What is learned is what it wanted to do.
+        expert: whom to ask, where the environment has both: the one that is "honest" and acts on what has been seen
+            since the episode began, or the one that is "knowing" and sees everything.
         value_weight: of the value head's squared error in the loss; 0 leaves the value head alone.
         gamma: discount of the returns that the value head learns.
         max_grad_norm: longer gradients are shortened to this.
@@ -102,6 +124,7 @@ class ImitationSettings:
     expert_share: float = 0.5
     last_expert_share: float = 0.0
     expert_noise: float = 0.0
+    expert: str = KNOWING
     value_weight: float = 0.1
     gamma: float = 0.99
     max_grad_norm: float = 1.0
@@ -114,6 +137,8 @@ class ImitationSettings:
         for name in ("learning_rate", "max_grad_norm"):
             require_number(name, getattr(self, name), above=0)
         require_number("value_weight", self.value_weight, at_least=0)
+        if self.expert not in EXPERTS:
+            raise ConfigError(f"`expert` must be one of {', '.join(EXPERTS)}; got {self.expert!r}.")
 
 
 EXPERT_ALONE = ImitationSettings(rollout_size=16_384, epochs=3, last_expert_share=1.0, expert_noise=0.3)
@@ -134,6 +159,17 @@ def imitation_in_sequences(num_envs: int) -> ImitationSettings:
     The policy and the expert play together, the expert less and less (DAgger).
     """
     return ImitationSettings(rollout_size=SEQUENCE_STEPS * num_envs, batch_size=SEQUENCES * SEQUENCE_STEPS)
+
+
+def disturbed_in_sequences(num_envs: int, expert: str = KNOWING) -> ImitationSettings:
+    """For a policy with memory, which learns whole environments from an expert that plays alone, disturbed.
+
+    Args:
+        num_envs: environments side by side.
+        expert: whom to imitate.
+    """
+    own = imitation_in_sequences(num_envs)
+    return dataclasses.replace(own, epochs=3, last_expert_share=1.0, expert_noise=0.3, expert=expert)
 
 
 @dataclasses.dataclass(frozen=True)

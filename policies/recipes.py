@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..perception.registry import Registry
-from .presets import EXPERT_ALONE, ImitationSettings, PPOPreset
+from .presets import EXPERT_ALONE, MEMORY_PRESET, ImitationSettings, PPOPreset, disturbed_in_sequences
 from .trainer import TRAINERS
 
 
@@ -81,12 +81,22 @@ def seek_spoken() -> Recipe:
 
 
 def babyai(level: str = "GoToLocal") -> Recipe:
-    """A level of BabyAI in minigrid itself, by PPO alone, for a million steps.
+    """A level of BabyAI in its batched twin: the honest expert is imitated with a memory, and PPO goes on from there.
 
     Args:
         level: its name, "GoToLocal" for BabyAI-GoToLocal-v0.
     """
-    return Recipe(env=f"BabyAI-{level}-v0", steps=1_000_000)
+    return Recipe(
+        env=f"BabyAI-{level}-v0",
+        env_options={"engine": "rooms"},
+        memory="gru",
+        imitation_steps=250_000,
+        steps=250_000,
+        num_envs=64,
+        learning_rate=5e-4,
+        imitation=disturbed_in_sequences(64, expert="honest"),
+        ppo=MEMORY_PRESET,
+    )
 
 
 def plain() -> Recipe:
@@ -113,13 +123,14 @@ def default_recipe(given: Mapping[str, Any]) -> str:
     Raises:
         UnknownNameError: there is no such trainer.
     """
-    env = given.get("env", Recipe.env)
+    env, options = given.get("env", Recipe.env), given.get("env_options") or {}
     is_room = isinstance(env, str) and env.startswith("senseweave/") and not env.startswith("senseweave/Live")
     is_open = not {"steps", "imitation_steps"} & given.keys()
-    if not (is_room and is_open):
+    if not is_open:
         return "plain"
+    name = "babyai" if options.get("engine") == "rooms" else "seek" if is_room else "plain"
     trainer = TRAINERS[given.get("trainer", Recipe.trainer)]()
-    return "seek" if trainer.imitates_first(given.get("memory", Recipe.memory)) else "plain"
+    return name if trainer.imitates_first(given.get("memory", RECIPES[name]().memory)) else "plain"
 
 
 def resolved(recipe: str | None, given: Mapping[str, Any]) -> dict[str, Any]:

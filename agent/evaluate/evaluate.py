@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
+from ...policies.heads import senses_of
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..runs.policies import open_run
@@ -106,6 +107,33 @@ def evaluate_policy(
     return result
 
 
+MAX_WITHOUT = 128
+"""Episodes that are played without each sense after training, at most."""
+
+
+def evaluate_without_each(
+    policy: BasePolicy, env_id: str, options: dict[str, Any], episodes: int
+) -> dict[str, dict[str, Any]]:
+    """What is left of the success, sampled, where one sense is gone for whole episodes: which of them matter.
+
+    Returns:
+        Sense -> "success_rate" and "success_interval"; {} where there are not two senses, or no success.
+    """
+    episodes = min(episodes, MAX_WITHOUT)
+    envs = make_envs(env_id, options, episodes, None, policy.device)
+    names = tuple(senses_of(policy) or {})
+    policy.set_training_mode(False)
+    try:
+        played = {name: run_episodes(policy, envs, episodes, without=[name]) for name in names if len(names) > 1}
+    finally:
+        close_envs(envs)
+    return {
+        name: {"success_rate": part.success_rate, "success_interval": list(part.success_interval)}
+        for name, part in played.items()
+        if part.success_interval is not None
+    }
+
+
 def summary(played: Episodes) -> dict[str, Any]:
     """The figures of some episodes, as plain JSON values."""
     spread = float(np.std(played.returns, ddof=1)) if len(played.returns) > 1 else math.nan
@@ -115,7 +143,8 @@ def summary(played: Episodes) -> dict[str, Any]:
         "mean_return": finite_or_none(float(played.returns.mean())),
         "return_standard_error": finite_or_none(spread / math.sqrt(len(played.returns))),
         "mean_length": float(played.lengths.mean()),
-    }
+        "success_by_kind": played.success_by_kind,
+    } | played.searches
 
 
 def as_text(result: dict[str, Any]) -> str:
@@ -129,7 +158,21 @@ def as_text(result: dict[str, Any]) -> str:
         mean_return = result[f"{name}_mean_return"]
         told = "not finite" if mean_return is None else f"{mean_return:.3f}"
         lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}")
+        lines += [f"  {'':8}{line}" for line in _details(result, name)]
+    for sense, row in (result.get("without_each") or {}).items():
+        low, high = row["success_interval"]
+        lines.append(f"  without {sense}: success {row['success_rate']:.3f} ({low:.3f} to {high:.3f}), sampled")
     return "\n".join(lines)
+
+
+def _details(result: dict[str, Any], name: str) -> list[str]:
+    """What the success is made of, and where the failures come from: nothing found, or what was found not used."""
+    kinds = result.get(f"{name}_success_by_kind") or {}
+    share, steps = result.get(f"{name}_failures_that_saw_it"), result.get(f"{name}_steps_from_sight")
+    lines = [", ".join(f"told by {kind} {part:.3f}" for kind, part in kinds.items())] if len(kinds) > 1 else []
+    parts = [] if steps is None else [f"from first sight of the target to the end: {steps:.0f} steps (median)"]
+    parts += [] if share is None else [f"it was in view in {100 * share:.0f} % of the failures"]
+    return lines + (["; ".join(parts)] if parts else [])
 
 
 def finite_or_none(value: float) -> float | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FIRST_HELD_OUT_SEED = 1_000_000_000
 SEEDS_PER_SET = 1_000_000
+NEVER = -1
 MAX_EPISODE_STEPS = 27_000
 """Steps after which an episode is broken off and counts as a failure, for environments that never end one."""
 
@@ -46,6 +47,35 @@ class Episodes:
     successes: list[bool | None]
     """None where the environment does not say what success is."""
     seconds: float
+    first_sights: Int[np.ndarray, " e"] | None = None
+    """Steps done when what is meant was in view for the first time, NEVER where it was not; None where nobody says."""
+
+    kinds: list[str] | None = None
+    """Of each episode's instruction; None where all are of one kind."""
+
+    @property
+    def success_by_kind(self) -> dict[str, float]:
+        """The share of successes among the instructions of each kind; {} where all are of one."""
+        by_kind: dict[str, list[bool]] = {}
+        for kind, success in zip(self.kinds or (), self.successes, strict=False):
+            by_kind.setdefault(kind, []).append(bool(success))
+        return {kind: sum(solved) / len(solved) for kind, solved in sorted(by_kind.items())}
+
+    @property
+    def searches(self) -> dict[str, float | None]:
+        """How the search went; {} where nobody says.
+
+        "failures_that_saw_it" is the share of the failures in which what is meant was in view at some time,
+        "steps_from_sight" the median of the steps from there to the end in the successes; None where there are none.
+        """
+        if self.first_sights is None:
+            return {}
+        was_seen, solved = self.first_sights != NEVER, np.array([success is True for success in self.successes])
+        steps = (self.lengths - self.first_sights)[solved & was_seen]
+        return {
+            "failures_that_saw_it": float(was_seen[~solved].mean()) if (~solved).any() else None,
+            "steps_from_sight": float(np.median(steps)) if len(steps) else None,
+        }
 
     @property
     def success_rate(self) -> float | None:
@@ -255,12 +285,20 @@ def _play_batches(
     """
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     successes: list[bool | None] = [None] * episodes
-    began = time.monotonic()
+    first_sights = np.full(episodes, NEVER, np.int64)
+    began, in_view = time.monotonic(), None
+    of_mission, kinds = env.simulation.level.mission_kinds, list[str]()
     for first in range(0, episodes, env.num_envs):
         observation, _ = env.reset(seed=[held_out_seed(seed_set, first + row) for row in range(env.num_envs)])
         playing = np.arange(min(env.num_envs, episodes - first))
+        if of_mission:
+            kinds += [of_mission[mission] for mission in env.state.mission[: len(playing)].tolist()]
         actions, is_new = np.zeros(env.num_envs, np.int64), True
         while len(playing):
+            in_view = env.sees_target()
+            if in_view is not None:
+                sees = playing[in_view.cpu().numpy()[playing] & (first_sights[first + playing] == NEVER)]
+                first_sights[first + sees] = lengths[first + sees]
             rows = slice(None) if len(playing) == env.num_envs else playing
             seen = {name: tensor[rows].cpu().numpy() for name, tensor in observation.items()}
             actions[playing] = choose(seen, (first + playing).tolist(), np.full(len(playing), is_new))
@@ -276,7 +314,9 @@ def _play_batches(
                     on_episode()
                 choose.keep(np.flatnonzero(~is_over).tolist())
                 playing = playing[~is_over]
-    return Episodes(returns, lengths, successes, time.monotonic() - began)
+    return Episodes(
+        returns, lengths, successes, time.monotonic() - began, None if in_view is None else first_sights, kinds or None
+    )
 
 
 class _Seat:

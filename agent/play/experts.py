@@ -1,8 +1,10 @@
 """Who knows what to do: the simulator's own expert, and minigrid's bot for BabyAI levels.
 
-An expert acts on the true state of the environment, not on what an agent senses. It is asked before each step.
+An expert acts on the true state of the environment, or on what has been seen of it since the episode began. It is asked
+before each step.
 """
 
+import functools
 from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
@@ -54,8 +56,13 @@ def has_expert(env: gymnasium.Env[Any, Any]) -> bool:
     return hasattr(env.unwrapped, "expert_action") or _is_babyai_level(env)
 
 
-def vector_expert_for(vector: "VecEnv | RoomsVectorEnv", env_id: str) -> VectorExpert:
+def vector_expert_for(vector: "VecEnv | RoomsVectorEnv", env_id: str, expert: str = "knowing") -> VectorExpert:
     """The expert of many environments side by side.
+
+    Args:
+        vector: the environments.
+        env_id: their id, for the error's sentence.
+        expert: "honest" or "knowing", where they have both.
 
     Raises:
         ConfigError: they have none.
@@ -63,7 +70,7 @@ def vector_expert_for(vector: "VecEnv | RoomsVectorEnv", env_id: str) -> VectorE
     world: Any = vector.unwrapped
     batch: Any = world if hasattr(world, "expert_actions") else getattr(world, "env", None)  # shown to SB3, perhaps
     if hasattr(batch, "expert_actions"):
-        return batch.expert_actions
+        return functools.partial(batch.expert_actions, *([expert] if expert in getattr(batch, "experts", ()) else []))
     if isinstance(world, DummyVecEnv) and all(_is_babyai_level(env) for env in world.envs):
         return _Bots(world)
     raise ConfigError(_no_expert(env_id))

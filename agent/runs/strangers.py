@@ -21,6 +21,7 @@ from ...envs.rooms.registration import rooms_id
 from ...envs.rooms.settings import OPTION_NAMES, SENSES
 from ...perception.texts import shown
 from ...perception.errors import ConfigError
+from ..settings.engines import ENGINE
 from .config import UNNAMED
 from .directory import RunDirectory
 
@@ -111,7 +112,7 @@ def _known_options(env_id: str) -> set[str] | None:
     if env_id.startswith(MINIGRID) and env_id in babyai_ids():
         entry = gymnasium.registry[env_id].entry_point
         if isinstance(entry, str) and entry.startswith("minigrid."):
-            return option_names(BabyAISenses.__init__) | {*_ANYWHERE, "agent_view_size", "see_through_walls"}
+            return option_names(BabyAISenses.__init__) | {*_ANYWHERE, ENGINE, "agent_view_size", "see_through_walls"}
     return None
 
 

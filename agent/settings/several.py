@@ -6,6 +6,7 @@ They are used as those of `values.py` are, where the base is.
 import dataclasses
 import json
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -71,11 +72,20 @@ def _names_a_sense(text: str) -> bool:
     return bool(equals and address) and name.isidentifier()
 
 
+_SHORT = re.compile(r"[+-]?(\.\d+|\d+\.)([eE][+-]?\d+)?")
+"""Numbers that people write and JSON does not know: .99 and 1."""
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pairs(Value):
-    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text."""
+    """key=value pairs as a dict; a value is JSON (12, true, 0.5), or else a plain text.
+
+    Args:
+        is_dotted: whether a key is group.name.
+    """
 
     metavar: str = "KEY=VALUE"
+    is_dotted: bool = False
     arity: ClassVar[Arity] = "repeated"
 
     def read(self, texts: Sequence[str]) -> dict[str, Any]:
@@ -87,10 +97,11 @@ class Pairs(Value):
     def pair(self, text: str) -> tuple[str, Any]:
         """Reads one of them; raises as `read` does."""
         key, equals, value = text.partition("=")
-        if not equals or not key.isidentifier():
-            raise ValueError(f"must be key=value; got {text!r}")
+        parts = key.split(".")
+        if not equals or len(parts) != 1 + self.is_dotted or not all(map(str.isidentifier, parts)):
+            raise ValueError(f"must be {'group.' * self.is_dotted}key=value; got {text!r}")
         try:
-            return key, json.loads(value)
+            return key, float(value) if _SHORT.fullmatch(value) else json.loads(value)
         except ValueError:
             return key, value
 

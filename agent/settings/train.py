@@ -15,12 +15,16 @@ from ...perception.fusion import FUSIONS
 from ...policies.choices import AUXILIARIES, MEMORIES
 from ...policies.recipes import RECIPES, Recipe, resolved
 from ...policies.trainer import TRAINERS, Plan
+from ...policies.trainers.settings import require_overrides
 from .base import Section, Settings
 from .several import Numbers, Pairs
 from .values import Choice, Device, Number, Switch, Text, Whole
 
 MAX_SEED = 2**31 - 1
 """The greatest seed of a training run."""
+
+MINIGRID = ("BabyAI-", "MiniGrid-")
+"""What the ids of minigrid's environments begin with."""
 
 RECIPE = Choice(what="recipe", table=RECIPES, is_open=True)
 WEIGHTS = Numbers(
@@ -66,6 +70,7 @@ class TrainConfig(Settings):
         auxiliary: a loss beside the trainer's, with its weight.
         perception: start from the weights in this folder, which `senseweave pretrain` or
             Perception.save_pretrained made.
+        overrides: a setting of PPO or of imitation by its name, such as ppo.gamma=0.98 or imitation.epochs=2.
         compile: let torch compile the perception. That takes a minute or so at the start, and on a CPU a C++ compiler;
             a run that resumes is then no longer the same bit for bit.
         checkpoint_every: steps between checkpoints.
@@ -94,6 +99,9 @@ class TrainConfig(Settings):
     learning_rate: Annotated[float | None, Number(above=0, at_most=1, hint="0.001 is a good start.")] = None
     auxiliary: Annotated[dict[str, float], WEIGHTS] = dataclasses.field(default_factory=dict)
     perception: Annotated[str | None, Text(metavar="DIR")] = None
+    overrides: Annotated[dict[str, Any], Pairs(word="set", metavar="GROUP.NAME=VALUE", is_dotted=True)] = (
+        dataclasses.field(default_factory=dict)
+    )
     compile: bool = False
     checkpoint_every: Annotated[int, Whole(low=1), Section("output")] = 50_000
     keep_checkpoints: Annotated[int, Whole(low=1)] = 2
@@ -112,6 +120,8 @@ class TrainConfig(Settings):
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."
             )
         TRAINERS[self.trainer]().check(self)
+        if self.overrides:
+            require_overrides(self.overrides)
 
     @classmethod
     def of_recipe(cls, given: Mapping[str, Any]) -> Self:
@@ -124,7 +134,14 @@ class TrainConfig(Settings):
             ConfigError: see above.
             UnknownNameError: an unknown recipe, trainer or memory.
         """
-        return cls(**resolved(given.get("recipe"), given))
+        settings = cls(**resolved(given.get("recipe"), given))
+        if not settings.env.startswith(MINIGRID):
+            return settings
+        from .engines import with_engine  # gymnasium comes with it, and every mistake above was told before
+
+        own = {} if "env" in given else settings.env_options
+        options = with_engine(settings.env, given.get("env_options", own))
+        return cls(**resolved(given.get("recipe"), {**given, "env_options": options}))
 
     @property
     def plan(self) -> Plan:

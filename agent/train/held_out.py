@@ -5,6 +5,7 @@ is not touched: other environments, other seeds, and every random generator is p
 """
 
 import dataclasses
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +15,9 @@ from ...policies.saving import random_state
 from ...policies.training import Training
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import run_episodes
+from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
-from .metrics import HELD_OUT, note
+from .metrics import BY_KIND, HELD_OUT, note
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +52,7 @@ class HeldOutCurve:
             return ""
         policy, before = training.policy, random_state.capture()
         if self._envs is None:
-            self._envs = make_envs(config.env, config.env_options, episodes, None, policy.device)
+            self._envs = make_envs(*learned_in(config.env, config.env_options), episodes, None, policy.device)
         was_training = policy.training
         policy.set_training_mode(False)
         try:
@@ -59,14 +61,21 @@ class HeldOutCurve:
         finally:
             policy.set_training_mode(was_training)
             random_state.restore(*before)
-        success = played.success_rate
+        success, kinds = played.success_rate, played.success_by_kind
         figures = {HELD_OUT["held_out_return"]: float(played.returns.mean())}
         if success is not None:
             figures[HELD_OUT["held_out_success"]] = success
+        figures |= {f"{BY_KIND}{kind}": share for kind, share in kinds.items()}
         note(training.logger, training.steps, figures)
-        return f"held out {figures[HELD_OUT['held_out_return']]:.2f}" if success is None else f"held out {success:.2f}"
+        if success is None:
+            return f"held out {figures[HELD_OUT['held_out_return']]:.2f}"
+        return f"held out {success:.2f}{_of(kinds)}"
 
     def close(self) -> None:
         """Closes its environments."""
         if self._envs is not None:
             close_envs(self._envs)
+
+
+def _of(kinds: Mapping[str, float]) -> str:
+    return f" ({', '.join(f'{kind} {share:.2f}' for kind, share in kinds.items())})" if len(kinds) > 1 else ""

@@ -28,6 +28,9 @@ HELD_OUT = {
 }
 """Of episodes that training never sees, with sampled actions: some on the way while it imitates, all at the end."""
 
+BY_KIND = "held_out/success_rate_"
+"""Begins TensorBoard's names of the success among instructions of one kind."""
+
 COLUMNS = {
     "steps": "time/total_timesteps",
     "seconds": "senseweave/seconds",
@@ -38,15 +41,20 @@ COLUMNS = {
     "mean_length": "rollout/ep_len_mean",
     "not_finite": WORST,
     "learning_rate": "train/learning_rate",
+    "entropy": "train/entropy",
     "entropy_loss": "train/entropy_loss",
     "policy_loss": "train/policy_gradient_loss",
     "value_loss": "train/value_loss",
     "explained_variance": "train/explained_variance",
     "approx_kl": "train/approx_kl",
     "clip_fraction": "train/clip_fraction",
+    "gradient_norm": "train/gradient_norm",
     "imitation_loss": "imitation/loss",
     "imitation_agreement": "imitation/agreement",
     "expert_share": "imitation/expert_share",
+    "acting_steps_per_second": "time/acting_steps_per_second",
+    "environment_steps_per_second": "time/environment_steps_per_second",
+    "learning_steps_per_second": "time/learning_steps_per_second",
 } | HELD_OUT
 """Column of metrics.csv -> key of SB3's logger. First what is known of a rollout, then what the update before it gave,
 empty in the first row; then what belongs to imitation, and what held-out episodes gave, which have rows of their
@@ -181,6 +189,7 @@ def log_evaluation(folder: Path, steps: int, evaluation: Mapping[str, Any]) -> N
         HELD_OUT["held_out_return"]: evaluation["sampled_mean_return"],
         "held_out/greedy_success_rate": evaluation["greedy_success_rate"],
         "held_out/greedy_mean_return": evaluation["greedy_mean_return"],
+        **{f"{BY_KIND}{kind}": share for kind, share in evaluation["sampled_success_by_kind"].items()},
     }
     logger = open_logger(folder, steps)
     try:

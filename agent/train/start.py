@@ -12,12 +12,15 @@ from ...perception.config import PerceptionConfig
 from ...perception.errors import CheckpointError
 from ...perception.perception import Perception
 from ...perception.spec import Spec
+from ...policies.presets import KNOWING
 from ...policies.processes import world_size
 from ...policies.trainer import TRAINERS, Setup
+from ...policies.trainers.settings import IMITATION
 from ...policies.training import Training
 from ..play.environments import EnvFacts, make_batch, make_vector_env
 from ..play.experts import vector_expert_for
 from ..runs.machine import limit_threads, require_compiler
+from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
 from .processes import environments_each
 
@@ -36,13 +39,14 @@ def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEn
     """
     trainer = TRAINERS[config.trainer]()
     trainer.require_processes(world_size())
-    options, share, count = config.env_options, config.modality_dropout, environments_each(config)
+    env_id, options = learned_in(config.env, config.env_options)
+    share, count = config.modality_dropout, environments_each(config)
     if trainer.reads_tensors:
         outages = {"outages": share, "outage_steps": "episode"} if share else {}
-        batch = make_batch(config.env, options | outages, count, device)
+        batch = make_batch(env_id, options | outages, count, device)
         if batch is not None:
             return batch, EnvFacts(batch.senses, batch.action_names, batch.step_s)
-    return make_vector_env(config.env, options, count, device, modality_dropout=share)
+    return make_vector_env(env_id, options, count, device, modality_dropout=share)
 
 
 def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionConfig, Perception | None]:
@@ -89,5 +93,6 @@ def build_training(
     if config.compile and device.type == "cpu":
         require_compiler()
     limit_threads(perception)
-    expert = functools.partial(vector_expert_for, vector, config.env)
+    which = settings.get(IMITATION, {}).get("expert", KNOWING)  # as runs of earlier releases have it
+    expert = functools.partial(vector_expert_for, vector, config.env, *([] if which == KNOWING else [which]))
     return TRAINERS[config.trainer]().build(Setup(config, settings, vector, senses, perception, device, expert))

@@ -28,13 +28,14 @@ from ...policies.saving.weights import FILE
 from ...policies.trainer import TRAINERS
 from ...policies.trainers.settings import FOUND_WHEN_BUILT
 from ...policies.training import Training
-from ..evaluate.evaluate import evaluate_policy, finite_or_none
+from ..evaluate.evaluate import evaluate_policy, evaluate_without_each, finite_or_none
 from ..runs.config import RunConfig
 from ..runs.directory import IS_EXACT, RunDirectory, require_free
 from ..runs.machine import choose_device
 from ..runs.next_steps import command_for
 from ..runs.results import evaluation_figures, read_results, write_results
 from ..runs.strangers import choose_env
+from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
@@ -77,6 +78,12 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         if is_first():
             by = "" if config.recipe is None else f' by the recipe "{config.recipe}"'
             tell(f"Training{by}; config.json will hold every setting.")
+            place = learned_in(config.env, config.env_options)[0]
+            if place != config.env:
+                tell(
+                    f"{config.env} is learned in its batched twin {place} and judged in minigrid itself; "
+                    "--env-option engine=minigrid refuses."
+                )
             described = RunConfig.describe(
                 config, training.settings, facts.senses, perception, facts.step_s, facts.action_names
             )
@@ -364,6 +371,9 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
             if config.evaluation_episodes:
                 evaluation = evaluate_policy(
                     training.policy, config.env, config.env_options, episodes=config.evaluation_episodes
+                )
+                evaluation["without_each"] = evaluate_without_each(
+                    training.policy, *learned_in(config.env, config.env_options), config.evaluation_episodes
                 )
                 result |= {"evaluation": evaluation} | evaluation_figures(evaluation)
                 write_results(run, callback.steps, evaluation)

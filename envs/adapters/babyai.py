@@ -34,6 +34,7 @@ def make_babyai(
     compass: bool = False,
     max_tokens: int = DEFAULT_MAX_TOKENS,
     tile_size: int = 8,
+    engine: Literal["rooms", "minigrid"] = "minigrid",
     **kwargs: Any,
 ) -> "BabyAISenses":
     """Makes a BabyAI or MiniGrid environment by its own id.
@@ -44,6 +45,8 @@ def make_babyai(
         compass: add the agent's heading as a one-hot vector (right, down, left, up), which the mission never needs.
         max_tokens: length of the tokenised mission.
         tile_size: pixels of a cell's side, for `view="camera"`; 8 gives 56 x 56 pixels.
+        engine: where `senseweave train` learns: "rooms" is the batched level with the same rules (`twin_of`). What is
+            made here is minigrid's own level, whatever it says.
         **kwargs: for `gymnasium.make`, such as `render_mode`, `max_episode_steps` or `agent_view_size`.
 
     Raises:
@@ -51,10 +54,12 @@ def make_babyai(
         MissingExtraError: minigrid is not installed.
         UnknownNameError: there is no such id.
     """
+    if engine not in ("rooms", "minigrid"):
+        raise ConfigError(f'`engine` must be "rooms" or "minigrid"; got {engine!r}.')
     import_minigrid()
     if env_id not in gym.registry:
         raise unknown_name("The environment", env_id, babyai_ids())
-    own_options = {"view", "compass", "max_tokens", "tile_size"}
+    own_options = {"view", "compass", "max_tokens", "tile_size", "engine"}
     env = construct(env_id, kwargs, own_options)
     return BabyAISenses(env, view=view, compass=compass, max_tokens=max_tokens, tile_size=tile_size)
 

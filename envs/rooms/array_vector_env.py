@@ -151,9 +151,9 @@ class RoomsArrayVectorEnv(VectorEnv[Observation, NDArray[Any], NDArray[Any]]):
             seen[row] = {name: part[number] for name, part in last.items()}
         return {"final_obs": seen, "final_info": final, "_final_obs": is_over.copy(), "_final_info": is_over.copy()}
 
-    def expert_actions(self) -> NDArray[np.int64]:
-        """What a planner that knows the whole state would do now, (b,)."""
-        return _array(self.env.expert_actions())
+    def expert_actions(self, expert: str = "knowing") -> NDArray[np.int64]:
+        """What an expert would do now, (b,); see `RoomsVectorEnv.expert_actions`."""
+        return _array(self.env.expert_actions(expert))
 
     def render(self) -> tuple[Any, ...] | None:
         """See `RoomsVectorEnv.render`."""

@@ -161,9 +161,9 @@ class RoomsEnv(gymnasium.Env[Any, Any]):
         return self._renderer.draw(self.simulation.state, 0, self._last)
 
     @torch.inference_mode()
-    def expert_action(self) -> int:
-        """What a planner that knows the whole state would do now."""
-        return int(self.simulation.expert_actions())
+    def expert_action(self, expert: str = "knowing") -> int:
+        """What an expert would do now; see `RoomsVectorEnv.expert_actions`."""
+        return int(self.simulation.expert_actions(expert))
 
     def _observe(self, *, is_first: bool = False) -> Observation:
         observation = {name: tensor[0].cpu().numpy() for name, tensor in self.simulation.observe().items()}

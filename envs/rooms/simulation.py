@@ -13,18 +13,22 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from ...perception.checks import choose_device
-from ...perception.errors import ConfigError, did_you_mean, unknown_option
+from ...perception.errors import ConfigError, did_you_mean, unknown_name, unknown_option
 from .codes import DONE
+from .expert.honest import HonestExpert
 from .expert.planner import Planner
 from .levels.registry import LEVELS, level_options, make_level
 from .outages import RoomsOutages, zero_absent
 from .senses import RoomsSenses
 from .settings import OPTION_NAMES, RoomsSettings
-from .state import RoomsState
+from .state import CARRIED, RoomsState
 from .world import World, WorldStep
 
-_OUTAGES = "outages."
-"""Begins the names of the outages' tensors in `tensors`."""
+_OUTAGES, _EXPERT = "outages.", "expert."
+"""Begin the names of the outages' tensors in `tensors`, and of what the honest expert has found out."""
+
+EXPERTS = ("honest", "knowing")
+"""Who may say what to do: one that knows what has been seen, and one that knows everything."""
 
 
 class Simulation:
@@ -67,6 +71,7 @@ class Simulation:
         )
         self._outages = outages if bool(outages.process.rate.any()) else None
         self._planner: Planner | None = None
+        self._honest: HonestExpert | None = None
         self._state: RoomsState | None = None
         self._next: RoomsState | None = None  # the next episode of every life, where it is not used already
         self._is_used = torch.zeros(0, dtype=torch.bool, device=device)
@@ -151,18 +156,55 @@ class Simulation:
             zero_absent(observation, self.spec.names, absent if which is None else absent[which])
         return observation
 
-    def expert_actions(self) -> Int[Tensor, " b"]:
-        """What someone who knows everything would do now; while an instruction is being spoken, nothing but listen.
+    def expert_actions(self, expert: str = "knowing") -> Int[Tensor, " b"]:
+        """What an expert would do now; while an instruction is being spoken, nothing but listen.
 
-        With a camera, what can be told by its look alone is looked for, see expert/gaze.py.
+        Args:
+            expert: "knowing" knows everything, and only turns to the left where what is meant can be told by its look
+                alone and is out of sight (expert/gaze.py). "honest" knows what has been seen since the episode began,
+                and searches (expert/honest.py); ask it at every step.
+
+        Raises:
+            UnknownNameError: there is no such expert.
         """
-        if self._planner is None:
-            self._planner = Planner(self.level.height, self.level.width, self.device)
-        by_look = self.level.is_decided_by_look if "camera" in self.spec else None
-        must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
-        actions = self._planner.act(self.state, must_see)
+        if expert not in EXPERTS:
+            raise unknown_name("expert", str(expert), EXPERTS)
+        if expert == "honest":
+            actions = self._honest_expert.act(self.state, self._here())
+        else:
+            by_look = self.level.is_decided_by_look if "camera" in self.spec else None
+            must_see = None if by_look is None else by_look.index_select(0, self.state.mission)
+            actions = self._knowing_expert.act(self.state, must_see)
         speech = self.senses.speech
         return actions if speech is None else torch.where(speech.is_going_on(self.state), DONE, actions)
+
+    def sees_target(self) -> Bool[Tensor, " b"] | None:
+        """Whether a thing that the mission means is in view now, or in the hands; None where nothing can be seen."""
+        state, sight = self.state, self._honest_expert.belief.sight
+        if sight.is_blind:
+            return None
+        seen = sight(state, self._here())
+        is_seen = seen.gather(1, state.object_cell.clamp(min=0)) & (state.object_cell >= 0)
+        return (state.is_target & (is_seen | (state.object_cell == CARRIED))).any(dim=1)
+
+    def _here(self) -> dict[str, Bool[Tensor, " b"]]:
+        """Sense -> where it is not gone now; none where no sense ever is."""
+        if self._outages is None:
+            return {}
+        return dict(zip(self.spec.names, ~self._outages.absent().t(), strict=True))
+
+    @property
+    def _knowing_expert(self) -> Planner:
+        if self._planner is None:
+            self._planner = Planner(self.level.height, self.level.width, self.device)
+        return self._planner
+
+    @property
+    def _honest_expert(self) -> HonestExpert:
+        if self._honest is None:
+            size = self.settings.height_and_width
+            self._honest = HonestExpert(self.level, self._knowing_expert, self.spec.names, size)
+        return self._honest
 
     def tensors(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, by name, b rows each."""
@@ -170,6 +212,8 @@ class Simulation:
         if self._outages is not None:
             tensors[f"{_OUTAGES}is_out"] = self._outages.is_out.clone()
             tensors[f"{_OUTAGES}key"] = self._outages.key.clone()
+        if self._honest is not None and len(self._honest.belief.seen):
+            tensors |= {f"{_EXPERT}{name}": part for name, part in self._honest.belief.tensors().items()}
         return tensors
 
     def set_tensors(self, tensors: Mapping[str, Tensor], num_envs: int) -> None:
@@ -182,7 +226,11 @@ class Simulation:
             raise ConfigError("A saved state must be a dict of tensors, as `get_state` gives it.")
         if not self.has_begun:
             self.begin(*torch.zeros(3, num_envs, dtype=torch.int64, device=self.device))
-        here = self.tensors()
+        found_out = {name: part for name, part in tensors.items() if name.startswith(_EXPERT)}
+        here = {name: part for name, part in self.tensors().items() if not name.startswith(_EXPERT)}
+        if found_out:
+            nothing = self._honest_expert.belief.nothing(num_envs)
+            here |= {f"{_EXPERT}{name}": part for name, part in nothing.items()}
         if tensors.keys() != here.keys():
             different = ", ".join(sorted(tensors.keys() ^ here.keys()))
             raise ConfigError(f"The saved state is of an environment with other options: {different} differ.")
@@ -203,6 +251,9 @@ class Simulation:
         self._continue_from(RoomsState(**{name: copies[name] for name in RoomsState.names()}))
         if self._outages is not None:
             self._outages.is_out, self._outages.key = copies[f"{_OUTAGES}is_out"], copies[f"{_OUTAGES}key"]
+        self._honest = self._honest if found_out else None
+        if self._honest is not None:
+            self._honest.belief.set_tensors({name.removeprefix(_EXPERT): copies[name] for name in found_out})
 
 
 def _restored(

@@ -27,7 +27,7 @@ from .registration import rooms_id
 from .render.renderer import RoomRenderer
 from .senses import STEP_S
 from .settings import MAX_INT64, MAX_SEED
-from .simulation import Simulation
+from .simulation import EXPERTS, Simulation
 from .state import RoomsState
 
 TensorObservation = dict[str, Tensor]
@@ -113,6 +113,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         senses: the Spec of one environment's observation.
         action_names: left, right, forward, pickup, drop, toggle, done.
         step_s: duration of a step.
+        experts: whom `expert_actions` can ask.
         instructions: every text that the level can give; `infos["mission"]` is a row of it.
 
     Raises:
@@ -130,6 +131,7 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
     action_names: tuple[str, ...] = ACTIONS
     step_s: float = STEP_S
     autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP
+    experts: tuple[str, ...] = EXPERTS
     senses: Spec
 
     def __init__(
@@ -247,9 +249,24 @@ class RoomsVectorEnv(VectorEnv[TensorObservation, Tensor, Tensor]):
         """The instruction that holds in each environment now."""
         return list(Instructions.of(self.instructions, self.state.mission))
 
-    def expert_actions(self) -> Int[Tensor, " b"]:
-        """What a planner that knows the whole state would do now, (b,) on the device."""
-        return self.simulation.expert_actions()
+    def expert_actions(self, expert: str = "knowing") -> Int[Tensor, " b"]:
+        """What an expert would do now, (b,) on the device.
+
+        Args:
+            expert: "knowing" knows the whole state. "honest" knows what its agent has seen since the episode began, and
+                looks for the rest, so that it can be imitated where rooms are many; ask it at every step.
+
+        Raises:
+            UnknownNameError: there is no such expert.
+        """
+        return self.simulation.expert_actions(expert)
+
+    def sees_target(self) -> Bool[Tensor, " b"] | None:
+        """Whether a thing that the instruction means is in view now, or in the hands; None where nothing can be seen.
+
+        In view is what the symbolic view shows, or the camera, where no wall hides it.
+        """
+        return self.simulation.sees_target()
 
     def get_state(self) -> dict[str, Tensor]:
         """Copies of all that decides the future, as a flat dict of tensors with b rows each."""

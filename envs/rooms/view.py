@@ -13,7 +13,7 @@ b environments, c cells, p poses (4 * c), k columns of the view from the left, r
 import functools
 
 import torch
-from jaxtyping import Int, Int32, UInt8
+from jaxtyping import Bool, Int, Int32, UInt8
 from torch import Tensor
 
 from .codes import CLOSED, DOOR, LOCKED, WALL, pack, unpacked
@@ -104,6 +104,12 @@ class SymbolicView:
         codes = state.cells.gather(1, self._cells.index_select(0, state.pose))
         codes[:, _HERE] = state.carried_code
         return self._unpack(codes.view(torch.int64) & self._seen_bytes(codes))
+
+    def seen_cells(self, state: RoomsState) -> Bool[Tensor, "b c"]:
+        """Which cells of the room the view shows; the corner, cell 0, never counts."""
+        cells = self._cells.index_select(0, state.pose)
+        seen = self._seen_bytes(state.cells.gather(1, cells)).view(torch.uint8).view(len(cells), -1) > 0
+        return torch.zeros_like(state.cells, dtype=torch.bool).scatter_(1, cells, seen & (cells > 0))
 
     def _seen_bytes(self, codes: UInt8[Tensor, "b _"]) -> Int[Tensor, "b k"]:
         """255 in the byte of each cell that is seen, 0 in the others."""

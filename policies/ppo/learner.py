@@ -11,6 +11,7 @@ t steps, b environments, s width of the memory's state, k samples, r rows (sampl
 figures
 """
 
+import time
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from ..policy import Observation, SensePolicy
-from ..processes import sum_over_world
+from ..processes import sum_over_world, world_size
 from ..second_look import Percept
 from .minibatch import Minibatches, Samples
 from .rollout import Rollout
@@ -75,10 +76,27 @@ class Learner:
         rollout: room for what is played.
         workers: threads that share each minibatch.
         name: of what is learned; torch compiles for each.
+
+    Attributes:
+        seconds: by the clock: "acting" decides what to do and "environment" does it, in the newest rollout; "learning"
+            is the newest update. On CUDA nothing waits for the device, so that a phase may pay for the one before.
+        gradient_norms: of the newest update's minibatches, before they were shortened.
     """
 
     def __init__(self, policy: SensePolicy, rollout: Rollout, workers: Workers, name: str) -> None:
         self.policy, self.rollout, self.workers, self._name = policy, rollout, workers, name
+        self.seconds: dict[str, float] = {}
+        self.gradient_norms: list[Tensor] = []
+
+    def speeds(self) -> dict[str, float]:
+        """Steps per second of each phase, by the logger's keys."""
+        steps = self.rollout.length * self.rollout.num_envs * world_size()
+        return {f"time/{phase}_steps_per_second": steps / max(s, 1e-9) for phase, s in self.seconds.items()}
+
+    def gradients_told(self) -> dict[str, float]:
+        """The mean norm of the newest update's gradients, by the logger's key; {} before the first."""
+        norms = self.gradient_norms
+        return {"train/gradient_norm": float(torch.stack(norms).mean())} if norms else {}
 
     @property
     def parameters(self) -> list[nn.Parameter]:
@@ -101,15 +119,20 @@ class Learner:
         Returns:
             Whether it came to its end.
         """
-        rollout = self.rollout
+        rollout, seconds = self.rollout, self.seconds
+        seconds |= {"acting": 0.0, "environment": 0.0}
         rollout.begin(underway.memory)
         while rollout.length < length:
             with torch.no_grad():
+                began = time.perf_counter()
                 # Store what is seen; the policy acts on the very tensors that it will learn from.
                 seen = rollout.store_observation(underway.observation, environments.missions)
                 acted = act(seen, underway)
+                decided = time.perf_counter()
                 # One step of all environments. Where an episode ends, the next one begins in the same step.
                 outcome = environments.step(acted.done)
+                seconds["acting"] += decided - began
+                seconds["environment"] += time.perf_counter() - decided
                 rollout.add(acted.learned, acted.log_probs, acted.values, underway.starts, outcome.reward)
             underway = Underway(outcome.observation, acted.memory, outcome.is_over)
             if not after_step(acted, outcome, underway):
@@ -156,15 +179,19 @@ class Learner:
         Returns:
             The figures of each minibatch, epoch by epoch.
         """
+        began, self.gradient_norms = time.perf_counter(), []
         figures: list[list[Float[Tensor, " f"]]] = []
-        for _ in range(epochs):
-            figures.append([])
-            for rows in minibatches.shuffled():
-                figures[-1].append(self.gradients(minibatches, rows, losses_of(rows)))
-                if is_enough(figures[-1][-1]):
-                    return figures
-                self._step(max_grad_norm)
-        return figures
+        try:
+            for _ in range(epochs):
+                figures.append([])
+                for rows in minibatches.shuffled():
+                    figures[-1].append(self.gradients(minibatches, rows, losses_of(rows)))
+                    if is_enough(figures[-1][-1]):
+                        return figures
+                    self._step(max_grad_norm)
+            return figures
+        finally:
+            self.seconds["learning"] = time.perf_counter() - began
 
     def gradients(self, minibatches: Minibatches, rows: Int[Tensor, " r"], losses: Losses) -> Float[Tensor, " f"]:
         """Sets the gradient of every parameter for one minibatch, over all threads and processes.
@@ -190,5 +217,5 @@ class Learner:
     def _step(self, max_grad_norm: float) -> None:
         """Shortens a gradient that is too long, and changes the parameters that have one."""
         used = [parameter for parameter in self.parameters if parameter.grad is not None]
-        nn.utils.clip_grad_norm_(used, max_grad_norm, foreach=True)
+        self.gradient_norms.append(nn.utils.clip_grad_norm_(used, max_grad_norm, foreach=True))
         self.policy.optimizer.step()

@@ -116,8 +116,12 @@ class Environments:
         """Goes on from `state`, and gives the present observation."""
         raise NotImplementedError
 
-    def expert_actions(self) -> Tensor:
-        """The best actions now, (b,)."""
+    def expert_actions(self, expert: str = "knowing") -> Tensor:
+        """The best actions now, (b,).
+
+        Args:
+            expert: whose, where the environments have several.
+        """
         raise NotImplementedError
 
 
@@ -184,8 +188,9 @@ class TensorEnvironments(Environments):
         getattr(self.env, "set_state")(state)  # noqa: B009
         return self.tensors(getattr(self.env, "observe")())  # noqa: B009
 
-    def expert_actions(self) -> Tensor:
-        return getattr(self.env, "expert_actions")().to(self.device)  # noqa: B009
+    def expert_actions(self, expert: str = "knowing") -> Tensor:
+        which = [expert] if expert in getattr(self.env, "experts", ()) else []
+        return getattr(self.env, "expert_actions")(*which).to(self.device)  # noqa: B009
 
 
 class ArrayEnvironments(Environments):

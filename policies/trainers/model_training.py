@@ -123,6 +123,14 @@ class ModelTraining(Training):
     def after_step(self, dones: Any) -> None:
         """Counts the episodes that end, unless `model_counts_episodes`; `dones` are (b,)."""
 
+    def speeds(self) -> Mapping[str, float]:
+        """Steps per second of each phase, by the logger's keys."""
+        return {}
+
+    def gradients_told(self) -> Mapping[str, float]:
+        """What is told of the newest update's gradients, by the logger's keys."""
+        return {}
+
     def look_at_rollout(self) -> None:
         """Called before a rollout is learned from, where the model does not look at it by itself.
 
@@ -205,6 +213,8 @@ class ModelTraining(Training):
             log_not_finite(self.logger, self.policy.perception, imitator.rollout.observations())
             figures = imitator.learn()
             callback.on_rollout_end()
+            for name, value in imitator.measured().items():
+                self.logger.record(name, value)
             self._record(figures)
         self._end_imitation(callback)
         return True
@@ -247,6 +257,11 @@ class _Forwarded(BaseCallback):
         self._training.share_clock()
 
     def _on_rollout_start(self) -> None:
+        logger = self._training.logger
+        if "train/entropy_loss" in logger.name_to_value:  # of the last update, before a checkpoint keeps them
+            logger.record("train/entropy", -logger.name_to_value["train/entropy_loss"])
+            for name, value in self._training.gradients_told().items():
+                logger.record(name, value)
         self._callback.on_rollout_start()
 
     def _on_step(self) -> bool:
@@ -257,4 +272,6 @@ class _Forwarded(BaseCallback):
     def _on_rollout_end(self) -> None:
         self._training.look_at_rollout()
         self._training.lower_entropy()
+        for name, value in self._training.speeds().items():
+            self._training.logger.record(name, value)
         self._callback.on_rollout_end()

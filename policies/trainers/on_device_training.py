@@ -59,6 +59,12 @@ class OnDeviceTraining(ModelTraining):
     def restore_snapshot(self, snapshot: Mapping[str, Tensor]) -> None:
         self.model.restore_snapshot(snapshot)
 
+    def speeds(self) -> Mapping[str, float]:
+        return self.model.learner.speeds()
+
+    def gradients_told(self) -> Mapping[str, float]:
+        return self.model.learner.gradients_told()
+
     def learned(self) -> Learned:
         return super().learned()._replace(losses=self.model.auxiliary_state())
 

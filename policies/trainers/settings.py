@@ -9,6 +9,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from ...perception.errors import ConfigError, UnknownNameError, did_you_mean
 from ..presets import EXPERT_ALONE, ImitationSettings, PPOPreset, imitation_in_sequences
 from ..recipes import tuned_for
 from ..trainer import Job, Plan
@@ -30,15 +31,45 @@ def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float 
         imitation_rate: learning rate of the imitation; None keeps its own.
     """
     recipe = tuned_for(job.recipe, job.trainer, job.memory)
-    fitted = (recipe.ppo or ppo).fitted(job.num_envs, job.steps, job.learning_rate)
+    own = EXPERT_ALONE if job.memory == "none" else imitation_in_sequences(job.num_envs)
+    imitation = recipe.imitation or own
+    if imitation_rate is not None:
+        imitation = dataclasses.replace(imitation, learning_rate=imitation_rate)
+    said = require_overrides(getattr(job, "overrides", {}))  # a job of somebody's own may have none
+    rate = said["ppo"].pop("learning_rate", job.learning_rate)
+    fitted = dataclasses.replace(recipe.ppo or ppo, **said["ppo"]).fitted(job.num_envs, job.steps, rate)
     settings = dataclasses.asdict(fitted)
     if plan.imitation:
-        own = EXPERT_ALONE if job.memory == "none" else imitation_in_sequences(job.num_envs)
-        imitation = recipe.imitation or own
-        if imitation_rate is not None:
-            imitation = dataclasses.replace(imitation, learning_rate=imitation_rate)
-        settings[IMITATION] = dataclasses.asdict(imitation)
+        settings[IMITATION] = dataclasses.asdict(dataclasses.replace(imitation, **said[IMITATION]))
+    elif said[IMITATION]:
+        name = next(iter(said[IMITATION]))
+        raise ConfigError(
+            f"`imitation.{name}` is set, but nothing is imitated; give --imitation-steps, or leave it out."
+        )
     return settings
+
+
+GROUPS = {"ppo": PPOPreset, IMITATION: ImitationSettings}
+"""What `--set GROUP.NAME=VALUE` can set."""
+
+
+def require_overrides(overrides: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Settings that were said by name, "ppo.gamma" say, by their group.
+
+    Raises:
+        UnknownNameError: there is no such setting.
+        ConfigError: a value is of another type than the setting's, or out of its range.
+    """
+    known = [f"{group}.{field.name}" for group, kind in GROUPS.items() for field in dataclasses.fields(kind)]
+    groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    for name, value in overrides.items():
+        if name not in known:
+            raise UnknownNameError(f'The setting "{name}" is not known; {did_you_mean(name, known)}')
+        group, _, field = name.partition(".")
+        groups[group][field] = value
+    for group, kind in GROUPS.items():
+        kind(**groups[group])
+    return groups
 
 
 def ppo_of(settings: Mapping[str, Any]) -> PPOPreset:

@@ -27,7 +27,8 @@ from safetensors.numpy import load_file
 
 CORES, MOST_TOLD = 2, 12
 USUAL_FOLDERS = {f"senseweave.{name}": name for name in ("perception", "envs", "policies", "agent")}
-TIME_COLUMNS = ("seconds", "steps_per_second", "samples_per_second")
+PHASES = ("acting", "environment", "learning")
+TIME_COLUMNS = ("seconds", "samples_per_second", "steps_per_second", *(f"{phase}_steps_per_second" for phase in PHASES))
 FIGURES = ("steps", "episodes", "training_success_rate")
 EVALUATED = ("success_rate", "mean_return", "mean_length", "greedy_success_rate", "greedy_mean_return")
 

@@ -34,7 +34,9 @@ def test_a_named_recipe_keeps_its_lengths_where_the_default_would_give_way():
         ({"trainer": "imitation"}, "plain"),
         ({"steps": 100}, "plain"),
         ({"imitation_steps": 100}, "plain"),
-        ({"env": "BabyAI-GoToLocal-v0"}, "plain"),
+        ({"env": "BabyAI-GoToLocal-v0"}, "plain"),  # in minigrid itself
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}}, "babyai"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "trainer": "sb3"}, "plain"),
         ({"env": "senseweave/Live-v0"}, "plain"),
         ({"env": "my_package:Mine-v0"}, "plain"),
     ],

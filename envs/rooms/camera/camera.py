@@ -4,7 +4,7 @@ b environments, c cells, k cells in front of the camera, w image columns, h imag
 """
 
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Bool, Int, UInt8
 from torch import Tensor
 
 from ....perception.checks import require_whole
@@ -12,7 +12,7 @@ from ....perception.errors import ObservationError
 from .. import codes
 from ..state import RoomsState
 from .bake import Strips, seen_cells, strips
-from .geometry import HAZE
+from .geometry import HAZE, middle_columns
 
 CHUNK_BYTES = 2**21
 """On a CPU frames are made in parts of about this size, which stay in the cache."""
@@ -66,6 +66,7 @@ class RoomsCamera:
         self.strips: Strips = strips(image_height, image_width, self.device, has_heights)
         self.layers = min(objects, self.strips.most_pictures)
         self._seen = seen_cells(height, width, self.device)
+        self._middle_column = torch.from_numpy(middle_columns(image_width)).to(self.device)
         self._is_sparse = self.device.type == "cpu"
         self._chunk = max(1, CHUNK_BYTES // (image_height * image_width * 4)) if self._is_sparse else 4096
         self._bit_number = torch.arange(HAZE + 1, device=self.device)
@@ -98,6 +99,21 @@ class RoomsCamera:
             part = slice(start, start + self._chunk)
             self._render(cells[part], pose[part], state.heading[part], held[part], frames[part])
         return frames
+
+    def seen_cells(self, state: RoomsState) -> Bool[Tensor, "b c"]:
+        """Which cells of the room are in view: the ray through a cell's middle is in the frame, and no wall ends it.
+
+        That things hide each other is left out of account; the corner, cell 0, never counts.
+        """
+        cells = self._seen.index_select(0, state.pose)
+        code = state.cells.gather(1, cells).long()
+        opaque = (self._is_opaque.take(code) << self._bit_number).sum(1, keepdim=True)
+        last, _ = _lowest(opaque & self.strips.column_cells)  # b w
+        shown = self.strips.column_cells & ((last << 1) - 1)
+        column = self._middle_column
+        seen = shown.index_select(1, column.clamp(min=0)) >> self._bit_number & 1  # b k
+        is_seen = (seen > 0) & (column >= 0) & (cells > 0)
+        return torch.zeros_like(state.cells, dtype=torch.bool).scatter_(1, cells, is_seen)
 
     def _held_codes(self, state: RoomsState) -> Int[Tensor, " b"]:
         """The code of what each agent carries, or 0, which has no picture."""

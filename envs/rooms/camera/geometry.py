@@ -35,6 +35,15 @@ def ego_cells() -> list[tuple[int, int]]:
     return cells
 
 
+def middle_columns(image_width: int) -> np.ndarray:
+    """For each of `ego_cells()`, the image column that shows its middle, -1 where none does; as long as HAZE + 1."""
+    f, r = np.array(ego_cells()).T
+    column = np.floor(r / (f + EYE_BACK) * focal_px(image_width) + image_width / 2).astype(np.int64)
+    columns = np.full(HAZE + 1, -1, np.int64)
+    columns[: len(column)] = np.where((column >= 0) & (column < image_width), column, -1)
+    return columns
+
+
 @dataclasses.dataclass(frozen=True)
 class Crossings:
     """Every pair of an image column and a thing that its ray can meet: p of them.

@@ -16,7 +16,12 @@ FAR = 8192
 """More steps than any way has; a sum of three such still fits int16."""
 
 _CHECK_EVERY = 4  # relaxations between two looks at whether anything still changes
-_HEADINGS = (EAST, WEST, SOUTH, NORTH)  # a * 2 + s -> heading: turns then lead to the other axis, whatever the sense
+HEADING_ORDER = (
+    EAST,
+    WEST,
+    SOUTH,
+    NORTH,
+)  # a * 2 + s -> heading: turns then lead to the other axis, whatever the sense
 _RING = ((-1, -1), (0, -1), (1, -1), (1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0))  # x, y of the neighbours, in a circle
 
 
@@ -32,8 +37,8 @@ class PoseField:
     def __init__(self, height: int, width: int, device: torch.device | str = "cpu") -> None:
         self.cells = height * width
         self.steps = (1, -1, width, -width)  # cells to go, by a * 2 + s
-        of_heading = [_HEADINGS.index(heading) for heading in range(4)]
-        turned = [[_HEADINGS.index((heading + turn) % 4) for heading in range(4)] for turn in (0, 0, -1, 1)]
+        of_heading = [HEADING_ORDER.index(heading) for heading in range(4)]
+        turned = [[HEADING_ORDER.index((heading + turn) % 4) for heading in range(4)] for turn in (0, 0, -1, 1)]
         self._row = torch.tensor(turned, device=device) * self.cells  # here, ahead, left, right; by heading
         self.step = torch.tensor([self.steps[of_heading[heading]] for heading in range(4)], device=device)
         self._ring = tuple(y * width + x for x, y in _RING)

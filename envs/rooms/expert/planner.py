@@ -62,25 +62,59 @@ class Planner:
         steps = self._plan(state)[1]
         return torch.where(steps < _BLOCKED, steps.clamp(min=1), -1)
 
+    def ways(
+        self, state: RoomsState, looks: Int16[Tensor, "2 2 c b"], must_look: Bool[Tensor, " b"]
+    ) -> tuple[Int[Tensor, " b"], Bool[Tensor, " b"]]:
+        """Plans with other goals in some environments; nothing is put aside.
+
+        Args:
+            state: the truth, or what is believed.
+            looks: what it costs to end in each pose, FAR where it is no end.
+            must_look: where those are the goals, and not the mission's.
+
+        Returns:
+            The next actions, and where there is such a plan.
+        """
+        actions, steps = self._ways(state, looks, must_look)
+        return actions, steps < _BLOCKED
+
+    def clearing(self, state: RoomsState) -> tuple[Int[Tensor, " b"], Bool[Tensor, " b"]]:
+        """The mission's own plan, with things put aside: the next actions, and where there is such a plan."""
+        actions, steps = self._plan(state)
+        return actions, (steps < _BLOCKED) | (actions != DONE)
+
     def _plan(self, state: RoomsState) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
         """Actions and steps; steps >= _BLOCKED where objects block the way."""
-        ground = self.surveyor.survey(state, self.surveyor.walking)
-        has_target = holds_target(state)
-        must_pick = (state.verb == PUT_NEXT) & ~has_target
-        must_drop = holds_useless(state)
-        has_legs = bool((must_pick | must_drop).any())
-
-        without = self.surveyor.without_target(state, self.surveyor.walking) if has_legs else ground
-        goals = self._last_goals(state, ground, without)
-        field = self.field.solve(goals, without.enter, without.turn, None if has_legs else ground.start)
-        if has_legs:
-            goals, field = self._earlier_legs(state, ground, goals, field, must_pick, must_drop)
-        action, steps = self._choose(state, ground, goals, field)
+        action, steps = self._ways(state)
         is_blocked = steps >= _BLOCKED
         if bool(is_blocked.any()):
             which = is_blocked.nonzero()[:, 0]
             action[which] = self._clear_the_way(state.rows(which), steps[which])
         return action, steps
+
+    def _ways(
+        self,
+        state: RoomsState,
+        looks: Int16[Tensor, "2 2 c b"] | None = None,
+        must_look: Bool[Tensor, " b"] | None = None,
+    ) -> tuple[Int[Tensor, " b"], Int[Tensor, " b"]]:
+        """Actions and steps where nothing is put aside; see `ways`."""
+        ground = self.surveyor.survey(state, self.surveyor.walking)
+        has_target = holds_target(state)
+        must_pick = (state.verb == PUT_NEXT) & ~has_target
+        must_drop = holds_useless(state)
+        if must_look is not None:
+            must_pick, must_drop = must_pick & ~must_look, must_drop & ~must_look
+        has_legs = bool((must_pick | must_drop).any())
+
+        without = self.surveyor.without_target(state, self.surveyor.walking) if has_legs else ground
+        goals = self._last_goals(state, ground, without)
+        if looks is not None and must_look is not None:
+            goals = torch.where(must_look, looks, goals)
+        field = self.field.solve(goals, without.enter, without.turn, None if has_legs else ground.start)
+        if has_legs:
+            goals, field = self._earlier_legs(state, ground, goals, field, must_pick, must_drop)
+        return self._choose(state, ground, goals, field)
 
     def _last_goals(self, state: RoomsState, ground: Ground, without: Ground) -> Int16[Tensor, "2 2 c b"]:
         """What it costs to end the last leg of the plan in each pose."""

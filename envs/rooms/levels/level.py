@@ -102,6 +102,8 @@ class Level:
     """Things can be short or tall; only then does the camera bake pictures of such."""
     spoken: ClassVar[bool] = False
     """The instruction is spoken, unless whoever makes the environment says otherwise."""
+    mission_kinds: tuple[str, ...] = ()
+    """For each mission, a word for what decides it, where success is to be told by that; () where all are alike."""
     is_decided_by_look: Bool[Tensor, " missions"] | None = None
     """For each mission, whether nothing but its look says what is meant, so that the expert has to look for it first;
     None for levels of which that is not said."""

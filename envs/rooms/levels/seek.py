@@ -119,6 +119,7 @@ class Seek(Level):
         self._slots = torch.arange(self.objects, device=device)
         by_look = [which == _LOOKS for which in self.deciding for _ in texts[which]]
         self.is_decided_by_look = torch.tensor(by_look, device=device)
+        self.mission_kinds = tuple("look" if look else "sound" for look in by_look)
 
     def _tables(self, split: str | None, looks: int) -> None:
         """What may be drawn. `_attributes` reads it, row by row, with random numbers alone.

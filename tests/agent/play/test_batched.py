@@ -9,7 +9,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv
 
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.play.environments import EnvFacts, make_batch, make_envs, make_vector_env
-from senseweave.agent.play.episodes import run_episodes
+from senseweave.agent.play.episodes import NEVER, run_episodes
 from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.settings.train import TrainConfig
 from senseweave.agent.train.callback import MAX_TRAINING_SEED
@@ -132,3 +132,33 @@ def test_training_lives_and_held_out_lives_never_meet():
     vector.reset()
     seeds = vector.unwrapped.env.state.seed
     assert int(seeds.max()) == MAX_TRAINING_SEED + 2 < 1_000_000_000
+
+
+def test_a_batch_tells_when_the_target_came_into_view_and_what_decided(policy):
+    played = run_episodes(policy, make_envs(ROOMS, SMALL, 32, 16, CPU), 32)
+    sights = played.first_sights
+    assert sights is not None and (sights <= played.lengths).all() and (sights == 0).any()
+    solved = np.array([success is True for success in played.successes])
+    assert (sights[solved] != NEVER).all()
+    assert set(played.searches) == {"failures_that_saw_it", "steps_from_sight"} and played.success_by_kind == {}
+
+
+def test_success_is_told_by_what_decides_an_instruction():
+    vector, facts = make_vector_env("senseweave/Seek-v0", {}, 2)
+    config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
+    model = PPO("MultiInputPolicy", vector, seed=3, device="cpu", **ppo_settings(facts.senses, config))
+    played = run_episodes(model.policy, make_envs("senseweave/Seek-v0", {}, 24, 24, CPU), 24)
+    by_kind = played.success_by_kind
+    counts = {kind: (played.kinds or []).count(kind) for kind in by_kind}
+    assert set(by_kind) == {"look", "sound"} and sum(counts.values()) == 24
+    total = sum(by_kind[kind] * counts[kind] for kind in by_kind)
+    assert total == pytest.approx(24 * played.success_rate)
+
+
+def test_who_cannot_see_is_not_asked_when_it_saw():
+    vector, facts = make_vector_env("senseweave/Seek-v0", {"senses": "audio,instruction"}, 2)
+    config = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
+    model = PPO("MultiInputPolicy", vector, seed=3, device="cpu", **ppo_settings(facts.senses, config))
+    envs = make_envs("senseweave/Seek-v0", {"senses": "audio,instruction"}, 4, 4, CPU)
+    played = run_episodes(model.policy, envs, 4)
+    assert played.first_sights is None and played.searches == {}

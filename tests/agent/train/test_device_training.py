@@ -28,6 +28,7 @@ CONFIG = TrainConfig(
     steps=480,
     imitation_steps=320,
     memory="gru",
+    overrides={"imitation.expert": "honest"},  # who has a memory of its own
     modality_dropout=0.2,
     num_envs=8,
     device="cpu",
@@ -75,6 +76,16 @@ def assert_same_end(one, other):
         assert all(torch.equal(once[name], twice[name]) for name in once), part
     timeless = [{key: value for key, value in end.state.items() if key != "seconds"} for end in (one, other)]
     assert timeless[0] == timeless[1]
+
+
+def test_phases_gradients_and_entropy_have_columns(run):
+    with open(run / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows[:2] + rows[3:]:  # the first of PPO has no update before it
+        for column in ("acting", "environment", "learning"):
+            assert float(row[f"{column}_steps_per_second"]) > 0
+        assert float(row["gradient_norm"]) > 0
+    assert all(float(row["entropy"]) == -float(row["entropy_loss"]) > 0 for row in rows[3:])
 
 
 def test_every_part_of_the_run_leaves_rows_and_checkpoints(run):
@@ -190,7 +201,9 @@ def test_the_expert_alone_can_be_the_trainer(tmp_path):
 
 def test_another_environment_starts_anew_at_each_checkpoint_and_resumes_just_as_exactly(tmp_path):
     config = dataclasses.replace(CONFIG, env="BabyAI-GoToRedBallGrey-v0", env_options={}, imitation_steps=0, num_envs=2)
-    config = dataclasses.replace(config, steps=160, checkpoint_every=40, auxiliary={"instruction_words": 0.5})
+    config = dataclasses.replace(
+        config, steps=160, checkpoint_every=40, auxiliary={"instruction_words": 0.5}, overrides={}
+    )
     train(config, tmp_path / "run")
     stopped = shutil.copytree(tmp_path / "run", tmp_path / "stopped")
     for folder in folders(stopped / "checkpoints")[:2]:

@@ -22,7 +22,11 @@ from senseweave.policies.presets import MEMORY_PRESET
 from senseweave.policies.saving.checkpoint import folders, load
 
 QUIET = ("--num-envs", "4", "--evaluation-episodes", "0", "--no-video", "--device", "cpu")
-WORLDS = {"BabyAI-GoToRedBallGrey-v0": ("--memory", "gru"), "faulty_world:Faulty-v0": ("--memory", "gru")}
+MINIGRID = ("--memory", "gru", "--env-option", "engine=minigrid")  # which cannot tell its state
+WORLDS = {"BabyAI-GoToRedBallGrey-v0": MINIGRID, "faulty_world:Faulty-v0": ("--memory", "gru")}
+    "BabyAI-GoToRedBallGrey-v0": ("--memory", "gru", "--env-option", "engine=minigrid"),
+    "faulty_world:Faulty-v0": ("--memory", "gru"),
+}
 
 
 @pytest.fixture(autouse=True)

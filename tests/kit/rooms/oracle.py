@@ -28,9 +28,9 @@ VERBS = {GoToInstr: GO_TO, PickupInstr: PICK_UP, PutNextInstr: PUT_NEXT, OpenIns
 
 
 def make(level: str) -> Any:
-    """minigrid's level of that name, without wrappers."""
+    """minigrid's level of that name, "GoTo" or "GoToObjS6-v1", without wrappers."""
     with quiet():
-        return gymnasium.make(f"BabyAI-{level}-v0").unwrapped
+        return gymnasium.make(f"BabyAI-{level}" if "-v" in level else f"BabyAI-{level}-v0").unwrapped
 
 
 def quiet() -> contextlib.AbstractContextManager[Any]:

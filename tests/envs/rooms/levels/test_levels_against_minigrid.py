@@ -11,30 +11,34 @@ from kit.rooms import oracle
 from senseweave.envs.rooms.codes import DOOR
 from senseweave.envs.rooms.levels.level import Level
 from senseweave.envs.rooms.levels.registry import make_level
+from senseweave.envs.rooms.levels.twins import TWINS, twin_of
 from senseweave.envs.rooms.state import GONE, RoomsState
 from senseweave.envs.rooms.world import World
 
-PAIRS = {
-    "GoToRedBallGrey": ("GoToRedBallGrey", {}),
-    "GoToRedBall": ("GoToRedBall", {}),
-    "GoToRedBallNoDists": ("GoToRedBallNoDists", {}),
-    "GoToObj": ("GoToObj", {}),
-    "GoToObjS4": ("GoToObj", {"room_size": 4}),
-    "GoToLocal": ("GoToLocal", {}),
-    "GoToLocalS5N2": ("GoToLocal", {"room_size": 5, "objects": 2}),
-    "PickupLoc": ("PickupLoc", {}),
-    "PutNextLocal": ("PutNextLocal", {}),
-    "PutNextLocalS5N3": ("PutNextLocal", {"room_size": 5, "objects": 3}),
-    "GoToDoor": ("GoToDoor", {}),
-    "OpenDoor": ("OpenDoor", {}),
-    "OpenDoorLoc": ("OpenDoor", {"select_by": "place"}),
-    "GoTo": ("GoTo", {}),
-    "GoToOpen": ("GoTo", {"doors_open": True}),
-    "GoToObjMazeS4R2": ("GoTo", {"rooms": 2, "room_size": 4, "objects": 1}),
-    "Pickup": ("Pickup", {}),
-    "Open": ("Open", {}),
-}
+PAIRS = {env_id.removeprefix("BabyAI-").removesuffix("-v0"): twin for env_id, twin in TWINS.items()}
 """minigrid's level -> ours, with options."""
+
+OFTEN = [
+    "GoToRedBallGrey",
+    "GoToRedBall",
+    "GoToRedBallNoDists",
+    "GoToObj",
+    "GoToObjS4",
+    "GoToLocal",
+    "GoToLocalS5N2",
+    "PickupLoc",
+    "PutNextLocal",
+    "PutNextLocalS5N3",
+    "GoToDoor",
+    "OpenDoor",
+    "OpenDoorLoc",
+    "GoTo",
+    "GoToOpen",
+    "GoToObjMazeS4R2",
+    "Pickup",
+    "Open",
+]
+"""Those whose statistics are compared in every run of the tests: each of our levels, and its extremes."""
 
 
 def minigrids(level: str, count: int, seed: int = 0) -> tuple[RoomsState, list[str]]:
@@ -120,7 +124,21 @@ def differences(level: str, mine: Level, count: int, seed: int = 0) -> dict[str,
     return {name: p for name in one if (p := p_value(one[name], other[name])) < 1e-4}
 
 
+def test_there_is_a_twin_of_each_of_38_levels_and_of_no_other():
+    assert len(TWINS) == 38
+    assert twin_of("BabyAI-GoToLocalS7N4-v0") == ("senseweave/GoToLocal-v0", {"room_size": 7, "objects": 4})
+    assert twin_of("BabyAI-BossLevel-v0") is None and twin_of("senseweave/GoToLocal-v0") is None
+
+
 @pytest.mark.parametrize("level", PAIRS)
+def test_a_twin_has_the_size_the_limit_and_the_missions_of_its_level(level):
+    mine, (theirs, their_missions) = our(level), minigrids(level, 8)
+    state, _ = ours(mine, 64)
+    assert theirs.cells.shape[1] == mine.height * mine.width and set(their_missions) <= set(mine.missions)
+    assert set(theirs.max_steps.tolist()) == set(state.max_steps.tolist())
+
+
+@pytest.mark.parametrize("level", OFTEN)
 def test_no_statistic_tells_our_rooms_from_minigrids(level):
     assert not differences(level, our(level), 120)
 
