@@ -185,8 +185,8 @@ class SavedAsFolder(SB3PPO):
         )
         if saved.checkpoint is not None and checkpoint is None and env is not None:
             warnings.warn(
-                f"{folder / 'checkpoints' / saved.checkpoint} is missing: the weights are whole, but the optimiser, the "
-                "auxiliary losses and the environments begin anew.",
+                f"{folder / 'checkpoints' / saved.checkpoint} is missing: the weights are whole, but the optimiser, "
+                "the auxiliary losses and the environments begin anew.",
                 stacklevel=2,
             )
         if has_other_losses:
