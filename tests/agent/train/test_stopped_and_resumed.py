@@ -24,9 +24,6 @@ from senseweave.policies.saving.checkpoint import folders, load
 QUIET = ("--num-envs", "4", "--evaluation-episodes", "0", "--no-video", "--device", "cpu")
 MINIGRID = ("--memory", "gru", "--env-option", "engine=minigrid")  # which cannot tell its state
 WORLDS = {"BabyAI-GoToRedBallGrey-v0": MINIGRID, "faulty_world:Faulty-v0": ("--memory", "gru")}
-    "BabyAI-GoToRedBallGrey-v0": ("--memory", "gru", "--env-option", "engine=minigrid"),
-    "faulty_world:Faulty-v0": ("--memory", "gru"),
-}
 
 
 @pytest.fixture(autouse=True)
