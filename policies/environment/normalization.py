@@ -175,7 +175,8 @@ def require_rescalable(spec: Spec | None, env: VecEnv) -> None:
         ConfigError: it rescales one, or there are two.
     """  # noqa: D205
     wrapper = unwrap_vec_normalize(env)
-    if wrapper is not None and unwrap_vec_normalize(wrapper.venv) is not None:
+    inner: Any = None if wrapper is None else wrapper.venv
+    if inner is not None and unwrap_vec_normalize(inner) is not None:
         raise ConfigError(
             "There are two VecNormalize around the environments, of which only one can be saved; take one alone, "
             "VecNormalize(env, norm_obs_keys=[...]) with the keys of both."
