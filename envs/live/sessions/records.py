@@ -101,9 +101,23 @@ class Records:
         if not is_ended:
             self.is_cut_off = True
             return
-        self.read += self.size - place  # the summary, which repeats what stood above
-        if self._take(self.size - len(_MAGIC), len(_MAGIC)) != _MAGIC:
+        end = self._end_after(place)
+        self.read += end - place  # the summary, which repeats what stood above
+        if self._take(end - len(_MAGIC), len(_MAGIC)) != _MAGIC:
             self.is_cut_off = True
+        elif end < self.size:
+            self._fault("something else stands behind its end")
+
+    def _end_after(self, place: int) -> int:
+        """Where the file says that it ends, by the footer behind its summary; its size where nothing says so."""
+        while place < self.size:
+            head = self._take(place, _HEAD)
+            place += _HEAD + int.from_bytes(head[1:], "little")
+            if len(head) < _HEAD or place + len(_MAGIC) > self.size:
+                break
+            if head[0] == self._codes.FOOTER:
+                return place + len(_MAGIC)
+        return self.size
 
     def _read(self, code: int, body: bytes) -> Iterator[Any]:
         if code not in self._kinds:

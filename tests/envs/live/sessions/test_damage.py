@@ -116,6 +116,15 @@ def test_a_chunk_that_stands_there_twice_is_read_once_and_told(recorded, tmp_pat
     assert read.keys() == whole.keys() and all(same(read[time_ns], whole[time_ns]) for time_ns in whole)
 
 
+@pytest.mark.parametrize("behind", ["another recording", "noise"])
+def test_what_stands_behind_the_end_is_told(recorded, tmp_path, behind):
+    data, whole = recorded.read_bytes(), everything(recorded)
+    (tmp_path / "x.mcap").write_bytes(data + (data if behind == "another recording" else bytes(range(200))))
+    with pytest.warns(DamagedRecording, match=r"something else stands behind its end"):
+        read = everything(tmp_path / "x.mcap")
+    assert read.keys() == whole.keys() and all(same(read[time_ns], whole[time_ns]) for time_ns in whole)
+
+
 def test_random_damage_is_never_silent(recorded, tmp_path):
     whole, data = everything(recorded), recorded.read_bytes()
     generator = np.random.default_rng(0)
