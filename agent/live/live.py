@@ -223,7 +223,9 @@ def as_text(result: dict[str, Any]) -> str:
     ]
     for name, count in result["retries"].items():
         if count:
-            lines.append(f"{name:<9} did not work at the end; its device was tried {count:,} times in a row")
+            lines.append(
+                f"{name:<9} did not work at the end; its device was tried {count:,} time{'s' * (count != 1)} in a row"
+            )
     if result["safe_ticks"]:
         lines.append(f"safe      the safe action in {result['safe_ticks']:,} ticks")
     if "episodes" in (result["body"] or {}):

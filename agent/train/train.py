@@ -343,7 +343,9 @@ def _end_with(error: BaseException, run: RunDirectory, training: Training, callb
     moment = f"at step {training.steps:,} of the training"
     kept = callback.rescue()
     advice = "" if kept is None else f"The state of step {kept:,} is kept."
-    goes_on = f"Go on with: {command_for(run, 'train --resume')}"
+    has_any = kept is not None or bool(folders(run.path / "checkpoints"))
+    how = "Go on with" if has_any else "No checkpoint could be written, so begin anew with"
+    goes_on = f"{how}: {command_for(run, 'train --resume')}"
     fault = explained(error, env_step, moment, f"{advice} Mend it. {goes_on}".strip())
     if fault is not None:
         raise fault from error

@@ -10,7 +10,9 @@ import pytest
 
 from kit.benchmarks import BENCHMARKS
 from senseweave.agent.cli.main import main
+from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.terminal.stop import StopRequest
+from senseweave.perception.errors import CheckpointError
 from senseweave.policies.saving.checkpoint import folders
 
 WORDS = "--env faulty_world:Faulty-v0 --num-envs 4 --steps 2048 --evaluation-episodes 0 --no-video --device cpu"
@@ -66,3 +68,16 @@ def test_a_hangup_that_is_ignored_stays_ignored_and_a_lost_terminal_is_no_error(
             assert stop.is_set
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+def test_where_no_checkpoint_could_be_written_nobody_is_told_to_go_on(tmp_path, monkeypatch, capsys, world):
+    def full(self, checkpoint):
+        raise CheckpointError("no space left")
+
+    monkeypatch.setenv("FAULTY_WORLD", "RuntimeError")
+    monkeypatch.setattr(RunDirectory, "save_checkpoint", full)
+    run = tmp_path / "run"
+    assert main(["train", *WORDS.split(), "--out", str(run)]) == 1
+    said = capsys.readouterr().err
+    assert f"No checkpoint could be written, so begin anew with: senseweave train --resume {run}" in said
+    assert "Go on with" not in said and "is kept" not in said

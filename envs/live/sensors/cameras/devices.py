@@ -52,6 +52,6 @@ def require_device(source: str) -> None:
     if not device.exists():
         known = ", ".join(map(str, camera_devices())) or "none"
         missing = str(device) if source.isdecimal() else source
-        raise SourceError(f"There is no camera {source}: {missing} is missing (there is: {known}); plug it in.")
+        raise SourceError(f"There is no camera {source}: {missing} is missing (cameras here: {known}); plug it in.")
     if not os.access(device, os.R_OK | os.W_OK):
         raise SourceError(f"{device} may not be opened; run: sudo usermod -aG video $USER, then log in again.")
