@@ -57,7 +57,8 @@ class Episodes:
     def success_by_kind(self) -> dict[str, float]:
         """The share of successes among the instructions of each kind; {} where all are of one."""
         by_kind: dict[str, list[bool]] = {}
-        for kind, success in zip(self.kinds or (), self.successes, strict=False):
+        told = () if self.kinds is None else zip(self.kinds, self.successes, strict=True)
+        for kind, success in told:
             by_kind.setdefault(kind, []).append(bool(success))
         return {kind: sum(solved) / len(solved) for kind, solved in sorted(by_kind.items())}
 
