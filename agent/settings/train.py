@@ -38,7 +38,9 @@ WEIGHTS = Numbers(
 TASK = Section(
     "task",
     "The defaults shown are those of the recipe seek, which a level of Rooms (senseweave/...) gets where --steps and "
-    f"--imitation-steps are left out. Everything else gets the recipe plain: {Recipe.steps:_} steps, no imitation, "
+    "--imitation-steps are left out; a level of BabyAI that is learned in its batched twin gets the recipe babyai "
+    "then. "
+    f"Everything else gets the recipe plain: {Recipe.steps:_} steps, no imitation, "
     f"{Recipe.num_envs} environments, no dropout, and the trainer's own learning rate.",
 )
 

@@ -1,1 +1,1 @@
-"""Who knows the whole room and plays it well: what policies imitate."""
+"""Who plays rooms well, knowing everything or only what was seen: what policies imitate."""
