@@ -5,7 +5,6 @@ environments changes nothing but the speed. No learning, no files, no words.
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -20,6 +19,7 @@ from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
 from ...policies.heads import samples_each_row_alone, senses_of
 from ...policies.saving.random_state import cuda_devices
+from .chance import Difference, unpaired_difference, wilson_interval
 from .fitting import fitted
 
 if TYPE_CHECKING:
@@ -56,11 +56,30 @@ class Episodes:
     @property
     def success_by_kind(self) -> dict[str, float]:
         """The share of successes among the instructions of each kind; {} where all are of one."""
+        return {kind: sum(solved) / len(solved) for kind, solved in self._by_kind.items()}
+
+    @property
+    def interval_by_kind(self) -> dict[str, tuple[float, float]]:
+        """The 95 % Wilson interval of each share in `success_by_kind`."""
+        return {kind: wilson_interval(sum(solved), len(solved)) for kind, solved in self._by_kind.items()}
+
+    @property
+    def differences_by_kind(self) -> dict[str, Difference]:
+        """For each kind, by how much its success is above that of all others; of two kinds for the first alone."""
+        parts = self._by_kind
+        if len(parts) < 2:
+            return {}
+        told = list(parts)[: 1 if len(parts) == 2 else None]
+        others = {kind: [won for name, part in parts.items() if name != kind for won in part] for kind in told}
+        return {kind: unpaired_difference(parts[kind], others[kind]) for kind in told}
+
+    @property
+    def _by_kind(self) -> dict[str, list[bool]]:
         by_kind: dict[str, list[bool]] = {}
         told = () if self.kinds is None else zip(self.kinds, self.successes, strict=True)
         for kind, success in told:
             by_kind.setdefault(kind, []).append(bool(success))
-        return {kind: sum(solved) / len(solved) for kind, solved in sorted(by_kind.items())}
+        return dict(sorted(by_kind.items()))
 
     @property
     def searches(self) -> dict[str, float | None]:
@@ -89,18 +108,6 @@ class Episodes:
         """A 95 % Wilson interval of the success rate."""
         known = [success for success in self.successes if success is not None]
         return wilson_interval(sum(known), len(known)) if known else None
-
-
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-    """
-    z = 1.959963984540054
-    share, weight = successes / trials, z * z / trials
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def held_out_seed(seed_set: int, episode: int) -> int:
