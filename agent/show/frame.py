@@ -128,7 +128,9 @@ def layout(senses: Spec, frame: Frame) -> Layout:
     """
     colours = sense_colours(senses)
     name = next(iter(senses.texts()), None)
-    heading = ("instruction", FAINT) if name is None else (_titled(senses, frame, name), colours[name])
+    heading = ("instruction" if frame.instruction else "", FAINT)
+    if name is not None:
+        heading = _titled(senses, frame, name), colours[name]
     return Layout(
         title=frame.title,
         note=frame.note,
