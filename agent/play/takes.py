@@ -51,7 +51,9 @@ class Take:
 def kind_of(env: gymnasium.Env[Any, Any]) -> str | None:
     """The kind of the instruction that an environment gave last, "look", say; None where it has none."""
     simulation: Any = getattr(env.unwrapped, "simulation", None)
-    kinds = () if simulation is None else simulation.level.mission_kinds
+    if simulation is None:
+        return None
+    kinds = simulation.level.mission_kinds
     return kinds[int(simulation.state.mission[0])] if kinds else None
 
 
