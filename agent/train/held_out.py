@@ -68,7 +68,7 @@ class HeldOutCurve:
         note(training.logger, training.steps, figures)
         if success is None:
             return f"held out {figures[HELD_OUT['held_out_return']]:.2f}"
-        return f"held out {_told(played, success)}"
+        return f"held out {words_of(played, success)}"
 
     def close(self) -> None:
         """Closes its environments."""
@@ -76,7 +76,7 @@ class HeldOutCurve:
             close_envs(self._envs)
 
 
-def _told(played: Episodes, success: float) -> str:
+def words_of(played: Episodes, success: float) -> str:
     """The success with its interval, and that of each kind where they differ beyond chance."""
     low, high = played.success_interval or (0.0, 1.0)
     kinds = ", ".join(f"{kind} {share:.2f}" for kind, share in played.success_by_kind.items())
