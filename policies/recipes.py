@@ -164,25 +164,31 @@ def default_recipe(given: Mapping[str, Any]) -> str:
     """
     trainer = TRAINERS[given.get("trainer", Recipe.trainer)]()
     for name in _suiting(given.get("env", Recipe.env), given.get("env_options") or {}):
-        memory = RECIPES[name]().memory
-        if given.get("memory", memory) == memory and trainer.imitates_first(memory):
+        own = RECIPES[name]().memory
+        memory = given.get("memory", own)
+        if _are_alike(memory, own) and trainer.imitates_first(memory):
             return name
     return "plain"
+
+
+def _are_alike(memory: str, other: str) -> bool:
+    """Whether what suits a policy with one memory suits one with the other: both remember, or neither does."""
+    return (memory == "none") == (other == "none")
 
 
 def _suiting(env: object, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Recipes for an environment, the best first."""
     if not isinstance(env, str):
         return ()
-    if env in tuned() and options.get("engine") != "minigrid":
-        return (tuned()[env].recipe, *(["reactive"] if env.startswith("senseweave/") else []))
+    if env in tuned() and options.get("engine", "rooms") == "rooms":
+        return (tuned()[env].recipe, "reactive")
     if options.get("engine") == "rooms":
-        return ("babyai",)
-    if env.startswith("BabyAI-") and env not in BOT_FAILS and options.get("engine") != "minigrid":
-        return ("babyai_bot",)
+        return "babyai", "reactive"
+    if env.startswith("BabyAI-") and env not in BOT_FAILS:
+        return "babyai_bot", "reactive"
     if env.startswith("senseweave/") and not env.startswith("senseweave/Live"):
         senses = str(options.get("senses", ""))
-        return ("babyai",) if "grid" in senses and "camera" not in senses else ("seek", "reactive")
+        return "babyai" if "grid" in senses and "camera" not in senses else "seek", "reactive"
     return ()
 
 
@@ -226,12 +232,12 @@ def _lengths(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, i
 
 
 def tuned_for(recipe: str | None, trainer: str, memory: str) -> Recipe:
-    """How a recipe's learners are set, where it is still its own trainer and memory that learn.
+    """How a recipe's learners are set, where it is still its own trainer that learns, with or without a memory as there.
 
-    What suits one of them says nothing about another: a training whose trainer or memory was changed has the trainer's
-    own settings, and so has one without a recipe.
+    What suits one of them says nothing about another: a training whose trainer was changed, or that was given a memory
+    or lost it, has the trainer's own settings, and so has one without a recipe.
     """
     found = None if recipe is None else RECIPES[recipe]()
-    if found is None or (found.trainer, found.memory) != (trainer, memory):
+    if found is None or found.trainer != trainer or not _are_alike(found.memory, memory):
         return Recipe(trainer=trainer, memory=memory)
     return found

@@ -53,15 +53,16 @@ def test_a_few_steps_still_imitate_and_a_recipe_without_imitation_stays_so():
         ({"env": "senseweave/SeekSpoken-v0"}, "seek_spoken"),
         ({"memory": "gru"}, "seek"),
         ({"memory": "none"}, "reactive"),
-        ({"memory": "looking_gru"}, "plain"),
+        ({"memory": "looking_gru"}, "seek"),
         ({"trainer": "sb3"}, "reactive"),
         ({"trainer": "sb3", "memory": "gru"}, "plain"),
         ({"trainer": "imitation"}, "plain"),
         ({"steps": 100}, "seek"),
         ({"imitation_steps": 100}, "seek"),
-        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "minigrid"}}, "plain"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "minigrid"}}, "babyai_bot"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "memory": "none"}, "reactive"),
         ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}}, "babyai"),
-        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "trainer": "sb3"}, "plain"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "trainer": "sb3"}, "reactive"),
         ({"env": "BabyAI-BossLevel-v0"}, "babyai_bot"),
         ({"env": "BabyAI-KeyInBox-v0"}, "plain"),  # its bot fails
         ({"env": "MiniGrid-DoorKey-5x5-v0"}, "plain"),
@@ -95,7 +96,7 @@ def test_every_recipe_is_a_job_that_its_trainer_can_do():
 
 
 def test_what_was_tuned_for_one_learner_is_not_taken_for_another():
-    assert tuned_for("seek", "senseweave", "gru") == seek()
+    assert tuned_for("seek", "senseweave", "looking_gru") == tuned_for("seek", "senseweave", "gru") == seek()
     for recipe, trainer, memory in (("seek", "sb3", "gru"), ("seek", "senseweave", "none"), (None, "sb3", "gru")):
         assert tuned_for(recipe, trainer, memory) == Recipe(trainer=trainer, memory=memory)
 
