@@ -232,7 +232,7 @@ def _lengths(values: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, i
 
 
 def tuned_for(recipe: str | None, trainer: str, memory: str) -> Recipe:
-    """How a recipe's learners are set, where it is still its own trainer that learns, with or without a memory as there.
+    """How a recipe's learners are set, where its own trainer learns, with a memory or without one as in the recipe.
 
     What suits one of them says nothing about another: a training whose trainer was changed, or that was given a memory
     or lost it, has the trainer's own settings, and so has one without a recipe.
