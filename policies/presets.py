@@ -39,20 +39,37 @@ def linear(start: float, end: float = 0.0) -> Linear:
 class PPOPreset:
     """For PPO, and for RecurrentPPO with fewer, longer environments.
 
+    Args:
+        learning_rate: at the start; it falls linearly to 0.
+        n_steps: steps of each environment between updates.
+        batch_size: samples of a minibatch.
+        n_epochs: how often each sample is learned from.
+        gamma: discount.
+        gae_lambda: how far returns are trusted more than the value head, 0..1; with sparse rewards, far.
+        clip_range: how far the ratio of probabilities counts.
+        ent_coef: weight of the entropy at the start, where the policy is to explore; the trainer lets it fall to 0.
+        vf_coef: weight of the value head's squared error.
+        max_grad_norm: longer gradients are shortened to this.
+        normalize_rewards: whether rewards are divided by the standard deviation of the discounted returns so far; our
+            own PPO alone can.
+        log_std_init: logarithm of the standard deviation of continuous actions at the start; without effect on others.
+
     Raises:
         ConfigError: a value is of another type, or out of its range.
     """
 
-    learning_rate: float = 1e-3  # falls linearly to 0
-    n_steps: int = 128  # steps of each environment between updates
+    learning_rate: float = 1e-3
+    n_steps: int = 128
     batch_size: int = 256
     n_epochs: int = 4
     gamma: float = 0.99
-    gae_lambda: float = 0.99  # sparse rewards: trust returns more than the value function
+    gae_lambda: float = 0.99
     clip_range: float = 0.2
-    ent_coef: float = 0.003  # explore at first; the trainer lets it fall to 0
+    ent_coef: float = 0.003
     vf_coef: float = 0.5
     max_grad_norm: float = 0.5
+    normalize_rewards: bool = False
+    log_std_init: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("n_steps", "batch_size", "n_epochs"):
@@ -63,6 +80,9 @@ class PPOPreset:
             require_number(name, getattr(self, name), above=0, of="PPO")
         for name in ("ent_coef", "vf_coef"):
             require_number(name, getattr(self, name), at_least=0, of="PPO")
+        require_number("log_std_init", self.log_std_init, at_least=-20, at_most=2, of="PPO")
+        if not isinstance(self.normalize_rewards, bool):
+            raise ConfigError(f"`normalize_rewards` of PPO must be true or false; got {self.normalize_rewards!r}.")
 
     def fitted(self, num_envs: int, steps: int, learning_rate: float | None = None) -> Self:
         """The same with rollouts and minibatches that suit a short run and many environments.
@@ -217,6 +237,10 @@ def ppo_settings(
     settings = dataclasses.asdict(preset or PPOPreset())
     settings["learning_rate"] = linear(settings["learning_rate"])
     policy = policy_settings(spec, config) | {"net_arch": {"pi": [64], "vf": [64]}}
+    if log_std := settings.pop("log_std_init"):
+        policy["log_std_init"] = log_std
+    if not settings["normalize_rewards"]:
+        del settings["normalize_rewards"]  # which stable-baselines3's PPO does not know
     return settings | {"policy_kwargs": policy}
 
 

@@ -127,8 +127,28 @@ def babyai_bot(level: str = "GoToSeq") -> Recipe:
 
 
 def plain() -> Recipe:
-    """PPO alone with settings that suit any environment; what an environment gets that has no recipe of its own."""
+    """PPO alone as it suits mini-games of symbols whose one reward comes at the end, MiniGrid's for example.
+
+    It is also what a training gets that no other recipe suits.
+    """
     return Recipe()
+
+
+def own() -> Recipe:
+    """PPO alone for an environment that nobody here has seen: pictures or numbers, choices or pushes, any rewards.
+
+    benchmarks/own_environments.py compares it with stable-baselines3's PPO in six of them.
+    """
+    return Recipe(
+        ppo=PPOPreset(
+            learning_rate=5e-4,
+            batch_size=128,
+            gae_lambda=0.95,
+            ent_coef=0.0,
+            normalize_rewards=True,
+            log_std_init=-0.5,
+        )
+    )
 
 
 RECIPES: "Registry[Callable[[], Recipe]]" = Registry(
@@ -140,6 +160,7 @@ RECIPES: "Registry[Callable[[], Recipe]]" = Registry(
         "babyai": babyai,
         "babyai_bot": babyai_bot,
         "plain": plain,
+        "own": own,
     },
     __package__,
 )
@@ -164,9 +185,10 @@ def default_recipe(given: Mapping[str, Any]) -> str:
     """
     trainer = TRAINERS[given.get("trainer", Recipe.trainer)]()
     for name in _suiting(given.get("env", Recipe.env), given.get("env_options") or {}):
-        own = RECIPES[name]().memory
-        memory = given.get("memory", own)
-        if _are_alike(memory, own) and trainer.imitates_first(memory):
+        found = RECIPES[name]()
+        memory = given.get("memory", found.memory)
+        can_do = trainer.imitates_first(memory) if found.imitation_steps else trainer.name == found.trainer
+        if can_do and _are_alike(memory, found.memory):
             return name
     return "plain"
 
@@ -189,7 +211,7 @@ def _suiting(env: object, options: Mapping[str, Any]) -> tuple[str, ...]:
     if env.startswith("senseweave/") and not env.startswith("senseweave/Live"):
         senses = str(options.get("senses", ""))
         return "babyai" if "grid" in senses and "camera" not in senses else "seek", "reactive"
-    return ()
+    return () if env.startswith(("BabyAI-", "MiniGrid-", "senseweave/")) else ("own",)
 
 
 def resolved(recipe: str | None, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -39,8 +39,8 @@ TASK = Section(
     "task",
     "The defaults shown are those of the recipe seek, which a level of Rooms (senseweave/...) gets. A level of BabyAI "
     "gets the recipe babyai where it has a batched twin, or babyai_bot; `senseweave envs` shows what they reach. "
-    f"Everything else gets the recipe plain: {Recipe.steps:_} steps, no imitation, no memory, "
-    f"{Recipe.num_envs} environments, no dropout, and the trainer's own learning rate.",
+    "An environment of your own gets the recipe own, everything else plain: "
+    f"{Recipe.steps:_} steps, no imitation, no memory, {Recipe.num_envs} environments, no dropout.",
 )
 
 

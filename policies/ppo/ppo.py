@@ -36,7 +36,7 @@ from .callbacks.buffer import RolloutAsBuffer
 from .callbacks.locals import Listeners, StepLocals
 from .learner import Acted, Learner, Underway
 from .not_finite import log_not_finite
-from .rewards import require_finite_rewards
+from .rewards import RewardScale, require_finite_rewards
 from .rollout import Rollout
 from .sources import Environments, StepOutcome, environments_of
 from .tally import EpisodeTally
@@ -71,6 +71,7 @@ class PPO(SavedAsFolder):
         policy: "MultiInputPolicy", "MlpPolicy", "CnnPolicy", or a class derived from `SensePolicy`.
         env: a Gymnasium environment or its id, a vector environment, or an SB3 `VecEnv`.
         auxiliary: name in `AUXILIARIES` -> weight: losses beside PPO's, on what the policy's heads see.
+        normalize_rewards: whether rewards are divided by the standard deviation of the discounted returns so far.
         workers: threads that share a batch on a CPU; None takes one for each core, but 4 at most.
         autocast: whether forward passes run in bfloat16 on CUDA.
         compile: whether torch compiles the perception when it begins to learn; on a CPU that needs a C++ compiler.
@@ -98,6 +99,7 @@ class PPO(SavedAsFolder):
         env: Any,
         *,
         auxiliary: Mapping[str, float] | None = None,
+        normalize_rewards: bool = False,
         workers: int | None = None,
         autocast: bool = False,
         compile: bool = False,
@@ -111,7 +113,7 @@ class PPO(SavedAsFolder):
         limit = settings.get("clip_range_vf")
         if isinstance(limit, (int, float)) and not limit > 0:
             raise ConfigError(f"`clip_range_vf` must be above 0; got {limit!r}. Take None to limit nothing.")
-        self.auxiliary_weights = dict(auxiliary or {})
+        self.auxiliary_weights, self.normalize_rewards = dict(auxiliary or {}), normalize_rewards
         self.autocast, self._compiles, self._wanted_workers = autocast, compile, workers
         self._is_compiled = False
         self.memory_state: Tensor | None = None
@@ -158,6 +160,7 @@ class PPO(SavedAsFolder):
         self.auxiliary = made.to(self.device)
         if self.auxiliary_weights:
             self.policy.optimizer.add_param_group({"params": list(self.auxiliary.parameters())})
+        self.reward_scale = RewardScale(self.n_envs, self.gamma).to(self.device)
         broadcast_parameters([self.policy, self.auxiliary])
         if world_size() > 1:  # the same weights everywhere, but other environments and other draws
             self.set_random_seed(None if self.seed is None else self.seed + 1_000_003 * world_rank())
@@ -247,6 +250,7 @@ class PPO(SavedAsFolder):
         starts = torch.ones(self.n_envs, dtype=torch.bool, device=self.device)
         self.underway = Underway(environments.reset(seed), self.policy.first_state(self.n_envs), starts)
         self.tally.restart()
+        self.reward_scale.restart()
 
     @property
     def resumes_exactly(self) -> bool:
@@ -261,6 +265,8 @@ class PPO(SavedAsFolder):
         tensors |= {f"world.{name}": part for name, part in self.environments.state().items()}
         tensors |= {f"tally.{name}": part for name, part in self.tally.state().items()}
         tensors["learner.starts"] = self.starts.clone()
+        if self.normalize_rewards:
+            tensors["learner.returns"] = self.reward_scale.underway.clone()
         if self.memory_state is not None:
             tensors["learner.memory"] = self.memory_state.clone()
         if self.environments.missions is not None:
@@ -268,18 +274,21 @@ class PPO(SavedAsFolder):
         return tensors
 
     def auxiliary_state(self) -> dict[str, Tensor]:
-        """The weights of the auxiliary losses, as `snapshot` names them."""
-        return {f"auxiliary.{name}": part for name, part in self.auxiliary.state_dict().items()}
+        """The weights of the auxiliary losses and the scale of the rewards, as `snapshot` names them."""
+        scale = self.reward_scale.state_dict() if self.normalize_rewards else {}
+        groups = {"auxiliary": self.auxiliary.state_dict(), "rewards": scale}
+        return {f"{group}.{name}": part.clone() for group, parts in groups.items() for name, part in parts.items()}
 
     def restore_auxiliary(self, tensors: Mapping[str, Tensor]) -> None:
-        """Takes those weights from `snapshot` or `auxiliary_state`; the rest may be there or not.
+        """Takes those from `snapshot` or `auxiliary_state`; the rest may be there or not, and so may the scale.
 
         Raises:
             CheckpointError: they are of other losses.
         """
-        prefix = "auxiliary."
-        parts = {name.removeprefix(prefix): part for name, part in tensors.items() if name.startswith(prefix)}
-        load_strictly(self.auxiliary, parts, "The checkpoint's auxiliary losses")
+        parts = _grouped(tensors)
+        load_strictly(self.auxiliary, parts.get("auxiliary", {}), "The checkpoint's auxiliary losses")
+        if self.normalize_rewards and "rewards" in parts:
+            load_strictly(self.reward_scale, parts["rewards"], "The checkpoint's scale of the rewards")
 
     def restore_snapshot(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from `snapshot` of a model with the same settings and environments.
@@ -287,10 +296,7 @@ class PPO(SavedAsFolder):
         Raises:
             CheckpointError: it is of another model.
         """
-        parts: dict[str, dict[str, Tensor]] = {}
-        for name, part in tensors.items():
-            group, _, rest = name.partition(".")
-            parts.setdefault(group, {})[rest] = part
+        parts = _grouped(tensors)
         self.restore_auxiliary(tensors)
         try:
             if not self.resumes_exactly:
@@ -300,6 +306,8 @@ class PPO(SavedAsFolder):
                 self.environments.missions = parts["learner"]["missions"].to(self.device)
             self.tally.restore(parts["tally"])
             self.starts = parts["learner"]["starts"].to(self.device)
+            if self.normalize_rewards:
+                self.reward_scale.underway.copy_(parts["learner"]["returns"])
             if self.policy.memory is not None:
                 self.memory_state = parts["learner"]["memory"].to(self.device)
         except (KeyError, RuntimeError, ConfigError) as error:
@@ -314,7 +322,8 @@ class PPO(SavedAsFolder):
         self.policy.set_training_mode(False)
         callback.on_rollout_start()  # may restart, or go on from a checkpoint
         actor = Actor(self.policy, self.workers, autocast=self.autocast)
-        limits = TimeLimits(self.policy, self.rollout, self.gamma, actor.perceive)
+        cut_off = torch.zeros_like(self.rollout.rewards) if self.normalize_rewards else self.rollout.rewards
+        limits = TimeLimits(self.policy, self.rollout, cut_off, self.gamma, actor.perceive)
         seen_by_callbacks = {"self": self, "env": env, "callback": callback, "rollout_buffer": rollout_buffer}
         callback.update_locals(seen_by_callbacks | {"n_rollout_steps": n_rollout_steps, "n_steps": 0})
 
@@ -337,6 +346,8 @@ class PPO(SavedAsFolder):
         require_finite_rewards(self.learner.rollout.rewards[: self.learner.rollout.length], steps_before)
         with torch.no_grad():
             limits.settle()
+            if self.normalize_rewards:
+                self.reward_scale.rescale(self.rollout, cut_off)
         log_not_finite(self.logger, self.policy.perception, self.rollout.observations())
         values = self.learner.finish(self.underway, actor.perceive, self.gamma, self.gae_lambda)
         self.record_episodes()
@@ -365,19 +376,7 @@ class PPO(SavedAsFolder):
         progress = self._current_progress_remaining
         clip_range = self.clip_range(progress)
         clip_range_vf = None if self.clip_range_vf is None else self.clip_range_vf(progress)
-        settings = UpdateSettings(
-            batch_size=max(1, self.batch_size // world_size()),
-            epochs=self.n_epochs,
-            clip_range=clip_range,
-            clip_range_vf=clip_range_vf,
-            normalize_advantage=self.normalize_advantage,
-            ent_coef=self.ent_coef,
-            vf_coef=self.vf_coef,
-            max_grad_norm=self.max_grad_norm,
-            target_kl=self.target_kl,
-            auxiliary=self.auxiliary_weights,
-            autocast=self.autocast,
-        )
+        settings = UpdateSettings.of(self, clip_range, clip_range_vf)
         figures = Update(self.learner, dict(self.auxiliary.items()), settings).run()
         self.policy.set_training_mode(False)
         self._n_updates += int(figures.pop("epochs"))
@@ -389,3 +388,12 @@ class PPO(SavedAsFolder):
         self.logger.record("train/clip_range", clip_range)
         if clip_range_vf is not None:
             self.logger.record("train/clip_range_vf", clip_range_vf)
+
+
+def _grouped(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Tensor]]:
+    """Tensors by what stands before the point of their names."""
+    groups: dict[str, dict[str, Tensor]] = {}
+    for name, part in tensors.items():
+        group, _, rest = name.partition(".")
+        groups.setdefault(group, {})[rest] = part
+    return groups

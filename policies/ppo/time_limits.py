@@ -2,7 +2,7 @@
 
 Kept until there are as many as environments, or the rollout ends: many are judged as fast as few.
 
-b environments, k episodes cut off in one step
+t steps, b environments, k episodes cut off in one step
 """
 
 from collections.abc import Callable
@@ -30,7 +30,8 @@ class TimeLimits:
 
     Args:
         policy: judges.
-        rollout: whose rewards these are.
+        rollout: that is played.
+        rewards: which it is added to, (t, b).
         gamma: discount.
         perceive: perceives as many as act, as they do where they act.
 
@@ -38,9 +39,15 @@ class TimeLimits:
     """
 
     def __init__(
-        self, policy: SensePolicy, rollout: Rollout, gamma: float, perceive: Callable[[Observation], Percept]
+        self,
+        policy: SensePolicy,
+        rollout: Rollout,
+        rewards: Float[Tensor, "t b"],
+        gamma: float,
+        perceive: Callable[[Observation], Percept],
     ) -> None:
-        self._policy, self._rollout, self._gamma, self._perceive = policy, rollout, gamma, perceive
+        self._policy, self._rollout, self._rewards = policy, rollout, rewards
+        self._gamma, self._perceive = gamma, perceive
         self._waiting: list[_Cut] = []
 
     def note(self, outcome: StepOutcome, memory: Float[Tensor, "b s"] | None) -> None:
@@ -64,7 +71,7 @@ class TimeLimits:
         self._waiting.clear()
         values = self._values(seen, torch.cat(kept) if kept else None, len(rows))
         added = torch.where(rows >= 0, self._gamma * values, 0.0)  # on CUDA a row -1 was not cut off
-        self._rollout.rewards.index_put_((steps, rows.clamp(min=0)), added, accumulate=True)
+        self._rewards.index_put_((steps, rows.clamp(min=0)), added, accumulate=True)
 
     def _values(self, seen: Observation, memory: Float[Tensor, "k s"] | None, count: int) -> Float[Tensor, " k"]:
         """Judges as many at a time as act, filled up with the first ones: torch compiles for few numbers of rows."""

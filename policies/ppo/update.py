@@ -8,13 +8,13 @@ k samples of a minibatch, r rows (samples, or environments with a memory), f fig
 
 import dataclasses
 from collections.abc import Mapping
-from typing import cast
+from typing import Any, Self, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from ..processes import sum_over_world
+from ..processes import sum_over_world, world_size
 from .learner import Learner, Losses
 from .minibatch import Minibatches, Samples
 
@@ -53,6 +53,23 @@ class UpdateSettings:
     target_kl: float | None
     auxiliary: Mapping[str, float]
     autocast: bool
+
+    @classmethod
+    def of(cls, model: Any, clip_range: float, clip_range_vf: float | None) -> Self:
+        """Those of a `PPO`, with what its schedules give now; the batch is divided among the processes."""
+        return cls(
+            batch_size=max(1, model.batch_size // world_size()),
+            epochs=model.n_epochs,
+            clip_range=clip_range,
+            clip_range_vf=clip_range_vf,
+            normalize_advantage=model.normalize_advantage,
+            ent_coef=model.ent_coef,
+            vf_coef=model.vf_coef,
+            max_grad_norm=model.max_grad_norm,
+            target_kl=model.target_kl,
+            auxiliary=model.auxiliary_weights,
+            autocast=model.autocast,
+        )
 
 
 class Update:

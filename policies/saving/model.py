@@ -82,7 +82,11 @@ class SavedAsFolder(SB3PPO):
         raise NotImplementedError
 
     def auxiliary_state(self) -> dict[str, Tensor]:
-        """The weights of the auxiliary losses, as `snapshot` names them."""
+        """The weights of the auxiliary losses and the scale of the rewards, as `snapshot` names them."""
+        raise NotImplementedError
+
+    def restore_auxiliary(self, tensors: Mapping[str, Tensor]) -> None:
+        """Puts back what `auxiliary_state` gave."""
         raise NotImplementedError
 
     def record_episodes(self) -> None:
@@ -329,7 +333,7 @@ def _go_on(model: SavedAsFolder, saved: SavedModel, checkpoint: checkpoints.Chec
             "begin new episodes.",
             stacklevel=3,
         )
-    model.auxiliary.load_state_dict(_losses_of(checkpoint))
+    model.restore_auxiliary(checkpoint.world)
 
 
 def _losses_of(checkpoint: checkpoints.Checkpoint) -> dict[str, Tensor]:

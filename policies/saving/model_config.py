@@ -25,12 +25,15 @@ from .sealed import read_sealed
 FORMAT, VERSION = "senseweave.model", 1
 RUN_FORMAT, RUN_VERSION = "senseweave.run", 1
 
+SINCE = ("normalize_rewards", "log_std_init")
+"""Settings of PPO that runs of earlier releases lack."""
+
 SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 """Settings that may be functions of the remaining progress."""
 
 NUMBERS = (
     *("n_steps", "batch_size", "n_epochs", "gamma", "gae_lambda", "normalize_advantage", "ent_coef", "vf_coef"),
-    *("max_grad_norm", "target_kl", "verbose", "seed", "autocast"),
+    *("max_grad_norm", "target_kl", "verbose", "seed", "autocast", "normalize_rewards"),
 )
 """Settings that are attributes of the model, and plain."""
 
@@ -141,7 +144,8 @@ class SavedModel:
                     "`senseweave evaluate`."
                 )
             spec = Spec.from_json(content["spec"])
-            preset = PPOPreset(**{field.name: algorithm[field.name] for field in dataclasses.fields(PPOPreset)})
+            known = [field.name for field in dataclasses.fields(PPOPreset)]
+            preset = PPOPreset(**{name: algorithm[name] for name in known if name in algorithm or name not in SINCE})
             settings = ppo_settings(spec, PerceptionConfig.from_json(content["perception"]), preset)
             settings["policy_kwargs"]["memory"] = memory
             rate = encode_schedule(Linear(preset.learning_rate), "learning_rate")

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
+from ...perception.errors import ConfigError
 from ..presets import PPOPreset, recurrent_ppo_settings
 from ..trainer import Job, Setup, Trainer
 from .settings import new_settings
@@ -27,7 +28,12 @@ class SB3Trainer(Trainer):
         return memory == "none"
 
     def settings(self, job: Job) -> dict[str, Any]:
-        return new_settings(job, self.plan(job), PPOPreset())
+        settings = new_settings(job, self.plan(job), PPOPreset())
+        if settings["normalize_rewards"]:
+            raise ConfigError(
+                "`ppo.normalize_rewards` needs the trainer senseweave; got sb3. Leave it out, or train with the other."
+            )
+        return settings
 
     def build(self, setup: Setup) -> "Training":
         from .sb3_training import SB3Training

@@ -40,7 +40,7 @@ def test_the_value_of_what_would_have_come_is_added_where_it_belongs(memory, tog
     policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
     rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
     rollout.begin(policy.first_state(ENVS))
-    limits = TimeLimits(policy, rollout, GAMMA, policy.perceive)
+    limits = TimeLimits(policy, rollout, rollout.rewards, GAMMA, policy.perceive)
     memories = torch.randn(STEPS, ENVS, policy.state_width) if memory == "gru" else None
     expected = torch.arange(STEPS * ENVS).float().view(STEPS, ENVS)
     ones, starts = torch.ones(ENVS), torch.zeros(ENVS, dtype=torch.bool)
@@ -66,7 +66,7 @@ def test_as_many_are_judged_at_a_time_as_act():
     policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
     rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
     asked = []
-    limits = TimeLimits(policy, rollout, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen))
+    limits = TimeLimits(policy, rollout, rollout.rewards, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen))
     with torch.no_grad():
         for step in (0, 1, 1):
             rollout.store_observation(outcome(step).observation)
