@@ -1,12 +1,13 @@
 """Six environments such as somebody might bring: pixels and numbers, continuous and discrete, with a text or without.
 
-    PYTHONPATH=benchmarks senseweave train --env parts.own_worlds:Reach-v0
+    PYTHONPATH=benchmarks/parts senseweave train --env own_worlds:Reach-v0
 
 `Reach-v0` and `ReachDiscrete-v0` are made here, `FetchSeen-v0` is minigrid's Fetch seen as a picture; the others are
 Gymnasium's. None of them knows anything of senseweave: `adapt` reads them as it would read anybody's.
 """
 
 import dataclasses
+import string
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -24,6 +25,7 @@ COLOURS: Mapping[str, tuple[int, int, int]] = {
     "grey": (150, 150, 150),
 }
 MISSIONS = tuple(f"reach the {colour} disc" for colour in COLOURS)
+TEXT = spaces.Text(40, charset=string.ascii_lowercase + " ")
 SIDE_PX = 64
 DISC_RADIUS, OWN_RADIUS = 0.25, 0.08
 """The floor goes from -1 to 1."""
@@ -50,7 +52,7 @@ class Reach(gymnasium.Env[dict[str, Any], Any]):
         self.observation_space = spaces.Dict(
             numbers=spaces.Box(-2, 2, (4,), np.float32),
             picture=spaces.Box(0, 255, (SIDE_PX, SIDE_PX, 3), np.uint8),
-            text=spaces.Text(40),
+            text=TEXT,
         )
         self.action_space = spaces.Discrete(len(MOVES)) if moves else spaces.Box(-1, 1, (2,), np.float32)
 
@@ -106,7 +108,7 @@ class FetchSeen(gymnasium.Env[dict[str, Any], int]):
 
         self._inner = RGBImgPartialObsWrapper(gymnasium.make("MiniGrid-Fetch-5x5-N2-v0").unwrapped)  # type: ignore[arg-type]
         picture = spaces.Box(0, 255, (56, 56, 3), np.uint8)
-        self.observation_space = spaces.Dict(picture=picture, text=spaces.Text(40))
+        self.observation_space = spaces.Dict(picture=picture, text=TEXT)
         self.action_space = spaces.Discrete(7)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[dict[str, Any], dict]:
@@ -157,6 +159,6 @@ WORLDS = {
     "pendulum": OwnWorld("Pendulum-v1", "3 numbers; Box(1)", has_success=False),
 }
 
-gymnasium.register("Reach-v0", lambda: Reach(), max_episode_steps=None)
-gymnasium.register("ReachDiscrete-v0", lambda: Reach(moves=True))
-gymnasium.register("FetchSeen-v0", lambda: FetchSeen())
+gymnasium.register("Reach-v0", Reach)
+gymnasium.register("ReachDiscrete-v0", Reach, kwargs={"moves": True})
+gymnasium.register("FetchSeen-v0", FetchSeen)

@@ -4,7 +4,7 @@ import pytest
 
 from senseweave.perception.errors import UnknownNameError
 from senseweave.policies.presets import EXPERT_ALONE, ImitationSettings, PPOPreset
-from senseweave.policies.recipes import RECIPES, Recipe, babyai, default_recipe, plain, resolved, seek, tuned_for
+from senseweave.policies.recipes import RECIPES, Recipe, babyai, default_recipe, own, plain, resolved, seek, tuned_for
 from senseweave.policies.trainer import TRAINERS
 from senseweave.policies.trainers.settings import new_settings
 
@@ -67,7 +67,11 @@ def test_a_few_steps_still_imitate_and_a_recipe_without_imitation_stays_so():
         ({"env": "BabyAI-KeyInBox-v0"}, "plain"),  # its bot fails
         ({"env": "MiniGrid-DoorKey-5x5-v0"}, "plain"),
         ({"env": "senseweave/Live-v0"}, "plain"),
-        ({"env": "my_package:Mine-v0"}, "plain"),
+        ({"env": "my_package:Mine-v0"}, "own"),
+        ({"env": "CartPole-v1"}, "own"),
+        ({"env": "my_package:Mine-v0", "trainer": "sb3"}, "plain"),
+        ({"env": "my_package:Mine-v0", "trainer": "imitation"}, "plain"),
+        ({"env": "my_package:Mine-v0", "memory": "gru"}, "plain"),
     ],
 )
 def test_the_default_is_the_first_recipe_that_suits_environment_trainer_and_memory(given, name):
@@ -125,3 +129,10 @@ class Job:
 
 def test_the_plain_recipe_leaves_everything_as_it_is():
     assert plain() == Recipe()
+
+
+def test_the_recipe_for_ones_own_environment_sets_ppo_and_what_is_said_changes_it():
+    job = Job(**resolved(None, {"env": "my_package:Mine-v0", "overrides": {"ppo.normalize_rewards": False}}))
+    settings = new_settings(job, TRAINERS["senseweave"]().plan(job), PPOPreset())
+    assert own().ppo.normalize_rewards and not settings["normalize_rewards"]
+    assert settings["log_std_init"] == own().ppo.log_std_init and settings["n_epochs"] == own().ppo.n_epochs

@@ -68,6 +68,7 @@ def test_a_command_line_trains_what_it_trained(line, started, capsys):
     if "imitation" in algorithm:
         assert algorithm["imitation"].pop("expert") == "knowing"  # the only one that there was
     settings["env_options"].pop("engine", None)  # a level with a twin says where it is learned
+    assert algorithm.pop("normalize_rewards") is False and algorithm.pop("log_std_init") == 0.0  # as it always was
     assert settings == expected["train"]
     assert algorithm == expected["algorithm"]
 

@@ -23,7 +23,12 @@ from senseweave.policies.saving.checkpoint import folders, load
 
 QUIET = ("--num-envs", "4", "--evaluation-episodes", "0", "--no-video", "--device", "cpu")
 MINIGRID = ("--memory", "gru", "--env-option", "engine=minigrid")  # which cannot tell its state
-WORLDS = {"BabyAI-GoToRedBallGrey-v0": MINIGRID, "faulty_world:Faulty-v0": ("--memory", "gru")}
+SHORT = ("--set", "ppo.n_steps=20", "--set", "ppo.batch_size=40")
+WORLDS = {
+    "BabyAI-GoToRedBallGrey-v0": MINIGRID,
+    "faulty_world:Faulty-v0": ("--memory", "gru"),
+    "own_worlds:Reach-v0": SHORT,  # whose rewards are scaled
+}
 
 
 @pytest.fixture(autouse=True)

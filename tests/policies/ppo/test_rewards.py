@@ -98,7 +98,5 @@ def test_the_scale_is_saved_and_goes_on(tmp_path):
     own, other = model.reward_scale.state_dict(), loaded.reward_scale.state_dict()
     assert float(own["count"]) == 64 and all(torch.equal(part, other[name]) for name, part in own.items())
     small().save(tmp_path / "without")
-    began = PPO.load(
-        tmp_path / "without", VecMonitor(DummyVecEnv([Paid] * 2)), device="cpu", normalize_rewards=True
-    )
+    began = PPO.load(tmp_path / "without", VecMonitor(DummyVecEnv([Paid] * 2)), device="cpu", normalize_rewards=True)
     assert float(began.reward_scale.count) == 0.0

@@ -66,7 +66,9 @@ def test_as_many_are_judged_at_a_time_as_act():
     policy = SensePolicy(SPEC.space(), CueWorld.single_action_space, lambda _: 1e-3, **kwargs).eval()
     rollout = Rollout(STEPS, ENVS, torch.device("cpu"), policy.perception)
     asked = []
-    limits = TimeLimits(policy, rollout, rollout.rewards, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen))
+    limits = TimeLimits(
+        policy, rollout, rollout.rewards, GAMMA, lambda seen: asked.append(len(seen["touch"])) or policy.perceive(seen)
+    )
     with torch.no_grad():
         for step in (0, 1, 1):
             rollout.store_observation(outcome(step).observation)
