@@ -142,9 +142,8 @@ def own() -> Recipe:
     return Recipe(
         ppo=PPOPreset(
             learning_rate=5e-4,
-            batch_size=128,
+            n_steps=256,
             gae_lambda=0.95,
-            ent_coef=0.0,
             normalize_rewards=True,
             log_std_init=-0.5,
         )

@@ -159,6 +159,6 @@ WORLDS = {
     "pendulum": OwnWorld("Pendulum-v1", "3 numbers; Box(1)", has_success=False),
 }
 
-gymnasium.register("Reach-v0", Reach)
-gymnasium.register("ReachDiscrete-v0", Reach, kwargs={"moves": True})
-gymnasium.register("FetchSeen-v0", FetchSeen)
+gymnasium.register("Reach-v0", Reach)  # type: ignore[arg-type]
+gymnasium.register("ReachDiscrete-v0", Reach, kwargs={"moves": True})  # type: ignore[arg-type]
+gymnasium.register("FetchSeen-v0", FetchSeen)  # type: ignore[arg-type]
