@@ -99,6 +99,9 @@ class PPOPreset:
         return dataclasses.replace(self, n_steps=n_steps, batch_size=math.ceil(rollout / minibatches), **changes)
 
 
+ADDED_LATER = frozenset({"normalize_rewards", "log_std_init"})
+"""Settings of PPO that runs of the first releases lack; they had what is the default."""
+
 MEMORY_PRESET = PPOPreset(learning_rate=5e-4, n_steps=40, batch_size=1280, ent_coef=0.005)
 """For the on-device PPO with a memory, which learns whole rollouts: GoToLocal to 99 % in 59,000 episodes."""
 

@@ -21,6 +21,7 @@ from ...perception.perception import Perception
 from ...perception.spec import Spec
 from ...perception.texts import shown
 from ...policies.extractor import perception_of
+from ...policies.presets import ADDED_LATER
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.saving.model import MAX_ROLLOUT
@@ -259,7 +260,7 @@ def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
 def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
     """A training with the algorithm's settings as the run's file has them."""
     known = TRAINERS[config.trainer]().settings(config)
-    if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - FOUND_WHEN_BUILT):
+    if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - FOUND_WHEN_BUILT - ADDED_LATER):
         raise CheckpointError(
             f'The `algorithm` in {run.path / "config.json"} lacks or does not know "{shown(odd[0], 60)}"; use the '
             "release that wrote it, or train anew."

@@ -16,7 +16,7 @@ from ...perception.spec import Spec
 from ...perception.texts import shown
 from ...perception.tokenizer import default_tokenizer
 from ..environment.normalization import Normalization
-from ..presets import Linear, PPOPreset, ppo_settings
+from ..presets import ADDED_LATER, Linear, PPOPreset, ppo_settings
 from .environment_facts import EnvironmentFacts
 from .json_spaces import describe_space
 from .json_values import decode, decode_schedule, encode, encode_schedule, own_class_name
@@ -24,9 +24,6 @@ from .sealed import read_sealed
 
 FORMAT, VERSION = "senseweave.model", 1
 RUN_FORMAT, RUN_VERSION = "senseweave.run", 1
-
-SINCE = ("normalize_rewards", "log_std_init")
-"""Settings of PPO that runs of earlier releases lack."""
 
 SCHEDULES = ("learning_rate", "clip_range", "clip_range_vf")
 """Settings that may be functions of the remaining progress."""
@@ -144,8 +141,8 @@ class SavedModel:
                     "`senseweave evaluate`."
                 )
             spec = Spec.from_json(content["spec"])
-            known = [field.name for field in dataclasses.fields(PPOPreset)]
-            preset = PPOPreset(**{name: algorithm[name] for name in known if name in algorithm or name not in SINCE})
+            known = {field.name for field in dataclasses.fields(PPOPreset)} - (ADDED_LATER - algorithm.keys())
+            preset = PPOPreset(**{name: algorithm[name] for name in known})
             settings = ppo_settings(spec, PerceptionConfig.from_json(content["perception"]), preset)
             settings["policy_kwargs"]["memory"] = memory
             rate = encode_schedule(Linear(preset.learning_rate), "learning_rate")
