@@ -141,9 +141,8 @@ def own() -> Recipe:
     """
     return Recipe(
         ppo=PPOPreset(
-            learning_rate=5e-4,
-            n_steps=256,
-            gae_lambda=0.95,
+            learning_rate=7e-4,
+            gae_lambda=0.9,
             normalize_rewards=True,
             log_std_init=-0.5,
         )
