@@ -45,6 +45,21 @@ def mel_filters(sample_rate_hz: int, fft_size: int, bands: int) -> Float[Tensor,
     return (triangles * (2.0 / (high - low))).float()
 
 
+SCALE = 2.0**54
+"""A power of two, by which numbers grow without being rounded: 1e-16 times it is no longer nearly nothing."""
+
+
+def inverse_root(number: Float[Tensor, "..."], least: float) -> Float[Tensor, "..."]:
+    """1 / sqrt(number + least), for numbers from 0 up to 1e15.
+
+    Those who optimise exported graphs take 1e-16 for 0 and leave the sum out: in silence the root would be that of 0.
+    There the same is computed 2^54 times as large; no bit differs, as a power of two is never rounded.
+    """
+    if torch.compiler.is_exporting():
+        return torch.rsqrt(number * SCALE + least * SCALE) * SCALE**0.5
+    return torch.rsqrt(number + least)
+
+
 class SoundFeatures(nn.Module):
     """Waveforms to frames of features, `hop` samples apart, each centred on its frame's time.
 
@@ -113,10 +128,10 @@ class SoundFeatures(nn.Module):
             cross_imaginary = torch.addcmul(
                 imaginary[:, first] * real[:, second], real[:, first], imaginary[:, second], value=-1.0
             )  # b f k
-            shared = torch.rsqrt(power[:, first] * power[:, second] + self.floor**2)  # b f m
+            shared = inverse_root(power[:, first] * power[:, second], self.floor**2)  # b f m
             features += [(cross_real @ self.mel) * shared, (cross_imaginary @ self.mel) * shared]
             strength = torch.addcmul(cross_real.square(), cross_imaginary, cross_imaginary)
-            strength = (strength + self.floor**2).rsqrt()
+            strength = inverse_root(strength, self.floor**2)
             # generalised cross-correlation, phase transform
             delays = (cross_real * strength) @ self.delays[:k] + (cross_imaginary * strength) @ self.delays[k:]
             features.append(2.0 * delays)  # b f u
