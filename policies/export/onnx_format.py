@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 BATCH = "batch"
 """What the open axis is called in the file."""
 
+INNER = "inner/"
+"""How the names of values begin that are neither inputs nor outputs."""
+
 
 class OnnxFormat:
     """`model.onnx`, weights included, with an open batch."""
@@ -43,9 +46,7 @@ class OnnxFormat:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of torch to itself, about names of its own that go
                 speaking.setLevel(logging.ERROR)  # which operators of other packages it does not know
-                made: Any = torch.onnx.export(
-                    program, input_names=inputs, output_names=outputs, dynamo=True, verbose=False
-                )
+                made: Any = torch.onnx.export(program, dynamo=True, verbose=False)
         except OnnxExporterError as error:
             raise ExportError(
                 f"The graph cannot be written as ONNX ({shown(str(error).strip(), 300)}); export it to torch, or change "
@@ -55,6 +56,8 @@ class OnnxFormat:
             speaking.setLevel(level)
         proto = made.model_proto
         _name_batch(proto.graph)
+        ends = zip((*proto.graph.input, *proto.graph.output), (*inputs, *outputs), strict=True)
+        _rename(proto.graph, {value.name: name for value, name in ends})
         return proto.SerializeToString()
 
     def open(self, content: bytes, outputs: list[str], threads: int) -> Run:
@@ -83,3 +86,22 @@ def _name_batch(graph: Any) -> None:
         for dim in value.type.tensor_type.shape.dim:
             if dim.dim_param in own:
                 dim.dim_param = BATCH
+
+
+def _rename(graph: Any, names: dict[str, str]) -> None:
+    """Gives inputs and outputs their names, and all other values others than any of those.
+
+    torch calls a value as the operation that made it: an output "mean" or a sense "cat" would be there twice.
+    """
+
+    def new(name: str) -> str:
+        return names.get(name, f"{INNER}{name}") if name else name  # an input that is left out has no name
+
+    for value in (*graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        value.name = new(value.name)
+    for node in graph.node:
+        node.input[:] = [new(name) for name in node.input]
+        node.output[:] = [new(name) for name in node.output]
+        for attribute in node.attribute:
+            for inner in (*([attribute.g] if attribute.HasField("g") else ()), *attribute.graphs):
+                _rename(inner, names)
