@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
+from ...policies.export import ExportedPolicy
 from ...policies.heads import senses_of
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
@@ -55,7 +56,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def evaluate_policy(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     *,

@@ -19,6 +19,7 @@ from ...envs.contract import text_in
 from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
+from ...policies.export import ExportedPolicy
 from ...policies.saving.random_state import cuda_devices
 from ...policies.saving.sealed import writing
 from ..play.episodes import held_out_seed
@@ -68,7 +69,7 @@ class Filmed:
 
 
 def try_to_record(
-    policy: ActorCriticPolicy,
+    policy: ActorCriticPolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     path: Path,

@@ -106,6 +106,8 @@ class Description:
         actions: the action space; None for a perception alone.
         tokenizer: identity of the tokenizer; None where no sense is a text.
         origin: where it comes from.
+        difference: the largest one between an output of the file and of torch, over some random readings; in parts of
+            the output's largest number where that is above 1.
         senseweave: version that wrote it.
     """
 
@@ -120,6 +122,7 @@ class Description:
     actions: spaces.Space[Any] | None
     tokenizer: str | None
     origin: Origin
+    difference: float
     senseweave: str = dataclasses.field(default_factory=lambda: importlib.metadata.version("senseweave"))
 
     def to_json(self) -> dict[str, Any]:
@@ -184,6 +187,7 @@ class Description:
             "memory": type(self.memory) is int and 0 <= self.memory < 2**20,
             "tokenizer": isinstance(self.tokenizer, (str, type(None))),
             "to": isinstance(self.to, str),
+            "difference": isinstance(self.difference, (int, float)),
         }
         for name, is_fine in is_right.items():
             if not is_fine:

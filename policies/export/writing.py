@@ -22,6 +22,7 @@ from ..saving.sealed import write_sealed
 from .description import FORMAT, VERSION, Description, Origin, Port
 from .formats import EXPORT_FORMATS
 from .graph import Graph, PolicyGraph, graph_of
+from .verifying import require_alike
 
 TOKENIZER = "tokenizer.json"
 
@@ -50,7 +51,8 @@ def export(
         The folder.
 
     Raises:
-        ExportError: a part of it cannot be exported, as an encoder of somebody's own may be.
+        ExportError: a part of it cannot be exported, as an encoder of somebody's own may be, or what was exported does
+            not answer as torch does. Nothing was written then.
         UnknownNameError: there is no such format.
         MissingExtraError: a package is missing.
         CheckpointError: the folder cannot be written.
@@ -60,6 +62,7 @@ def export(
     form = EXPORT_FORMATS[to]()
     graph = graph_of(policy)
     content = form.write(traced(graph), list(graph.inputs), graph.outputs)
+    difference = require_alike(graph, form.open(content, graph.outputs, 1))
     folder = Path(directory).expanduser()
     spec = graph.perception.spec
     files = {form.file: content}
@@ -80,6 +83,7 @@ def export(
         actions=space,
         tokenizer=default_tokenizer().identity if spec.texts() else None,
         origin=origin or Origin(),
+        difference=difference,
     )
     write_sealed(folder / "model.json", {"format": FORMAT, "version": VERSION} | description.to_json())
     return folder
