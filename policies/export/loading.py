@@ -91,6 +91,8 @@ def _require_ports(folder: Path, described: Description) -> None:
                 f'{folder / FILE} tells of an input "{port.name}" of shape {port.shape}, which its senses do not give; '
                 "export the model again."
             )
+    if missing := sorted({*described.spec, PRESENT, *memory} - {port.name for port in described.inputs}):
+        raise CheckpointError(f'{folder / FILE} lacks the input "{missing[0]}"; export the model again.')
     needed = {"state", "gates", *(("value",) if described.actions is not None else ())}
     if described.actions is not None and not {"logits", "mean"} & set(described.outputs):
         needed |= {"logits"}

@@ -25,8 +25,6 @@ QUICK = Spec(touch=Vector(3), instruction=Instruction(6, 1024))
 """Senses that are traced fast."""
 
 SMALL = PerceptionConfig(width=16, latents=2, heads=2, state_dim=8)
-ALL_SENSES = ("audio", "camera", "depth", "grid", "instruction", "vector")
-
 POLICIES = {
     "plain": (spaces.Discrete(4), "none", QUICK),
     "sb3": (spaces.Discrete(4), None, QUICK),
@@ -63,12 +61,8 @@ def policy_of(name: str):
 
 
 def model_of(name: str):
-    """A policy by its name, or a perception: "fusion:early", with three senses, or "all:early", with six."""
-    kind, _, fusion = name.partition(":")
-    if not fusion:
-        return policy_of(name)
-    senses = ALL_SENSES if kind == "all" else ("audio", "camera", "instruction")
-    return perception_of(fusion, senses, 0)
+    """A policy by its name, or, as "quick", a perception alone."""
+    return perception_of("concat", ("vector",), 0) if name == "quick" else policy_of(name)
 
 
 def main(folder: str, names: list[str]) -> None:
@@ -76,7 +70,7 @@ def main(folder: str, names: list[str]) -> None:
     torch.set_num_threads(1)
     for name in names:
         model, _, to = name.partition("@")
-        export(model_of(model), pathlib.Path(folder) / name.replace(":", "-"), to=to or "onnx")
+        export(model_of(model), pathlib.Path(folder) / name, to=to or "onnx")
 
 
 if __name__ == "__main__":
