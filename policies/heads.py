@@ -1,5 +1,4 @@
-"""What is asked of any policy that a run can hold: ours, stable-baselines3's, and sb3-contrib's with an LSTM; of one
-that was exported, too.
+"""What is asked of any policy: ours, stable-baselines3's, sb3-contrib's with an LSTM, and one that was exported.
 
 Who explains or plays a policy asks here, and need not know which of them it is.
 

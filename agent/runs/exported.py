@@ -6,7 +6,7 @@ It tells what a run's configuration tells: senses, actions, step, ages, the envi
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import gymnasium
 from gymnasium import spaces
@@ -22,8 +22,6 @@ from .present import UNNAMED, is_exported, require_policy
 
 if TYPE_CHECKING:
     from .directory import RunDirectory
-
-    PolicyFolder = RunDirectory | "ExportedRun"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +99,11 @@ class ExportedRun:
         return self.policy
 
 
-def open_policy(path: str | os.PathLike[str]) -> "RunDirectory | ExportedRun":
+PolicyFolder: TypeAlias = "RunDirectory | ExportedRun"
+"""What a command takes that wants a policy; to be written in quotes, as torch comes with the first of them."""
+
+
+def open_policy(path: str | os.PathLike[str]) -> "PolicyFolder":
     """Opens a run, or an exported policy; torch is imported only for a run.
 
     Raises:

@@ -108,7 +108,8 @@ class Layout:
                 continue
             if batch is not None and value.shape[0] != batch:
                 raise ObservationError(
-                    f'All parts of an observation must have one batch size; got {value.shape[0]} in "{key}" after {batch}.'
+                    f"All parts of an observation must have one batch size; got {value.shape[0]} in "
+                    f'"{key}" after {batch}.'
                 )
             batch = value.shape[0]  # `len` would make a number of it, and exported graphs keep their batch open
         if not batch:

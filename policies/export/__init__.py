@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ...perception.registry import lazy_names
 
 if TYPE_CHECKING:
-    from .acting import ExportedPolicy as ExportedPolicy
     from .acting import Acted as Acted
-    from .writing import export as export
+    from .acting import ExportedPolicy as ExportedPolicy
     from .formats import EXPORT_FORMATS as EXPORT_FORMATS
     from .loading import load_exported as load_exported
     from .perceiving import Exported as Exported
     from .perceiving import Perceived as Perceived
+    from .writing import export as export
 
 _HOMES = {
     "acting": ("Acted", "ExportedPolicy"),

@@ -86,9 +86,7 @@ class ExportedPolicy(Exported):
         if ready.is_batch:
             return acted
         gates = {name: gate[0] for name, gate in acted.gates.items()}
-        return Acted(
-            action[0], acted.memory, acted.state[0], gates, acted.value[0], numbers[0], acted.non_finite[0]
-        )
+        return Acted(action[0], acted.memory, acted.state[0], gates, acted.value[0], numbers[0], acted.non_finite[0])
 
     def predict(
         self,

@@ -74,7 +74,8 @@ class Origin:
         Raises:
             TypeError, ValueError: it is something else.
         """
-        held = cls(**content | {"action_names": tuple(content["action_names"])})
+        own: Any = {"action_names": tuple(content["action_names"])}
+        held = cls(**content | own)
         is_right = (
             isinstance(held.run, str)
             and isinstance(held.env, (str, type(None)))

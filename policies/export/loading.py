@@ -48,8 +48,8 @@ def load_exported(
     form = EXPORT_FORMATS[described.to]()
     if form.runs_code and not trusts_code:
         raise ConfigError(
-            f"{folder / described.file} can run code when it is opened, as any file of torch.export can; export to onnx, "
-            "or pass load_exported(..., trusts_code=True) if you made it yourself."
+            f"{folder / described.file} can run code when it is opened, as any file of torch.export can; export to "
+            "onnx, or pass load_exported(..., trusts_code=True) if you made it yourself."
         )
     _require_ports(folder, described)
     contents = {name: _read(folder / name, told, described) for name, told in described.files.items()}

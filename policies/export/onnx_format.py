@@ -49,8 +49,8 @@ class OnnxFormat:
                 made: Any = torch.onnx.export(program, dynamo=True, verbose=False)
         except OnnxExporterError as error:
             raise ExportError(
-                f"The graph cannot be written as ONNX ({shown(str(error).strip(), 300)}); export it to torch, or change "
-                "the encoder or fusion of your own that has what ONNX lacks."
+                f"The graph cannot be written as ONNX ({shown(str(error).strip(), 300)}); export it to torch, or "
+                "change the encoder or fusion of your own that has what ONNX lacks."
             ) from error
         finally:
             speaking.setLevel(level)
@@ -71,7 +71,9 @@ class OnnxFormat:
         try:
             session: Any = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # its errors have no common base but this
-            raise CheckpointError(f"The file is no ONNX model that onnxruntime can run ({shown(error, 200)}).") from error
+            raise CheckpointError(
+                f"The file is no ONNX model that onnxruntime can run ({shown(error, 200)})."
+            ) from error
 
         def run(given: Mapping[str, NDArray[np.generic]]) -> Arrays:
             return dict(zip(outputs, session.run(outputs, dict(given)), strict=True))

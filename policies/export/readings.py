@@ -54,9 +54,7 @@ def prepare(spec: Spec, raw: Mapping[str, Any], tokenizer: Tokenizer | None = No
             raise ObservationError(
                 f'The observation has an unknown key "{key}"; {did_you_mean(key, [*spec.names, PRESENT])}'
             )
-    given = {
-        name: _rows(name, kind, raw[name], tokenizer) for name, kind in spec.items() if raw.get(name) is not None
-    }
+    given = {name: _rows(name, kind, raw[name], tokenizer) for name, kind in spec.items() if raw.get(name) is not None}
     said = None if raw.get(PRESENT) is None else _mask(spec, raw[PRESENT])
     sizes = {name: len(rows.here) for name, rows in given.items()}
     sizes |= {} if said is None else {PRESENT: len(said) if said.ndim == 2 else 1}
@@ -125,8 +123,8 @@ def _whole(name: str, kind: Kind, value: Any, tokenizer: Tokenizer | None) -> _R
         got = type(value).__name__ if array is None else f"{array.dtype} of shape {shape}"
         texts = "a text, a list of texts, or " if isinstance(kind, Instruction) else ""
         raise ObservationError(
-            f'"{name}" must be {texts}{np.dtype(kind.dtype).name} of shape {kind.shape}, alone or in a batch; got {got}. '
-            "Convert it, or export a policy with other senses."
+            f'"{name}" must be {texts}{np.dtype(kind.dtype).name} of shape {kind.shape}, alone or in a batch; got '
+            f"{got}. Convert it, or export a policy with other senses."
         )
     is_batch = len(shape) == rank + 1
     rows = array if is_batch else array[None]
@@ -145,14 +143,14 @@ def _tokens(name: str, kind: Instruction, value: Any, tokenizer: Tokenizer | Non
     """Ids of a text or of several; anything else as it is."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "UO":
         value = value.tolist()
-    texts: Sequence[Any] = [value] if isinstance(value, str) else value
+    texts: Any = [value] if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)) or not texts or not all(isinstance(text, str) for text in texts):
         return value
     own = tokenizer or default_tokenizer()
     if own.vocab_size != kind.vocab_size:
         raise TokenizerMismatchError(
-            f'The vocabulary of "{name}" must be the tokenizer\'s, {own.vocab_size}; got {kind.vocab_size}. Pass tokens '
-            "instead of text."
+            f'The vocabulary of "{name}" must be the tokenizer\'s, {own.vocab_size}; got {kind.vocab_size}. Pass '
+            "tokens instead of text."
         )
     ids = np.stack([own.encode(text, kind.max_tokens)[0] for text in texts])
     return ids[0] if isinstance(value, str) else ids
@@ -203,7 +201,8 @@ def _require_values(name: str, kind: Kind, here: NDArray[Any]) -> None:
 @functools.lru_cache(maxsize=256)
 def _limits(kind: Kind) -> tuple[Any, Any]:
     """The least and the greatest value at each place; None where the type holds no others."""
-    box, dtype = kind.space(), np.iinfo(np.dtype(kind.dtype))
+    dtype: Any = np.dtype(kind.dtype)
+    box, dtype = kind.space(), np.iinfo(dtype)
     is_free = bool((box.low == dtype.min).all() and (box.high == dtype.max).all())
     return (None, None) if is_free else (box.low, box.high)
 

@@ -1,7 +1,7 @@
-"""The absence contract over every subset of senses: what a way to run a perception breaks, and how far it is from torch.
+"""The absence contract over every subset of senses: what a way to run a perception breaks, and how far torch is.
 
-A batch has a row for each subset of the senses that can be here; what stands elsewhere, and what is heard and seen where
-something is here, changes from case to case. `checked` gives a row of figures for each case. No pytest here.
+A batch has a row for each subset of the senses that can be here; what stands elsewhere, and what is heard and seen
+where something is here, changes from case to case. `checked` gives a row of figures for each case. No pytest here.
 
 b rows, m modalities
 """
@@ -71,7 +71,9 @@ def checked(run: Perceive, torch_itself: Perceive, names: tuple[str, ...]) -> li
     loud = readings(names, 31, b)
     base = filled(loud, ~here, names, "silence") | {PRESENT: here}
     first = run(base)
-    rows = [_against(f"absent: {content}", run, base, filled(base, ~here, names, content), first) for content in CONTENTS]
+    rows = [
+        _against(f"absent: {content}", run, base, filled(base, ~here, names, content), first) for content in CONTENTS
+    ]
     rows = [_with_torch(row, first, torch_itself(base)) for row in rows]
     for content in CONTENTS:
         can = torch.tensor([name in FLOATS for name in names])

@@ -1,6 +1,6 @@
 """A script: tries to export a perception with an encoder that cannot be exported, and prints the error.
 
-    python tests/kit/faulty_encoders.py FOLDER looks|random
+python tests/kit/faulty_encoders.py FOLDER looks|random
 """
 
 import dataclasses
@@ -11,8 +11,16 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
-from senseweave.perception import Kind, Perception, PerceptionConfig, SenseweaveError, Spec, TokenGroup
-from senseweave.perception import register_encoder, register_kind
+from senseweave.perception import (
+    Kind,
+    Perception,
+    PerceptionConfig,
+    SenseweaveError,
+    Spec,
+    TokenGroup,
+    register_encoder,
+    register_kind,
+)
 from senseweave.policies.export import export
 
 

@@ -60,7 +60,7 @@ RUNNERS: dict[str, Callable[[Perception, pathlib.Path], Perceive]] = {
 
 
 def of_file(exported: Exported) -> Perceive:
-    """Runs the graph of a file on tensors, past the preparation of raw readings: absent content comes to it as it is."""
+    """Runs the graph of a file on tensors, past the preparation of readings: absent content comes to it as it is."""
 
     def perceive(obs: Mapping[str, Tensor]) -> State:
         arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in obs.items()}

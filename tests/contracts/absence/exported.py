@@ -2,8 +2,8 @@
 
     python tests/contracts/absence/exported.py FOLDER SENSES RUNNER FUSION...
 
-SENSES are names with commas, RUNNER is one of kit.runners, or one of the faulty ones here. It prints what is wrong, one fault a line, and exits with 1
-if anything is; with --json a row for each case.
+SENSES are names with commas, RUNNER is one of kit.runners, or one of the faulty ones here. It prints what is wrong, one
+fault a line, and exits with 1 if anything is; with --json a row for each case.
 """
 
 import json

@@ -67,7 +67,9 @@ def test_numpy_makes_what_torch_makes(raw):
 
 @pytest.mark.parametrize("raw", GOOD.values(), ids=GOOD)
 def test_what_is_given_is_never_changed_and_rows_are_told_from_one(raw):
-    before = {name: np.array(value, copy=True) if isinstance(value, np.ndarray) else value for name, value in raw.items()}
+    before = {
+        name: np.array(value, copy=True) if isinstance(value, np.ndarray) else value for name, value in raw.items()
+    }
     ready = prepare(SPEC, raw)
     for name, value in raw.items():
         if isinstance(value, np.ndarray) and value.dtype.kind != "U":
