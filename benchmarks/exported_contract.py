@@ -1,4 +1,4 @@
-"""Does the absence contract hold in exported files? Every fusion, every subset of six senses, with all sorts of content.
+"""Does the absence contract hold in exported files? Every fusion, every subset of six senses, all sorts of content.
 
     python benchmarks/exported_contract.py              13 fusions in onnxruntime: 5 to 10 minutes on one core
     python benchmarks/exported_contract.py --runner "exported torch"

@@ -89,8 +89,8 @@ def find(folder: Path) -> Pretrained:
     """
     if not (folder / "config.json").exists() and (folder / EXPORTED).is_file():
         raise CheckpointError(
-            f"{folder} was exported: load_exported({str(folder)!r}).perceive(...) runs it, but it holds no weights to learn "
-            "with; give the run or the perception that it was made of."
+            f"{folder} was exported: load_exported({str(folder)!r}).perceive(...) runs it, but it holds no weights to "
+            "learn with; give the run or the perception that it was made of."
         )
     description = read_json(folder / "config.json")
     found, version = description.get("format"), description.get("version")

@@ -38,7 +38,7 @@ class Format(Protocol):
         """
         ...
 
-    def open(self, content: bytes, outputs: list[str], threads: int) -> Run:
+    def runner(self, content: bytes, outputs: list[str], threads: int) -> Run:
         """What runs the content of such a file.
 
         Args:

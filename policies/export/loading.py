@@ -60,7 +60,7 @@ def load_exported(
             tokenizer = Tokenizer(folder / TOKENIZER)
         if described.tokenizer != tokenizer.identity:
             raise CheckpointError(f"{folder / TOKENIZER} is not the tokenizer that the model was trained with.")
-    run = form.open(contents[described.file], list(described.outputs), threads)
+    run = form.runner(contents[described.file], list(described.outputs), threads)
     kind = Exported if described.actions is None else ExportedPolicy
     return kind(folder, described, run, tokenizer)
 

@@ -60,7 +60,7 @@ class OnnxFormat:
         _rename(proto.graph, {value.name: name for value, name in ends})
         return proto.SerializeToString()
 
-    def open(self, content: bytes, outputs: list[str], threads: int) -> Run:
+    def runner(self, content: bytes, outputs: list[str], threads: int) -> Run:
         try:
             import onnxruntime
         except ImportError as error:

@@ -35,7 +35,7 @@ class TorchFormat:
             torch.export.save(program, buffer)
         return buffer.getvalue()
 
-    def open(self, content: bytes, outputs: list[str], threads: int) -> Run:
+    def runner(self, content: bytes, outputs: list[str], threads: int) -> Run:
         try:
             import torch
         except ImportError as error:

@@ -62,7 +62,7 @@ def export(
     form = EXPORT_FORMATS[to]()
     graph = graph_of(policy)
     content = form.write(traced(graph), list(graph.inputs), graph.outputs)
-    difference = require_alike(graph, form.open(content, graph.outputs, 1))
+    difference = require_alike(graph, form.runner(content, graph.outputs, 1))
     folder = Path(directory).expanduser()
     spec = graph.perception.spec
     files = {form.file: content}

@@ -34,7 +34,19 @@ ALLOWED = {
 }
 """File -> call -> why it may."""
 
-OWN_OPENS = ("RunDirectory", "Place", "feed", "source", "_own", "_actuator", "self", "cls", "_decoder", "_playback")
+OWN_OPENS = (
+    "RunDirectory",
+    "ExportedRun",
+    "Place",
+    "feed",
+    "source",
+    "_own",
+    "_actuator",
+    "self",
+    "cls",
+    "_decoder",
+    "_playback",
+)
 """What has a method `open` of its own, which opens no file by a path; those files are looked at themselves."""
 
 
