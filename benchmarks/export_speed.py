@@ -11,6 +11,7 @@ where that is above 1. `prepare` is what comes before the graph: raw readings an
 """
 
 import argparse
+import functools
 import logging
 import tempfile
 from collections.abc import Mapping
@@ -24,8 +25,8 @@ from parts.stopwatch import take_turns
 from parts.tables import print_json, print_table, tell
 
 from senseweave.perception import Camera, Instruction, Microphone, Perception, Spec
-from senseweave.policies.export import load_exported
 from senseweave.policies.export import export as write_exported
+from senseweave.policies.export import load_exported
 from senseweave.policies.ppo.ppo import COMPILER_OPTIONS
 
 SENSES = Spec(camera=Camera(64, 64), audio=Microphone(2, 1600, 16000), instruction=Instruction(48, 1024))
@@ -105,12 +106,12 @@ def main() -> None:
             for name, states in ways.items():
                 gap = float(np.abs(states(arrays) - right).max()) / max(1.0, float(np.abs(right).max()))
                 rows.setdefault(name, {})["error"] = max(gap, rows.get(name, {}).get("error", 0.0))
-            jobs = {name: lambda states=states: states(arrays) for name, states in ways.items()}
+            jobs = {name: functools.partial(states, arrays) for name, states in ways.items()}
             if batch == 1:
                 one = {name: part[0] for name, part in raw_readings(perception.spec, 1).items()} | _said(
                     perception.spec
                 )
-                jobs["prepare"] = lambda: exported.prepare(one)
+                jobs["prepare"] = functools.partial(exported.prepare, one)
                 rows["prepare"] = {}
             calls = 20 if batch == 1 else 2
             for name, timing in take_turns(
@@ -122,7 +123,7 @@ def main() -> None:
 
 
 def _said(spec: Spec) -> dict[str, str]:
-    return {name: "go to the red ball" for name in spec.of_kind(Instruction)}
+    return dict.fromkeys(spec.of_kind(Instruction), "go to the red ball")
 
 
 def _report(options: argparse.Namespace, rows: dict[str, dict[str, float]]) -> None:

@@ -2,7 +2,7 @@
 
 import sys
 
-HIDDEN = ("torch", "stable_baselines3", "sb3_contrib")
+HIDDEN = ("torch", "stable_baselines3", "sb3_contrib", "safetensors", "minigrid", "tensorboard")
 
 
 class Hides:
