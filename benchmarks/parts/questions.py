@@ -295,8 +295,8 @@ SPEED = (
     Question(
         "export-speed",
         "How fast is an exported perception?",
-        "The laptop preset on one core, all senses here; medians of 15 rounds. The error is the largest difference from "
-        "eager torch. int8 is slower and further off, and so not offered.",
+        "The laptop preset on one core, all senses here; medians of 15 rounds. The error is the largest difference from"
+        " eager torch. int8 is slower and further off, and so not offered.",
         {
             "batch 1, ms": ".2f",
             "batch 1, CPU ms": ".2f",
