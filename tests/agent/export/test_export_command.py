@@ -127,3 +127,13 @@ def test_a_saved_perception_is_exported_too(seeker, tmp_path):
     assert status == 0, err
     assert str(tmp_path / "senses" / "onnx") in out and "out   state, gates" in out
     assert load_exported(tmp_path / "senses" / "onnx").perceive({"instruction": "go"}).state.shape == (128,)
+
+
+def test_the_example_runs_the_files_by_hand(exported):
+    script = Path(__file__).parents[3] / "examples" / "exported_loop.py"
+    command = [sys.executable, str(script), str(exported), "6"]
+    done = subprocess.run(command, env=os.environ | WITHOUT_TORCH, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 6 and all("audio 0.00" in line and "instruction 0.00" not in line for line in lines)
+    assert [("camera 0.00" in line) for line in lines] == [False] * 3 + [True] * 3
