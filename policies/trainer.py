@@ -80,6 +80,14 @@ class Plan(NamedTuple):
         """Steps of the whole training."""
         return self.imitation + self.learning
 
+    @property
+    def in_words(self) -> str:
+        """Its parts, "250,000 steps of imitation, then 250,000 of reinforcement learning" say."""
+        if not self.imitation:
+            return f"{self.learning:,} steps of reinforcement learning"
+        after = f", then {self.learning:,} of reinforcement learning" if self.learning else ""
+        return f"{self.imitation:,} steps of imitation{after}"
+
 
 @dataclasses.dataclass(frozen=True)
 class Setup:

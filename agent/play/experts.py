@@ -72,7 +72,7 @@ def vector_expert_for(vector: "VecEnv | RoomsVectorEnv", env_id: str, expert: st
     if hasattr(batch, "expert_actions"):
         return functools.partial(batch.expert_actions, *([expert] if expert in getattr(batch, "experts", ()) else []))
     if isinstance(world, DummyVecEnv) and all(_is_babyai_level(env) for env in world.envs):
-        return _Bots(world)
+        return _Bots(world, env_id)
     raise ConfigError(_no_expert(env_id))
 
 
@@ -111,29 +111,50 @@ class _Bot:
         return int(self._bot.replan(taken))  # pyright: ignore[reportArgumentType]  (its loop ends with an action)
 
 
-class _Bots:
-    """A bot for each environment of a `DummyVecEnv`, which remembers what it saw, and plans anew at every step.
+LOST = 0
+"""Turn left: what a bot is taken to say where it cannot go on, and looking round harms nothing."""
 
-    A plan that it kept would begin with undoing whatever a learner has done in between.
+MAX_LOST = 100
+"""More such answers than that, and more than one in ten, and the level is not one for the bot."""
+
+
+class _Bots:
+    """A bot for each environment of a `DummyVecEnv`, told of the action that was really done, which it plans on from.
+
+    One that planned anew at every step would fail: it expects to begin with empty hands.
     """
 
-    def __init__(self, vector: DummyVecEnv) -> None:
-        self._vector = vector
-        self._seen: list[Any] = [None] * len(vector.envs)
+    def __init__(self, vector: DummyVecEnv, env_id: str) -> None:
+        self._vector, self._env_id = vector, env_id
+        self._asked = self._lost = 0
+        self._bots: list[Any] = [None] * len(vector.envs)
+        self._told: list[tuple[int, int]] = [(-1, 0)] * len(vector.envs)  # the step that was asked for, what was said
 
     def __call__(self) -> Int[np.ndarray, " b"]:
-        return np.array([self._ask(number) for number in range(len(self._seen))])
+        return np.array([self._ask(number) for number in range(len(self._bots))])
 
     def _ask(self, number: int) -> int:
         from minigrid.utils.baby_ai_bot import BabyAIBot
 
         world: Any = self._vector.envs[number].unwrapped
-        bot = BabyAIBot(world)
-        if world.step_count > 0 and self._seen[number] is not None:
-            bot.vis_mask = self._seen[number]
-        action = bot.replan()
-        self._seen[number] = bot.vis_mask
-        return int(action)  # pyright: ignore[reportArgumentType]  (its loop ends with an action)
+        step, said = self._told[number]
+        self._asked += 1
+        if world.step_count == step > 0:
+            return said
+        taken = None
+        if self._bots[number] is None or world.step_count != step + 1:
+            self._bots[number] = BabyAIBot(world)
+        else:
+            taken = int(self._vector.actions[number])
+        try:
+            said = int(self._bots[number].replan(taken))
+        except AssertionError as error:
+            self._lost += 1
+            if self._lost > max(MAX_LOST, self._asked / 10):
+                raise ConfigError(f"minigrid's bot cannot play {self._env_id}; leave the expert out.") from error
+            self._bots[number], said = None, LOST  # another one begins here at the next step
+        self._told[number] = world.step_count, said
+        return said
 
 
 def _is_babyai_level(env: gymnasium.Env[Any, Any]) -> bool:

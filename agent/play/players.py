@@ -43,8 +43,8 @@ class PolicyPlayer:
     has_gates = True
 
     def __init__(self, policy: "ActorCriticPolicy | ExportedPolicy", *, greedy: bool = False) -> None:
+        self.policy, self._greedy = policy, greedy
         self._decide, self._senses = _way_to_decide(policy)
-        self._greedy = greedy
         self.start(0)
 
     def start(self, seed: int) -> None:

@@ -37,10 +37,9 @@ WEIGHTS = Numbers(
 
 TASK = Section(
     "task",
-    "The defaults shown are those of the recipe seek, which a level of Rooms (senseweave/...) gets where --steps and "
-    "--imitation-steps are left out; a level of BabyAI that is learned in its batched twin gets the recipe babyai "
-    "then. "
-    f"Everything else gets the recipe plain: {Recipe.steps:_} steps, no imitation, "
+    "The defaults shown are those of the recipe seek, which a level of Rooms (senseweave/...) gets. A level of BabyAI "
+    "gets the recipe babyai where it has a batched twin, or babyai_bot; `senseweave envs` shows what they reach. "
+    f"Everything else gets the recipe plain: {Recipe.steps:_} steps, no imitation, no memory, "
     f"{Recipe.num_envs} environments, no dropout, and the trainer's own learning rate.",
 )
 
@@ -54,8 +53,10 @@ class TrainConfig(Settings):
         env: id of an environment; `senseweave envs` lists them.
         env_options: an option of the environment, such as size=medium.
         steps: environment steps of reinforcement learning, or of imitation with the trainer imitation. The last rollout
-            is always finished, so a few more are taken. 0 is allowed after imitation.
-        imitation_steps: environment steps before those, in which the policy imitates the environment's expert.
+            is always finished, so a few more are taken. 0 is allowed after imitation. Given alone, it scales the
+            recipe: half of its steps halve its imitation, too.
+        imitation_steps: environment steps before those, in which the policy imitates the environment's expert. Given
+            alone, it scales the recipe as well; 0 leaves imitation out.
         modality_dropout: fraction of the training episodes in which a sense is missing, each sense by itself;
             evaluation is without.
         num_envs: number of environments side by side.

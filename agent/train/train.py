@@ -77,7 +77,7 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         made: str | None = None
         if is_first():
             by = "" if config.recipe is None else f' by the recipe "{config.recipe}"'
-            tell(f"Training{by}; config.json will hold every setting.")
+            tell(f"Training{by}: {config.plan.in_words}; config.json will hold every setting.")
             place = learned_in(config.env, config.env_options)[0]
             if place != config.env:
                 tell(

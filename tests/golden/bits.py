@@ -54,10 +54,14 @@ COMMANDS: dict[str, str] = {
 }
 """Name -> words of the command line, run in this order in one folder."""
 
+PLAIN = ("--recipe", "plain")
+"""What a release with recipes takes only where it is asked to; the releases before had nothing else."""
+
 PROBE = f"""
 import json, sys
 from senseweave.agent.cli import main
-status = main("train --env senseweave/GoToRedBallGrey-v0 {SYMBOLS} --steps 2 --num-envs 1 --out probe {SHORT}".split())
+words = "train --env senseweave/GoToRedBallGrey-v0 {SYMBOLS} --steps 2 --imitation-steps 0 --num-envs 1 --out probe"
+status = main(words.split() + "{SHORT}".split())
 files = [getattr(module, "__file__", None) for name, module in sys.modules.items() if name.startswith("senseweave.")]
 print(json.dumps([status, sorted(filter(None, files))]))
 """
@@ -127,9 +131,11 @@ def measure(checkout: Path) -> dict[str, Any]:
         root = Path(name).resolve()
         link_package(checkout, root)
         require_own_modules(checkout, root)
+        has_recipes = (checkout / "policies" / "recipes.py").exists()
         for name, command in COMMANDS.items():
             began = time.monotonic()
-            told = json.loads(run(["-m", "senseweave.agent.cli", *command.split(), "--json"], root))
+            words = [*command.split(), *(PLAIN if has_recipes and "--env" in command and "train" in command else ())]
+            told = json.loads(run(["-m", "senseweave.agent.cli", *words, "--json"], root))
             if name == "evaluated":
                 parts[name] = {"figures": {key: told[key] for key in EVALUATED}}
             else:

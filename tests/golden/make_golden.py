@@ -60,7 +60,7 @@ def train() -> None:
     symbols, trimodal = HERE / "start_symbols", HERE / "start_trimodal"
     new_perception(senses_of(LOCAL, senses="grid,instruction"), TINY, symbols)
     new_perception(senses_of("senseweave/Seek-v0", camera_size=16), TINY, trimodal)
-    words = ("--perception", symbols.name, "--seed", "4", *SHORT)
+    words = ("--recipe", "plain", "--perception", symbols.name, "--seed", "4", *SHORT)
     learning = ("--memory", "gru", "--auxiliary", "mission=0.5", "--modality-dropout", "0.1", "--num-envs", "8")
     lengths = ("--imitation-steps", "16384", "--steps", "1024", "--checkpoint-every", "500")
     senseweave_command("train", "--env", LOCAL, *SYMBOLS, *learning, *lengths, *words, "--out", "trained")

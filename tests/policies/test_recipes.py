@@ -17,10 +17,31 @@ def test_a_recipe_is_named_and_what_is_given_changes_it():
     assert "ppo" not in settings and "imitation" not in settings
 
 
-def test_a_named_recipe_keeps_its_lengths_where_the_default_would_give_way():
-    assert default_recipe({"steps": 100}) == "plain"
-    assert resolved("seek", {"steps": 100})["imitation_steps"] == 600_000
-    assert resolved(None, {"steps": 100})["imitation_steps"] == 0
+@pytest.mark.parametrize(
+    ("given", "lengths"),
+    [
+        ({}, (1, 1)),
+        ({"steps": 0.5}, (0.5, 0.5)),
+        ({"imitation_steps": 2}, (2, 2)),
+        ({"steps": 0}, (1, 0)),
+        ({"imitation_steps": 0}, (0, 1)),
+        ({"steps": 3, "imitation_steps": 0.5}, (0.5, 3)),
+    ],
+)
+@pytest.mark.parametrize("name", [None, "seek", "reactive"])
+def test_one_length_that_is_given_scales_the_recipe(name, given, lengths):
+    whole = {"imitation_steps": RECIPES[name or "seek"]().imitation_steps, "steps": RECIPES[name or "seek"]().steps}
+    settings = resolved(name, {length: round(part * whole[length]) for length, part in given.items()})
+    wanted = [round(part * steps) for part, steps in zip(lengths, whole.values(), strict=True)]
+    assert [settings["imitation_steps"], settings["steps"]] == wanted
+    assert settings["recipe"] == (name or "seek")
+
+
+def test_a_few_steps_still_imitate_and_a_recipe_without_imitation_stays_so():
+    assert resolved("reactive", {"steps": 1})["imitation_steps"] == 4
+    assert resolved("seek", {"imitation_steps": 1})["steps"] >= 1
+    assert resolved("plain", {"steps": 100})["imitation_steps"] == 0
+    assert resolved("plain", {"imitation_steps": 100})["steps"] == plain().steps
 
 
 @pytest.mark.parametrize(
@@ -28,20 +49,28 @@ def test_a_named_recipe_keeps_its_lengths_where_the_default_would_give_way():
     [
         ({}, "seek"),
         ({"env": "senseweave/GoToLocal-v0"}, "seek"),
+        ({"env": "senseweave/GoToLocal-v0", "env_options": {"senses": "grid,instruction"}}, "babyai"),
+        ({"env": "senseweave/SeekSpoken-v0"}, "seek_spoken"),
         ({"memory": "gru"}, "seek"),
-        ({"trainer": "sb3"}, "seek"),
+        ({"memory": "none"}, "reactive"),
+        ({"memory": "looking_gru"}, "seek"),
+        ({"trainer": "sb3"}, "reactive"),
         ({"trainer": "sb3", "memory": "gru"}, "plain"),
         ({"trainer": "imitation"}, "plain"),
-        ({"steps": 100}, "plain"),
-        ({"imitation_steps": 100}, "plain"),
-        ({"env": "BabyAI-GoToLocal-v0"}, "plain"),  # in minigrid itself
+        ({"steps": 100}, "seek"),
+        ({"imitation_steps": 100}, "seek"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "minigrid"}}, "babyai_bot"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "memory": "none"}, "reactive"),
         ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}}, "babyai"),
-        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "trainer": "sb3"}, "plain"),
+        ({"env": "BabyAI-GoToLocal-v0", "env_options": {"engine": "rooms"}, "trainer": "sb3"}, "reactive"),
+        ({"env": "BabyAI-BossLevel-v0"}, "babyai_bot"),
+        ({"env": "BabyAI-KeyInBox-v0"}, "plain"),  # its bot fails
+        ({"env": "MiniGrid-DoorKey-5x5-v0"}, "plain"),
         ({"env": "senseweave/Live-v0"}, "plain"),
         ({"env": "my_package:Mine-v0"}, "plain"),
     ],
 )
-def test_the_default_is_for_rooms_that_can_be_imitated_and_whose_length_is_left_open(given, name):
+def test_the_default_is_the_first_recipe_that_suits_environment_trainer_and_memory(given, name):
     assert default_recipe(given) == name
     assert resolved(None, given)["recipe"] == name
 
@@ -67,8 +96,8 @@ def test_every_recipe_is_a_job_that_its_trainer_can_do():
 
 
 def test_what_was_tuned_for_one_learner_is_not_taken_for_another():
-    assert tuned_for("seek", "senseweave", "none") == seek()
-    for recipe, trainer, memory in (("seek", "sb3", "none"), ("seek", "senseweave", "gru"), (None, "sb3", "gru")):
+    assert tuned_for("seek", "senseweave", "looking_gru") == tuned_for("seek", "senseweave", "gru") == seek()
+    for recipe, trainer, memory in (("seek", "sb3", "gru"), ("seek", "senseweave", "none"), (None, "sb3", "gru")):
         assert tuned_for(recipe, trainer, memory) == Recipe(trainer=trainer, memory=memory)
 
 

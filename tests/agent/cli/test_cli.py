@@ -27,8 +27,8 @@ MISTAKES = [
     ("train --compile=true", '`--compile` takes no value; got "true"'),
     ("train --no-video=1", '`--no-video` takes no value; got "1"'),
     ("train --steps many", "`--steps` must be a whole number; got 'many'"),
-    ("train --steps 0", "`steps` must be a whole number of at least 1; got 0."),
-    ("train --steps -7", "`steps` must be a whole number of at least 1; got -7."),
+    ("train --imitation-steps 0 --steps 0", "`steps` must be a whole number of at least 1; got 0."),
+    ("train --steps -7", "`steps` must be a whole number of at least 0; got -7."),
     ("train --steps 1.5", "`--steps` must be a whole number; got '1.5'"),
     ("train --steps inf", "`--steps` must be a whole number; got 'inf'"),
     ("train --num-envs 0", "`num_envs` must be a whole number in 1..4096; got 0."),
@@ -130,7 +130,7 @@ def last_object(out):
 def test_train_evaluate_and_explain_print_one_json_object(capsys, tmp_path):
     run = str(tmp_path / "run")
     words = ["--env", "BabyAI-GoToRedBallGrey-v0", "--steps", "256", "--num-envs", "2", "--evaluation-episodes", "2"]
-    words += ["--device", "cpu", "--json"]
+    words += ["--recipe", "plain", "--device", "cpu", "--json"]
     status, out, err = run_cli(capsys, "train", "--out", run, *words)
     assert status == 0, err
     result = last_object(out)
@@ -153,7 +153,7 @@ def test_envs_and_doctor_print_one_json_object_or_a_table(capsys):
     status, out, _ = run_cli(capsys, "envs", "babyai", "gotolocal", "--json")
     entries = last_object(out)["environments"]
     assert status == 0 and entries and all("GoToLocal" in entry["id"] for entry in entries)
-    assert {"id", "modalities", "extra", "is_installed"} <= entries[0].keys()
+    assert {"id", "modalities", "extra", "is_installed", "recipe", "measured"} <= entries[0].keys()
     status, out, _ = run_cli(capsys, "doctor", "--json")
     assert status == 0 and last_object(out)["can_train"] is True
     status, out, _ = run_cli(capsys, "envs", "BabyAI", "GoToLocal")
@@ -165,7 +165,7 @@ def test_what_envs_says_to_install_is_on_an_index():
         {"id": "ALE/Enduro-v5", "senses": ["audio"], "extra": "atari", "is_installed": False},
         {"id": "MiniGrid-WFC-MazeSimple-v0", "senses": ["grid"], "extra": "minigrid[wfc]", "is_installed": False},
     ]
-    told = envs.as_text({"environments": rows})
+    told = envs.as_text({"environments": [row | {"recipe": "plain", "measured": None} for row in rows]})
     assert 'needs: pip install "ale-py>=' in told and 'needs: pip install "minigrid[wfc]"' in told
     assert "senseweave[" not in told, "it is on no index, where a stranger may take its name"
 

@@ -85,4 +85,4 @@ def test_the_help_of_train_shows_what_the_bare_command_uses(capsys):
     used = TrainConfig.of_recipe({})
     for option, value in (("steps", f"{used.steps:_}"), ("imitation-steps", f"{used.imitation_steps:_}")):
         assert re.search(rf"--{option} N [^-]*\(default: {value}\)", told)
-    assert f"(default: {used.num_envs})" in told and f"(default: {used.learning_rate:g})" in told
+    assert f"(default: {used.num_envs})" in told and f"; default: {used.memory})" in told

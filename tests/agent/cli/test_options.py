@@ -100,4 +100,5 @@ def test_a_run_that_resumes_knows_what_was_really_given():
 def test_the_recipe_fills_in_what_is_not_given():
     assert settings_of("train").num_envs == settings_of("train --seed 3").num_envs == 64
     assert settings_of("train --num-envs 8").num_envs == 8
-    assert settings_of("train --steps 300").num_envs == 16
+    assert settings_of("train --steps 300").num_envs == 64
+    assert settings_of("train --steps 300 --recipe plain").num_envs == 16

@@ -48,17 +48,23 @@ def is_trained_otherwise(line):
     return "error" not in TABLE[line] and imitates and "sb3" not in line and any(words in line for words in SINCE)
 
 
+def recipe_of(line):
+    """That of release 0.1, which had two: `reactive` for Rooms, and `plain` where any length was given."""
+    return "reactive" if TABLE[line]["train"]["imitation_steps"] else "plain"
+
+
 @pytest.mark.parametrize("line", [line for line in TABLE if not is_trained_otherwise(line)])
 def test_a_command_line_trains_what_it_trained(line, started, capsys):
     expected = TABLE[line]
-    assert main(["train", *line.split(), "--out", "nowhere"]) == 2
+    then = [] if "error" in expected else ["--recipe", "plain" if "steps" in line else recipe_of(line)]
+    assert main(["train", *then, *line.split(), "--out", "nowhere"]) == 2
     if "error" in expected:
         message = RENAMED.get(expected["error"], expected["error"])
         assert not started and capsys.readouterr().err == f"{message}\n"
         return
     (config,) = started
     settings, algorithm = config.to_json(), TRAINERS[config.trainer]().settings(config)
-    assert settings.pop("recipe") in ("seek", "plain") and settings.pop("overrides") == {}
+    assert settings.pop("recipe") in ("reactive", "plain") and settings.pop("overrides") == {}
     if "imitation" in algorithm:
         assert algorithm["imitation"].pop("expert") == "knowing"  # the only one that there was
     settings["env_options"].pop("engine", None)  # a level with a twin says where it is learned

@@ -56,4 +56,4 @@ def test_a_command_line_takes_the_twin_and_its_recipe():
     assert settings.env == LEVEL and settings.env_options == {"engine": "rooms"}
     assert (settings.recipe, settings.memory) == ("babyai", "gru") and settings.imitation_steps > 0
     refused = TrainConfig.of_recipe({"env": LEVEL, "env_options": {"engine": "minigrid"}})
-    assert (refused.recipe, refused.memory, refused.imitation_steps) == ("plain", "none", 0)
+    assert (refused.recipe, refused.memory, refused.num_envs) == ("babyai_bot", "gru", 16)

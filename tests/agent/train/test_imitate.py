@@ -141,6 +141,31 @@ def test_babyais_bots_teach_as_well():
     assert len(lengths) >= 20 and max(lengths) < 30
 
 
+@pytest.mark.parametrize("level", ["PutNextS5N2", "KeyCorridorS3R1"])  # hands are full half of the time
+def test_a_disturbed_bot_finds_its_way_back(level):
+    vector, _ = make_vector_env(f"BabyAI-{level}-v0", {}, 4)
+    vector.seed(0)
+    vector.reset()
+    expert, draws, successes = vector_expert_for(vector, level), np.random.default_rng(0), []
+    for _ in range(150):
+        wanted = expert()
+        assert np.array_equal(expert(), wanted), "it was asked twice about the same step"
+        taken = np.where(draws.random(4) < 0.3, np.roll(wanted, 1), wanted)
+        _, _, dones, infos = vector.step(taken)
+        successes += [infos[row]["is_success"] for row in dones.nonzero()[0]]
+    assert len(successes) > 4 and np.mean(successes) > 0.8
+
+
+def test_a_level_that_the_bot_cannot_play_says_so():
+    vector, _ = make_vector_env("BabyAI-KeyInBox-v0", {}, 8)
+    vector.seed(0)
+    vector.reset()
+    expert = vector_expert_for(vector, "BabyAI-KeyInBox-v0")
+    with pytest.raises(ConfigError, match="minigrid's bot cannot play BabyAI-KeyInBox-v0; leave the expert out"):
+        for _ in range(100):
+            vector.step(expert())
+
+
 def test_environments_without_an_expert_say_so_before_anything_is_written(tmp_path):
     vector, _ = make_vector_env("Acrobot-v1", {}, 1)
     with pytest.raises(ConfigError, match="has no expert"):
