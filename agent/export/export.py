@@ -83,6 +83,6 @@ def as_text(result: dict[str, Any]) -> str:
         f"out   {', '.join(result['outputs'])}",
         f"It answers as torch does, to {result['difference']:.1e}.",
     ]
-    if result["to"] == "onnx" and "value" in result["outputs"]:
+    if result["to"] == "onnx" and "logits" in result["outputs"] and "camera" in result["inputs"]:
         lines.append(f"next  senseweave live --policy {result['out']} --camera 0 --instruction -")
     return "\n".join(lines)
