@@ -69,6 +69,24 @@ LEARNED = (
         episodes=dict.fromkeys(("minigrid, sampled", "minigrid, greedy"), 1000),
     ),
     Question(
+        "recipes",
+        "How well does `train --env ID` do with nothing else said?",
+        "Each level's recipe, one core beside other work; 1,000 held-out episodes of minigrid itself, where it never "
+        "trained. The papers' figures (Chevalier-Boisvert et al. 2018, Hui et al. 2020) are their lowest to 99 %: "
+        "thousands of episodes by PPO, of demonstrations by imitation. Levels that are not here were not measured.",
+        {
+            "sampled": SHARE,
+            "greedy": SHARE,
+            "thousand steps": ".0f",
+            "thousand episodes": ".1f",
+            "minutes": ".1f",
+            "papers: thousand episodes": ".0f",
+            "papers: thousand demonstrations": ".0f",
+        },
+        "2026-12-01-recipes",
+        episodes=dict.fromkeys(("sampled", "greedy"), 1000),
+    ),
+    Question(
         "BabyAI-GoToRedBallGrey-v0",
         "What is the perception worth with SB3's PPO?",
         "BabyAI-GoToRedBallGrey, 300,000 frames; `plain` is a CNN, a GRU over the words and a concatenation. "
@@ -195,6 +213,15 @@ FAILED = (
         },
         "2026-11-28-killed-and-resumed",
     ),
+    Question(
+        "exported-contract",
+        "Does an exported file keep the contract for absent senses?",
+        "Every subset of six senses, with noise, silence, a dead channel, 1e30, NaN and inf where nothing is and where "
+        "something is; in onnxruntime, and as a file of torch.export. What is absent must leave no bit; the largest "
+        "difference from torch is in parts of the largest number of its states.",
+        {"states": ",.0f", "from torch, 1e-6": ".2f", "wrong": ".0f"},
+        "2026-12-01-export",
+    ),
 )
 
 OTHER_TASKS = (
@@ -296,6 +323,20 @@ SPEED = (
         },
         "2026-11-21-cost-of-perception",
     ),
+    Question(
+        "export-speed",
+        "How fast is an exported perception?",
+        "The laptop preset on one core, all senses here; medians of 15 rounds. The error is the largest difference from"
+        " eager torch. int8 is slower and further off, and so not offered.",
+        {
+            "batch 1, ms": ".2f",
+            "batch 1, CPU ms": ".2f",
+            "batch 64, ms": ".1f",
+            "batch 64, CPU ms": ".1f",
+            "error, 1e-6": ",.1f",
+        },
+        "2026-12-01-export",
+    ),
 )
 
 LIVE = (
@@ -321,6 +362,21 @@ LIVE = (
         "`senseweave live` at 10 Hz with recording and report; every 40 s a device raises, falls silent or hangs.",
         {"after a sixth": ",.1f", "at the end": ",.1f", "most": ",.1f"},
         "2026-11-24-live-soak",
+    ),
+    Question(
+        "export-live",
+        "What does a robot save by an exported policy?",
+        "`senseweave live` at 30 Hz on a clip, with a run and with what `senseweave export` made of it, the latter in "
+        "a Python without torch. The policy was hardly trained, which changes nothing here.",
+        {
+            "late p99 ms": ".1f",
+            "work p50 ms": ".1f",
+            "work p99 ms": ".1f",
+            "peak MB": ".0f",
+            "start s": ".1f",
+            "installed MB": ",.0f",
+        },
+        "2026-12-01-export",
     ),
     Question(
         "hostile-sources",
