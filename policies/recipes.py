@@ -126,14 +126,6 @@ def babyai_bot(level: str = "GoToSeq") -> Recipe:
     return dataclasses.replace(own, env_options={}, num_envs=16, imitation=disturbed_in_sequences(64), **lengths)
 
 
-def plain() -> Recipe:
-    """PPO alone as it suits mini-games of symbols whose one reward comes at the end, MiniGrid's for example.
-
-    It is also what a training gets that no other recipe suits.
-    """
-    return Recipe()
-
-
 def own() -> Recipe:
     """PPO alone for an environment that nobody here has seen: pictures or numbers, choices or pushes, any rewards.
 
@@ -149,6 +141,14 @@ def own() -> Recipe:
     )
 
 
+def plain() -> Recipe:
+    """PPO alone as it suits mini-games of symbols whose one reward comes at the end, MiniGrid's for example.
+
+    It is also what a training gets that no other recipe suits.
+    """
+    return Recipe()
+
+
 RECIPES: "Registry[Callable[[], Recipe]]" = Registry(
     "recipe",
     {
@@ -157,8 +157,8 @@ RECIPES: "Registry[Callable[[], Recipe]]" = Registry(
         "seek_spoken": seek_spoken,
         "babyai": babyai,
         "babyai_bot": babyai_bot,
-        "plain": plain,
         "own": own,
+        "plain": plain,
     },
     __package__,
 )
