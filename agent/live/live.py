@@ -10,28 +10,26 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ...envs.live.reading import Event
+from ...envs.live.remote.policy import RemotePolicy
 from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
-from ..play.players import Player, PolicyPlayer
-from ..runs.directory import RunDirectory
-from ..runs.machine import choose_device
-from ..runs.policies import chooses_one_action, load_policy
 from ..settings.live import LiveConfig
 from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
 from .assemble import Parts, assemble, assemble_replay, start_sensors
 from .loop import Tally, limit_heaps, run_loop
+from .remote import RemoteRun
 from .status_line import Glance, StatusLine, loading_after
 
 if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
     from ...envs.live.sessions.session import Session
+    from ..play.players import Player
+    from ..runs.directory import RunDirectory
     from .report import Reporter
 
 
@@ -50,14 +48,17 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     """
     limit_heaps()
     import_package(config.body)  # which may register kinds that the run senses
-    run = None if config.policy is None else RunDirectory.open(config.policy)
-    if run is not None and not run.config.action_names:
-        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
-    if run is not None and not chooses_one_action(run):
-        raise ConfigError(
-            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
-            "LiveRig(action_space=...)."
-        )
+    with contextlib.ExitStack() as whole:
+        run = None if config.policy is None else _open_run(config.policy)
+        if config.remote is not None:
+            run = RemoteRun.open(config)
+            whole.callback(run.link.close)
+        return _live(config, run, on_tick)
+
+
+def _live(
+    config: LiveConfig, run: "RunDirectory | RemoteRun | None", on_tick: Callable[[Tick], object] | None
+) -> dict[str, Any]:
     replay: Replay | None = None
     if config.replay is None:
         parts = assemble(config, run)
@@ -68,7 +69,8 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     with stop, _closing(parts), contextlib.ExitStack() as opened:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
         status = opened.enter_context(StatusLine(parts.rig.timing))
-        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        guess = "Does the policy hang?" if config.remote is None else "The server does not answer in time."
+        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} {guess}")
         observers: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
         if on_tick is not None:
             observers.append(on_tick)
@@ -103,6 +105,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
             reporter.add_facts(facts_of(replay.session))
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {
+        "remote": player.facts() if isinstance(player, RemotePolicy) else None,
         "replay": None if replay is None else _replayed(replay.session),
         "recording": None if recorder is None else recorder.close(),
         "report": None if reporter is None else reporter.close(),
@@ -132,17 +135,47 @@ def _replayed(session: "Session") -> dict[str, Any]:
     }
 
 
-def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
+def _open_run(path: str) -> "RunDirectory":
+    """A run whose policy chooses one of named actions; torch is imported only where a run is on this machine."""
+    from ..runs.directory import RunDirectory
+    from ..runs.policies import chooses_one_action
+
+    run = RunDirectory.open(path)
+    if not run.config.action_names:
+        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
+    if not chooses_one_action(run):
+        raise ConfigError(
+            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
+            "LiveRig(action_space=...)."
+        )
+    return run
+
+
+def _load_player(config: LiveConfig, run: "RunDirectory | RemoteRun", parts: Parts) -> "Player":
+    if isinstance(run, RemoteRun):
+        return RemotePolicy(run.link, parts.rig)
+    import torch
+
+    from ..play.players import PolicyPlayer
+    from ..runs.machine import choose_device
+    from ..runs.policies import load_policy
+
     policy, _ = load_policy(run, parts.rig, choose_device(config.device))
     torch.manual_seed(config.seed)
     return PolicyPlayer(policy, greedy=config.greedy)
 
 
-def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status: StatusLine) -> "Recorder":
+def _recorder(
+    config: LiveConfig, parts: Parts, run: "RunDirectory | RemoteRun | None", status: StatusLine
+) -> "Recorder":
     from ...envs.live.sessions.recorder import Recorder
 
-    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}
+    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": _is_greedy(config, run)}
     return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
+
+
+def _is_greedy(config: LiveConfig, run: "RunDirectory | RemoteRun") -> bool:
+    return config.greedy if not isinstance(run, RemoteRun) or run.link.hello is None else run.link.hello.is_greedy
 
 
 def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter":
@@ -151,7 +184,7 @@ def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter
     folder = Path(str(config.report)).absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"`report` must be in a folder that can be written to; {folder} cannot. Choose another one.")
-    named = ("policy", "replay", "camera", "microphone", "instruction", "body")
+    named = ("policy", "remote", "replay", "camera", "microphone", "instruction", "body")
     facts = {field: str(getattr(config, field)) for field in named if getattr(config, field) is not None}
     return Reporter.of(parts.rig, str(config.report), facts=facts, tell=status.tell)
 
@@ -221,6 +254,11 @@ def as_text(result: dict[str, Any]) -> str:
         f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
         f"present   {senses}",
     ]
+    if (remote := result["remote"]) is not None:
+        lines.append(
+            f"remote    {remote['answers']:,} answers, p50 {remote['round_trip_p50_ms']:.1f} ms, p99 "
+            f"{remote['round_trip_p99_ms']:.1f} ms; {remote['missed']:,} did not come in time"
+        )
     for name, count in result["retries"].items():
         if count:
             lines.append(
