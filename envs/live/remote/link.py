@@ -189,7 +189,7 @@ class Link:
         headers = {"Authorization": authorization(self._token)} if self._token else None
         connection = None
         try:
-            connection = self._open(
+            calling = self._open(
                 self.url,
                 additional_headers=headers,
                 subprotocols=[SUBPROTOCOL],
@@ -200,6 +200,7 @@ class Link:
                 ping_interval=None,
                 max_size=HELLO_BYTES,
             )
+            connection = calling.__enter__()  # as websockets wants it; it ends by `_shut`, which waits for nobody
             self._socket = connection.socket
             _limit_sending(connection.socket, self._backoff.stall_s)
             hello = Hello.read(unpack(connection.recv(timeout=self._backoff.start_up_s), HELLO_BYTES))

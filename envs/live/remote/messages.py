@@ -183,7 +183,7 @@ def unpack_array(packed: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> 
 def observation_bytes(senses: Spec) -> int:
     """The most bytes that an observation's message may have."""
     return 1024 + sum(
-        256 + 8 * len(name.encode()) + np.dtype(kind.dtype).itemsize * math.prod(kind.shape)
+        128 + 4 * len(name.encode()) + np.dtype(kind.dtype).itemsize * math.prod(kind.shape)
         for name, kind in senses.items()
     )
 
