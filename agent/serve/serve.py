@@ -37,7 +37,7 @@ def serve(config: ServeConfig) -> dict[str, Any]:
     import_msgpack()
     token = "" if config.token is None else read_token(config.token, tell)
     run = RunDirectory.open(config.run)
-    actions = _actions_of(run)
+    actions = actions_of(run)
     require_plain_space(actions)
     device = choose_device(config.device)
     limit_threads(run.config.perception)
@@ -102,7 +102,7 @@ async def _listen(config: ServeConfig, server: Server, batches: Batches, hello: 
     return url
 
 
-def _actions_of(run: RunDirectory) -> gymnasium.Space[Any]:
+def actions_of(run: RunDirectory) -> gymnasium.Space[Any]:
     """The run's actions; where they are no names, its environment is made for a moment to tell them."""
     if run.reader.chooses_one_action(run.path, run.config):
         return gymnasium.spaces.Discrete(len(run.config.action_names))

@@ -94,7 +94,7 @@ class RemotePolicy:
             return Move(None, missed=problem)
         self._is_first = False
         answer = self.link.wait(self._number, self._patience_s())
-        if answer is not None:
+        if answer is not None and not self._is_over():
             self._tell_whether_late(False)
             return Move(answer.action, answer.gates)
         if not self.link.is_up:
@@ -108,6 +108,11 @@ class RemotePolicy:
             return PATIENT_S
         margin_s = min(MARGIN_S, MARGIN_TICKS * rig.period_s)
         return (rig.next_due_ns - rig.clock.now_ns()) / NS_PER_S - margin_s
+
+    def _is_over(self) -> bool:
+        """Whether the next tick is due already: a loop that was held up has no time for an answer that was not."""
+        rig = self._rig
+        return rig.moment is not None and rig.clock.passes_by_itself and rig.clock.now_ns() >= rig.next_due_ns
 
     def _tell_whether_late(self, is_late: bool) -> None:
         change = self._late.update(is_late, self._rig.clock.now_ns())
