@@ -40,7 +40,7 @@ class PolicyPlayer:
     has_gates = True
 
     def __init__(self, policy: ActorCriticPolicy, *, greedy: bool = False) -> None:
-        self._policy, self._greedy, self._senses = policy, greedy, senses_of(policy)
+        self.policy, self._greedy, self._senses = policy, greedy, senses_of(policy)
         self.start(0)
 
     def start(self, seed: int) -> None:
@@ -50,8 +50,8 @@ class PolicyPlayer:
     def act(self, observation: Observation) -> Move:
         batch = fitted({key: np.asarray(value)[None] for key, value in observation.items()}, self._senses)
         states: deque[State] = deque(maxlen=1)
-        with watch_states(self._policy, states.append):
-            actions, self._memory = self._policy.predict(
+        with watch_states(self.policy, states.append):
+            actions, self._memory = self.policy.predict(
                 batch, self._memory, np.array([self._is_first]), deterministic=self._greedy
             )
         self._is_first = False
