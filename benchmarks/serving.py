@@ -46,6 +46,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=30.0, help="observations a second of each client")
     parser.add_argument("--seconds", type=float, default=30.0, help="of each row")
     parser.add_argument("--cases", type=int, default=250, help="messages of each kind of the fuzz")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of the round trips")
     parser.add_argument("--kills", type=int, default=3, help="how often the server is killed")
     parser.add_argument("--quick", action="store_true", help="2 seconds a row; the figures mean nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
@@ -54,7 +55,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     if not (options.run / "config.json").exists():
         parser.error(f"{options.run} is not a run directory; make one with senseweave train")
     if options.quick:
-        options.seconds, options.cases, options.kills = 2.0, 10, 1
+        options.seconds, options.rounds, options.cases, options.kills = 2.0, 1, 10, 1
     return options
 
 
@@ -94,15 +95,17 @@ def in_this_process(options: argparse.Namespace) -> Figures:
     return trips(paced(options.rate, options.seconds, act), 0)
 
 
-def speed(options: argparse.Namespace) -> dict[str, Figures]:
-    """Round trips by the number of clients, and without a server."""
-    tell(f"without a server, {options.seconds:g} s")
-    rows = {"in the same process": in_this_process(options)}
+def speed(options: argparse.Namespace) -> dict[str, list[Figures]]:
+    """Round trips by the number of clients, and without a server; in rounds, as the machine is not always the same."""
+    rows: dict[str, list[Figures]] = {}
     with served(options.run) as server:
-        for clients in options.clients:
-            tell(f"{clients} clients, {options.seconds:g} s")
-            times_ms, unanswered = in_processes(server.url, clients, options.rate, options.seconds)
-            rows[f"{clients} client{'s' * (clients > 1)}"] = trips(times_ms, unanswered)
+        for number in range(options.rounds):
+            tell(f"round {number + 1}, without a server, {options.seconds:g} s")
+            rows.setdefault("in the same process", []).append(in_this_process(options))
+            for clients in options.clients:
+                tell(f"round {number + 1}, {clients} clients, {options.seconds:g} s")
+                times = in_processes(server.url, clients, options.rate, options.seconds)
+                rows.setdefault(f"{clients} client{'s' * (clients > 1)}", []).append(trips(*times))
     return rows
 
 
@@ -152,15 +155,15 @@ def killed(options: argparse.Namespace) -> Figures:
         return driven(drive(server.url, FAULT_HZ, again), back="back")
 
 
-def fuzzed(options: argparse.Namespace) -> dict[str, Figures]:
+def fuzzed(options: argparse.Namespace) -> dict[str, list[Figures]]:
     """What strangers send, by kind, to one server that lives through all of it."""
-    rows = {}
+    rows: dict[str, list[Figures]] = {}
     with served(options.run) as server:
         for kind in KINDS:
             tell(f"{kind}, {options.cases} cases")
-            rows[kind] = fuzz(server, kind, options.cases)
+            rows[kind] = [fuzz(server, kind, options.cases)]
         tell("a flood")
-        rows["a flood"] = flood(server, min(10.0, options.seconds))
+        rows["a flood"] = [flood(server, min(10.0, options.seconds))]
     return rows
 
 
@@ -188,10 +191,7 @@ def main() -> None:
     options = parse()
     report: dict[str, Any] = {}
     for name in options.only:
-        if name == "faults":
-            rows = faults(options)
-        else:
-            rows = {row: [figures] for row, figures in (speed if name == "speed" else fuzzed)(options).items()}
+        rows = {"speed": speed, "faults": faults, "fuzz": fuzzed}[name](options)
         titles = {
             "speed": f"Round trips, {options.rate:g} observations a second of each client",
             "faults": f"A rig at {FAULT_HZ:g} Hz whose server is not there",

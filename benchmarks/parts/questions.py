@@ -323,6 +323,32 @@ LIVE = (
         "2026-11-24-live-soak",
     ),
     Question(
+        "serving-speed",
+        "How long does a policy on another machine take?",
+        "From packing an observation to having its action, over loopback, 30 observations a second of each client "
+        "(clients in processes of their own on the same two cores); beside it the same policy in the same process. "
+        "`unanswered`: not within a second.",
+        {"answers": ",.0f", "p50 ms": ".1f", "p99 ms": ".1f", "most ms": ".0f", "unanswered": ".0f"},
+        "2026-12-01-serving",
+    ),
+    Question(
+        "serving-faults",
+        "What does a rig do when its policy's server is late, gone, or back?",
+        "A rig at 20 Hz (a tick is 50 ms, the safe action is due after 0.5 s) behind a TCP proxy, or whose server is "
+        "killed with SIGKILL and started again. To safety: from the policy's last action to the safe one, at most; to "
+        "action: from when the server could be reached to the policy's next action.",
+        {"ticks": ",.0f", "missed": ",.0f", "oldest action ms": ".0f", "to safety s": ".2f", "to action s": ".2f"},
+        "2026-12-01-serving",
+    ),
+    Question(
+        "serving-fuzz",
+        "What can strangers do to a policy server?",
+        "Messages of each kind, each on a connection of its own, to one server; a flood sends observations as fast as "
+        "they go and takes no answer. Answered after: whether another client is.",
+        {"cases": ",.0f", "crashes": ".0f", "answered after": ".0f", "more MB": ".1f"},
+        "2026-12-01-serving",
+    ),
+    Question(
         "hostile-sources",
         "What can a hostile network camera do to it?",
         "`senseweave live` at 20 Hz; its camera is a server that resets, trickles, sends noise, bombs, pictures of "

@@ -83,7 +83,9 @@ class RoughLink:
             writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pass(reader, far_writer), self._pass(far_reader, writer), return_exceptions=True)
+        ways = self._pass(reader, far_writer), self._pass(far_reader, writer)
+        with contextlib.suppress(asyncio.CancelledError):  # at the end of all
+            await asyncio.gather(*ways, return_exceptions=True)
         self._writers -= {writer, far_writer}
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
