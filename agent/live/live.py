@@ -51,7 +51,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     with contextlib.ExitStack() as whole:
         run = None if config.policy is None else _open_run(config.policy)
         if config.remote is not None:
-            run = RemoteRun.open(config)
+            run = RemoteRun.call(config)
             whole.callback(run.link.close)
         return _live(config, run, on_tick)
 

@@ -44,7 +44,7 @@ class RemoteRun:
     link: Link
 
     @classmethod
-    def open(cls, config: LiveConfig) -> "RemoteRun":
+    def call(cls, config: LiveConfig) -> "RemoteRun":
         """Calls the server of `--remote`.
 
         Raises:
@@ -53,7 +53,7 @@ class RemoteRun:
         """
         token = "" if config.token is None else read_token(config.token, tell)
         link = Link(str(config.remote), token=token)
-        hello = link.open()
+        hello = link.connect()
         if not hello.action_names:
             link.close()
             raise ConfigError(

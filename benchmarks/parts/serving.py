@@ -94,7 +94,7 @@ def round_trips_ms(url: str, clients: int, rate_hz: float, seconds: float) -> tu
 
     def run(i: int) -> None:
         link = Link(url)
-        senses = link.open().senses
+        senses = link.connect().senses
         seen, ages_s = observations(senses), dict.fromkeys(senses, 0.01)
 
         def ask(number: int) -> float | None:
@@ -178,7 +178,7 @@ def drive(url: str, rate_hz: float, happenings: Sequence[tuple[float, str, Calla
     from senseweave.agent.live.loop import run_loop
 
     link = Link(url)
-    hello = link.open()
+    hello = link.connect()
     sensors = {name: ScriptedSensor(name, Script(kind, 40.0), max_age_s=0.5) for name, kind in hello.senses.items()}
     sent: list[Command] = []
     rig = LiveRig(

@@ -114,7 +114,7 @@ def flood(server: Served, seconds: float) -> dict[str, float]:
     """Sends observations as fast as they go, and takes no answer meanwhile."""
     before_mb, most_mb = server.memory_mb(), 0.0
     link = Link(server.url)
-    senses = link.open().senses
+    senses = link.connect().senses
     link.close()
     seen, ages_s = observations(senses, 1)[0], dict.fromkeys(senses, 0.0)
     sent, until_s = 0, time.monotonic() + seconds
@@ -135,7 +135,7 @@ def flood(server: Served, seconds: float) -> dict[str, float]:
 
 def _good(server: Served) -> bytes:
     link = Link(server.url)
-    senses = link.open().senses
+    senses = link.connect().senses
     link.close()
     seen = observations(senses, 1)[0]
     return pack_observation(0, seen, dict.fromkeys(senses, 0.1), senses=senses, own=senses, is_first=True)
@@ -146,7 +146,7 @@ def _is_answered(server: Served) -> bool:
     for _ in range(20):
         with contextlib.suppress(Exception):
             link = Link(server.url)
-            link.open()
+            link.connect()
             try:
                 return not link.ask(0, _good(server)) and link.wait(0, 10.0) is not None
             finally:

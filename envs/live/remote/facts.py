@@ -10,7 +10,6 @@ import numpy as np
 
 from ....perception.errors import ConfigError, SenseweaveError, TokenizerMismatchError, did_you_mean
 from ....perception.spec import Spec
-from ....perception.texts import shown
 from ....perception.tokenizer import default_tokenizer
 from .messages import (
     MAX_NUMBER,
@@ -77,10 +76,10 @@ class Hello:
             RemoteError: it is none of this version, or cannot be meant.
         """
         if "error" in message:
-            raise RemoteError(f"The server refuses: {shown(field(message, 'error', str))}")
+            raise RemoteError(f"The server refuses: {field(message, 'error', str):.240}")
         if message.get("protocol") != PROTOCOL:
             raise RemoteError(
-                f"The server speaks version {shown(repr(message.get('protocol')), 20)} of the protocol, and this "
+                f"The server speaks version {message.get('protocol')!r:.20} of the protocol, and this "
                 f"release {PROTOCOL}; take one release on both sides."
             )
         known = ["protocol", "run", "senses", "tokenizer", "action_names", "actions", "step_s", "max_age_s"]
@@ -88,7 +87,7 @@ class Hello:
         try:
             senses = Spec.from_json(field(message, "senses", dict))
         except (SenseweaveError, TypeError, ValueError, OverflowError) as error:
-            raise RemoteError(f"The server's senses are not known here: {shown(error)}") from error
+            raise RemoteError(f"The server's senses are not known here: {error!s:.240}") from error
         ages = field(message, "max_age_s", dict)
         numbers = {"step_s": message["step_s"]} | ages
         if ages.keys() - set(senses) or not all(0 < field(numbers, name, float) < MAX_NUMBER for name in numbers):
@@ -147,7 +146,7 @@ class Hello:
         own = default_tokenizer().identity
         if any(name in senses for name in self.senses.texts()) and self.tokenizer != own:
             raise TokenizerMismatchError(
-                f"The policy at {where} was trained with tokenizer {shown(self.tokenizer, 60)}, but this release has "
+                f"The policy at {where} was trained with tokenizer {self.tokenizer!s:.60}, but this release has "
                 f"{own}; take one release on both sides."
             )
         return lacking

@@ -14,7 +14,6 @@ from collections.abc import Callable
 from typing import Any
 
 from ....perception.errors import MissingExtraError, SenseweaveError, how_to_install
-from ....perception.texts import shown
 from ..backoff import Backoff, RetryTimer
 from ..clock import NS_PER_S
 from ..timing import Spans
@@ -41,7 +40,7 @@ Happening = tuple[str, str]
 
 
 class Link:
-    """A connection to one server. `open` makes it the first time; from then on it makes itself again.
+    """A connection to one server. `connect` makes it the first time; from then on it makes itself again.
 
     Args:
         url: ws://HOST:PORT, or wss:// where a proxy in front of the server encrypts.
@@ -49,7 +48,7 @@ class Link:
         backoff: its deadlines and delays.
 
     Attributes:
-        hello: what the server said first; None before `open`. A server that says something else later is not asked.
+        hello: what the server said first; None before `connect`. A server that says something else later is not asked.
         round_trips: how long answers took, from `ask` until they were here.
         answers: how many came.
         connections: how many were made.
@@ -60,7 +59,7 @@ class Link:
 
     def __init__(self, url: str, *, token: str = "", backoff: Backoff = BACKOFF) -> None:
         if not url.startswith(SCHEMES) or len(url) <= len("wss://"):
-            raise RemoteError(f'A server\'s address is written as ws://HOST:PORT; got "{shown(url)}".')
+            raise RemoteError(f"A server's address is written as ws://HOST:PORT; got {url!r:.80}.")
         self.url, self.hello, self.round_trips = url, None, Spans()
         self.answers = self.connections = 0
         self._token, self._backoff = token, backoff
@@ -73,9 +72,9 @@ class Link:
         self._ending = threading.Event()
         self._socket: Any = None
         self._thread: threading.Thread | None = None
-        self._open: Callable[..., Any] = _import_connect()
+        self._call: Callable[..., Any] = _import_connect()
 
-    def open(self) -> Hello:
+    def connect(self) -> Hello:
         """Connects, once, and learns what is there. The connection is kept up from here on.
 
         Raises:
@@ -189,7 +188,7 @@ class Link:
         headers = {"Authorization": authorization(self._token)} if self._token else None
         connection = None
         try:
-            calling = self._open(
+            calling = self._call(
                 self.url,
                 additional_headers=headers,
                 subprotocols=[SUBPROTOCOL],
@@ -246,7 +245,7 @@ def _in_words(error: Exception) -> str:
         return "It does not answer in time."
     if isinstance(error, SenseweaveError):
         return str(error)
-    text = shown(getattr(error, "strerror", None) or str(error) or type(error).__name__, 120).rstrip(".")
+    text = str(getattr(error, "strerror", None) or str(error) or type(error).__name__)[:120].rstrip(".")
     return f"{text[:1].upper()}{text[1:]}."
 
 

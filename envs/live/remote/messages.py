@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ....perception.errors import MissingExtraError, SenseweaveError, how_to_install
 from ....perception.spec import PRESENT, Spec
-from ....perception.texts import shown
 from ..reading import misfit
 
 PROTOCOL = 1
@@ -123,7 +122,7 @@ def unpack(data: Any, at_most: int) -> dict[str, Any]:
     except RemoteError:
         raise
     except Exception as error:  # msgpack raises many kinds, all of which mean that this is none of its messages
-        raise RemoteError(f"A message must be one msgpack map ({shown(error, 60) or type(error).__name__}).") from error
+        raise RemoteError(f"A message must be one msgpack map ({type(error).__name__}: {error!s:.60}).") from error
     if not isinstance(message, dict):
         raise RemoteError(f"A message must be a map; got {type(message).__name__}.")
     _require_plain(message, MAX_DEPTH)
@@ -140,7 +139,7 @@ def field(message: Mapping[str, Any], name: str, kind: type[T]) -> T:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value) if abs(value) <= MAX_NUMBER else None
     if type(value) is not kind or (isinstance(value, int) and abs(value) > MAX_NUMBER):
-        raise RemoteError(f'"{name}" of a message must be {kind.__name__}; got {shown(repr(value), 60)}.')
+        raise RemoteError(f'"{name}" of a message must be {kind.__name__}; got {value!r:.60}.')
     return value
 
 
@@ -152,7 +151,7 @@ def require_keys(message: Mapping[str, Any], *names: str) -> None:
     """
     if wrong := sorted(message.keys() ^ set(names)):
         problem = "is not known" if wrong[0] in message else "is missing"
-        raise RemoteError(f'"{shown(wrong[0], 60)}" of a message {problem}; it has {", ".join(names)}.')
+        raise RemoteError(f"{wrong[0]!r:.60} of a message {problem}; it has {', '.join(names)}.")
 
 
 def pack_array(array: NDArray[Any]) -> list[Any]:
@@ -172,8 +171,7 @@ def unpack_array(packed: Any, name: str, dtype: Any, shape: tuple[int, ...]) -> 
         raise RemoteError(f'"{name}" must be [dtype, shape, bytes].')
     if packed[0] != wanted.str or packed[1] != list(shape):
         raise RemoteError(
-            f'"{name}" must be {wanted.str} of shape {list(shape)}; got {shown(repr(packed[0]), 20)} of shape '
-            f"{shown(repr(packed[1]), 60)}."
+            f'"{name}" must be {wanted.str} of shape {list(shape)}; got {packed[0]!r:.20} of shape {packed[1]!r:.60}.'
         )
     if len(packed[2]) != (size := wanted.itemsize * math.prod(shape)):
         raise RemoteError(f'"{name}" must have {size:,} bytes; got {len(packed[2]):,}.')
@@ -223,7 +221,7 @@ def read_observation(message: Mapping[str, Any], senses: Spec) -> Asked:
     sent, told = field(message, "senses", dict), field(message, "ages_s", dict)
     for name in (*sent, *told):
         if name not in senses.names:
-            raise RemoteError(f'"{shown(name, 60)}" is no sense of this policy; it has {", ".join(senses)}.')
+            raise RemoteError(f"{name!r:.60} is no sense of this policy; it has {', '.join(senses)}.")
     observation = senses.placeholder()
     for i, (name, kind) in enumerate(senses.items()):
         if name in sent:
@@ -254,12 +252,12 @@ def read_answer(message: Mapping[str, Any], senses: Spec, actions: gymnasium.Spa
         RemoteError: it is none, it says why there is none, or its action is none of `actions`.
     """
     if "error" in message:
-        raise RemoteError(f"The server refuses it: {shown(field(message, 'error', str))}")
+        raise RemoteError(f"The server refuses it: {field(message, 'error', str):.240}")
     require_keys(message, "n", "action", "gates")
     gates = field(message, "gates", dict)
     for name in gates:
         if name not in senses.names or not 0.0 <= field(gates, name, float) <= 1.0:
-            raise RemoteError(f'The gate of "{shown(name, 60)}" must be a sense\'s, in 0..1.')
+            raise RemoteError(f"The gate of {name!r:.60} must be a sense's, in 0..1.")
     if isinstance(actions, gymnasium.spaces.Discrete):
         action: Any = field(message, "action", int)
         is_one = 0 <= action < int(actions.n)
@@ -267,7 +265,7 @@ def read_answer(message: Mapping[str, Any], senses: Spec, actions: gymnasium.Spa
         action = unpack_array(message["action"], "action", actions.dtype, tuple(actions.shape or ()))
         is_one = bool(np.isfinite(action).all())
     if not is_one:
-        raise RemoteError(f"The action must be one of {actions}; got {shown(repr(action), 80)}.")
+        raise RemoteError(f"The action must be one of {actions}; got {action!r:.80}.")
     return Answer(field(message, "n", int), action, {name: float(gate) for name, gate in gates.items()})
 
 

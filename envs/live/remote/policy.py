@@ -44,7 +44,7 @@ class RemotePolicy:
 
     def __init__(self, link: Link, rig: LiveRig) -> None:
         self.link, self.missed = link, 0
-        hello = link.hello or link.open()
+        hello = link.hello or link.connect()
         self._hello, self._rig = hello, rig
         for name in hello.require_fit(rig.senses, rig.action_names, rig.action_space, link.url):
             rig.note("warning", f"The policy at {link.url} was trained with {name}, which is absent here.")

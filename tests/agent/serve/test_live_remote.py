@@ -84,7 +84,7 @@ def test_a_mistake_is_one_sentence_and_status_2(capsys, server, rememberer, clip
 
 
 def rig_for(link, **options):
-    hello = link.open()
+    hello = link.connect()
     return scripted_rig(hello.senses, hello.action_names, **options)
 
 
@@ -218,11 +218,11 @@ def test_another_policy_in_its_place_is_never_asked(monkeypatch, server, seeker)
 
 def test_a_rig_that_does_not_fit_is_refused_in_one_sentence(server):
     link = Link(server.url)
-    hello = link.open()
+    hello = link.connect()
     with pytest.raises(ConfigError, match='"camera" is Camera'):
         RemotePolicy(link, scripted_rig(Spec(camera=Camera(16, 16)), hello.action_names)[0])
     with pytest.raises(ConfigError, match="The actions here are go, stay, but those of the policy at"):
         RemotePolicy(link, scripted_rig(hello.senses, ("go", "stay"))[0])
     link.close()
     with pytest.raises(RemoteError, match="There is no policy server at ws://127.0.0.1:1"):
-        Link("ws://127.0.0.1:1").open()
+        Link("ws://127.0.0.1:1").connect()

@@ -158,7 +158,7 @@ def test_one_client_too_many_is_refused_and_a_place_that_is_free_again_is_given(
             call(server.url)
         assert caught.value.response.status_code == 503
         with pytest.raises(RemoteError, match="refuses with HTTP status 503"):
-            Link(server.url).open()
+            Link(server.url).connect()
     finally:
         for connection in here:
             connection.close()
@@ -288,9 +288,9 @@ def test_without_the_token_nobody_is_served_and_the_token_is_told_to_nobody(seek
                 call(one.url, additional_headers=headers)
             assert caught.value.response.status_code == 401
         with pytest.raises(RemoteError, match="It wants a token, and not the one that it got"):
-            Link(one.url).open()
+            Link(one.url).connect()
         link = Link(one.url, token=secret)
-        assert link.open().run
+        assert link.connect().run
         link.close()
         assert "was refused: it has no token, or another one." in one.text() and secret not in one.text()
         assert one.end()["refused"] == 3
