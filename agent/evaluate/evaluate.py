@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
+from ...policies.export import ExportedPolicy
 from ...policies.heads import senses_of
 from ..play.chance import Difference, paired_difference, told
 from ..play.environments import close_envs, make_envs
@@ -53,7 +54,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def evaluate_policy(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     *,

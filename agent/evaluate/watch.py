@@ -3,7 +3,7 @@
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
@@ -14,7 +14,7 @@ from ..play.chance import wilson_interval
 from ..play.episodes import require_senses
 from ..play.experts import expert_for, has_expert
 from ..play.players import ExpertPlayer, Player, PolicyPlayer, RandomPlayer
-from ..runs.directory import RunDirectory
+from ..runs.exported import open_policy
 from ..runs.machine import choose_device
 from ..runs.policies import load_policy
 from ..runs.strangers import choose_env, refuse_live
@@ -23,6 +23,9 @@ from ..settings.watch import WatchConfig
 from ..show.programme import Programme, first_episodes, for_player, for_policy
 from ..show.video import EPISODES, MAX_FRAMES, make_with_pictures, record
 from ..terminal.progress import tell
+
+if TYPE_CHECKING:
+    from ..runs.exported import PolicyFolder
 
 
 def watch(config: WatchConfig) -> dict[str, Any]:
@@ -35,7 +38,7 @@ def watch(config: WatchConfig) -> dict[str, Any]:
         SenseweaveError: something that the caller can fix.
     """
     import_package(config.env)  # which may register kinds that the run senses
-    run = None if config.policy is None else RunDirectory.open(config.policy)
+    run = None if config.policy is None else open_policy(config.policy)
     env_id, options = _choose_env(config, run)
     env = make_with_pictures(env_id, options)
     try:
@@ -81,7 +84,7 @@ def _programme(
     return for_player(player, env, **how)
 
 
-def _choose_env(config: WatchConfig, run: RunDirectory | None) -> tuple[str, dict[str, Any]]:
+def _choose_env(config: WatchConfig, run: "PolicyFolder | None") -> tuple[str, dict[str, Any]]:
     if run is None:
         return config.env or TrainConfig().env, config.env_options or {}
     env_id, options = choose_env(run, config.env, config.env_options)
@@ -90,7 +93,7 @@ def _choose_env(config: WatchConfig, run: RunDirectory | None) -> tuple[str, dic
 
 
 def _choose_player(
-    config: WatchConfig, run: RunDirectory | None, env: gymnasium.Env[Any, Any], env_id: str
+    config: WatchConfig, run: "PolicyFolder | None", env: gymnasium.Env[Any, Any], env_id: str
 ) -> tuple[str, Player]:
     """The player and what to call it."""
     if run is not None:

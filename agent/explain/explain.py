@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs import make
 from ...envs.rooms.render.canvas import FAINT
@@ -24,6 +25,7 @@ from ..play.chance import told as told_difference
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
+from ..runs.directory import RunDirectory
 from ..runs.policies import open_run
 from ..settings.evaluate import EvaluateConfig
 from ..show.palette import hexadecimal, sense_colours
@@ -75,6 +77,8 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
         raise ConfigError(f"`episodes` must be at least 2 to tell a sense's part from chance; got {config.episodes}.")
     path = None if report is None else _require_report(Path(report))
     run, policy, steps, env_id, options = open_run(config)
+    if not isinstance(run, RunDirectory) or not isinstance(policy, ActorCriticPolicy):
+        raise ConfigError(f"`explain` looks into the networks, which {run.path} no longer has; give the run itself.")
     names = [name for name in run.config.spec if name not in config.without]
     require_few(names)
     bot_lengths = _bot_lengths(env_id, options, config) if bot else None

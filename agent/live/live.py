@@ -16,6 +16,8 @@ from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
+from ..play.players import Player, PolicyPlayer
+from ..runs.exported import ExportedRun, open_policy
 from ..settings.live import LiveConfig
 from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
@@ -28,8 +30,7 @@ if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
     from ...envs.live.sessions.session import Session
-    from ..play.players import Player
-    from ..runs.directory import RunDirectory
+    from .remote import Acting
     from .report import Reporter
 
 
@@ -49,16 +50,23 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     limit_heaps()
     import_package(config.body)  # which may register kinds that the run senses
     with contextlib.ExitStack() as whole:
-        run = None if config.policy is None else _open_run(config.policy)
+        run: Acting | None = None
         if config.remote is not None:
             run = RemoteRun.call(config)
             whole.callback(run.link.close)
+        elif config.policy is not None:
+            run = open_policy(config.policy)
         return _live(config, run, on_tick)
 
 
-def _live(
-    config: LiveConfig, run: "RunDirectory | RemoteRun | None", on_tick: Callable[[Tick], object] | None
-) -> dict[str, Any]:
+def _live(config: LiveConfig, run: "Acting | None", on_tick: Callable[[Tick], object] | None) -> dict[str, Any]:
+    if run is not None and not run.config.action_names:
+        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
+    if run is not None and not _chooses_one_action(run):
+        raise ConfigError(
+            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
+            "LiveRig(action_space=...)."
+        )
     replay: Replay | None = None
     if config.replay is None:
         parts = assemble(config, run)
@@ -135,28 +143,24 @@ def _replayed(session: "Session") -> dict[str, Any]:
     }
 
 
-def _open_run(path: str) -> "RunDirectory":
-    """A run whose policy chooses one of named actions; torch is imported only where a run is on this machine."""
-    from ..runs.directory import RunDirectory
+def _chooses_one_action(run: "Acting") -> bool:
+    if isinstance(run, ExportedRun | RemoteRun):
+        return run.chooses_one_action
     from ..runs.policies import chooses_one_action
 
-    run = RunDirectory.open(path)
-    if not run.config.action_names:
-        raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
-    if not chooses_one_action(run):
-        raise ConfigError(
-            f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
-            "LiveRig(action_space=...)."
-        )
-    return run
+    return chooses_one_action(run)
 
 
-def _load_player(config: LiveConfig, run: "RunDirectory | RemoteRun", parts: Parts) -> "Player":
+def _load_player(config: LiveConfig, run: "Acting", parts: Parts) -> Player:
+    """The player; torch is imported only where it is the run itself that acts, and not what was exported of it."""
     if isinstance(run, RemoteRun):
         return RemotePolicy(run.link, parts.rig)
+    if isinstance(run, ExportedRun):
+        exported = run.policy_for(parts.rig)
+        exported.seed(config.seed)
+        return PolicyPlayer(exported, greedy=config.greedy)
     import torch
 
-    from ..play.players import PolicyPlayer
     from ..runs.machine import choose_device
     from ..runs.policies import load_policy
 
@@ -165,16 +169,14 @@ def _load_player(config: LiveConfig, run: "RunDirectory | RemoteRun", parts: Par
     return PolicyPlayer(policy, greedy=config.greedy)
 
 
-def _recorder(
-    config: LiveConfig, parts: Parts, run: "RunDirectory | RemoteRun | None", status: StatusLine
-) -> "Recorder":
+def _recorder(config: LiveConfig, parts: Parts, run: "Acting | None", status: StatusLine) -> "Recorder":
     from ...envs.live.sessions.recorder import Recorder
 
     policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": _is_greedy(config, run)}
     return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
 
 
-def _is_greedy(config: LiveConfig, run: "RunDirectory | RemoteRun") -> bool:
+def _is_greedy(config: LiveConfig, run: "Acting") -> bool:
     return config.greedy if not isinstance(run, RemoteRun) or run.link.hello is None else run.link.hello.is_greedy
 
 

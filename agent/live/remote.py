@@ -4,17 +4,21 @@ The connection itself is envs/live/remote/link.py.
 """
 
 import dataclasses
+from typing import TYPE_CHECKING, TypeAlias
 
 from ...envs.live.remote.link import Link
 from ...envs.live.remote.token import read_token
 from ...perception.errors import ConfigError
 from ...perception.spec import Spec
+from ..runs.present import UNNAMED
 from ..settings.live import LiveConfig
 from ..settings.train import TrainConfig
 from ..terminal.progress import tell
 
-UNNAMED = "unnamed"
-"""Stands for the environment of the training, which a server does not tell."""
+if TYPE_CHECKING:
+    from ..runs.exported import PolicyFolder
+
+    Acting: TypeAlias = "PolicyFolder | RemoteRun"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +46,11 @@ class RemoteRun:
     path: str
     config: RemoteConfig
     link: Link
+
+    @property
+    def chooses_one_action(self) -> bool:
+        """Always: others are refused by `call`."""
+        return bool(self.config.action_names)
 
     @classmethod
     def call(cls, config: LiveConfig) -> "RemoteRun":

@@ -7,17 +7,18 @@ environments changes nothing but the speed. No learning, no files, no words.
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
-from ...policies.heads import samples_each_row_alone, senses_of
+from ...policies.export import ExportedPolicy
+from ...policies.heads import probabilities, samples_each_row_alone, senses_of
 from ...policies.saving.random_state import cuda_devices
 from .chance import Difference, unpaired_difference, wilson_interval
 from .fitting import fitted
@@ -130,7 +131,7 @@ def require_senses(names: Sequence[str], senses: Spec) -> None:
 
 
 def run_episodes(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv",
     episodes: int,
     *,
@@ -144,7 +145,7 @@ def run_episodes(
     """Plays `episodes` whole episodes.
 
     Args:
-        policy: an SB3 policy, recurrent or not.
+        policy: an SB3 policy, recurrent or not, or one that was exported.
         envs: environments of one kind, or a batch of them; more are faster.
         episodes: how many.
         seed_set: which set of held-out seeds.
@@ -163,6 +164,8 @@ def run_episodes(
     choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
     with torch.random.fork_rng(devices=cuda_devices()):
         torch.manual_seed(seed_set)
+        if isinstance(policy, ExportedPolicy):
+            policy.seed(seed_set)
         if isinstance(envs, Sequence):
             return _play_one_by_one(choose, envs, episodes, seed_set, on_episode, min(max_steps, MAX_EPISODE_STEPS))
         return _play_batches(choose, envs, episodes, seed_set, on_episode)
@@ -184,7 +187,7 @@ class ActionChooser:
 
     def __init__(
         self,
-        policy: BasePolicy,
+        policy: BasePolicy | ExportedPolicy,
         seed_set: int,
         *,
         greedy: bool,
@@ -222,9 +225,7 @@ class ActionChooser:
         if not self._draws_itself:
             actions, self._memory = self.policy.predict(observation, self._memory, is_new, deterministic=self._greedy)
             return actions
-        policy = cast(ActorCriticPolicy, self.policy)
-        distribution = cast(Any, policy.get_distribution(cast(Any, policy.obs_to_tensor(observation)[0])))
-        bounds = distribution.distribution.probs.double().cumsum(dim=1).cpu().numpy()
+        bounds = probabilities(self.policy, observation).cumsum(axis=1)
         for episode in np.asarray(episodes)[is_new]:
             self._generators[episode] = np.random.default_rng([self._seed_set, episode])
         drawn = np.array([self._generators[episode].random() for episode in episodes])

@@ -12,6 +12,7 @@ import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
 from ...perception.spec import PRESENT
+from ...policies.export import ExportedPolicy
 from .environments import close_envs, is_batched, make_envs
 from .episodes import held_out_seed, run_episodes
 from .players import Player
@@ -58,7 +59,7 @@ def kind_of(env: gymnasium.Env[Any, Any]) -> str | None:
 
 
 def take_many(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     *,

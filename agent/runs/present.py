@@ -8,6 +8,26 @@ from ...perception.errors import CheckpointError
 CONFIG = "config.json"
 """The file that makes a folder a run."""
 
+EXPORTED = "model.json"
+"""The file that makes a folder an exported policy."""
+
+UNNAMED = "unnamed"
+"""Stands for the environment of a saved or exported policy that did not tell its id."""
+
+
+def require_policy(path: str | os.PathLike[str]) -> Path:
+    """The folder of a run, or of a policy that was exported; what its description says is not looked at.
+
+    Raises:
+        CheckpointError: there is neither.
+    """
+    return Path(path) if is_exported(path) else require_run(path)
+
+
+def is_exported(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one that `senseweave export` wrote, as far as a glance tells."""
+    return (Path(path) / EXPORTED).is_file()
+
 
 def require_run(path: str | os.PathLike[str]) -> Path:
     """The folder of a run; what its config.json says is not looked at.

@@ -8,20 +8,16 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs.live.remote.messages import Answer, Asked
 from ...envs.live.timing import Spans
 from ...perception.errors import EnvironmentFault
-from ...perception.perception import State
 from ...perception.spec import Spec
-from ...policies.extractor import watch_states
 
 Memory = tuple[NDArray[Any], ...]
 """Arrays (layers, 1, width) of one client; none without a memory."""
@@ -34,20 +30,6 @@ WARM_UP_PASSES = 3
 
 MAX_ROWS = 64
 """The most observations in one pass."""
-
-
-def decide_with(policy: ActorCriticPolicy, *, is_greedy: bool) -> Decide:
-    """How a policy of stable-baselines3, or ours, is asked for everything at once."""
-
-    def decide(
-        batch: dict[str, NDArray[Any]], memory: Memory | None, starts: NDArray[np.bool_]
-    ) -> tuple[Any, Any, dict[str, Any]]:
-        states: deque[State] = deque(maxlen=1)
-        with watch_states(policy, states.append):
-            actions, after = policy.predict(batch, memory, starts, deterministic=is_greedy)
-        return actions, after, {name: gate.detach().cpu().numpy() for name, gate in states[-1].gates.items()}
-
-    return decide
 
 
 @dataclasses.dataclass(eq=False)

@@ -2,24 +2,30 @@
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
-import torch
+import numpy as np
+from numpy.typing import NDArray
 
 from ...envs import make
 from ...envs.live.remote.facts import Hello, require_plain_space
 from ...envs.live.remote.messages import import_msgpack, observation_bytes
 from ...envs.live.remote.token import read_token
 from ...perception.errors import ConfigError
-from ..runs.directory import RunDirectory
-from ..runs.machine import choose_device, limit_threads
+from ..runs.exported import ExportedRun, open_policy
 from ..runs.strangers import choose_env
 from ..settings.serve import ServeConfig, is_loopback
 from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
-from .batches import Batches, decide_with
+from .batches import Batches, Decide, Memory
 from .server import Limits, Server
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.policies import ActorCriticPolicy
+
+    from ..runs.directory import RunDirectory
+    from ..runs.exported import PolicyFolder
 
 LOOK_S = 0.1
 """How often it is looked whether somebody wants to stop."""
@@ -36,20 +42,16 @@ def serve(config: ServeConfig) -> dict[str, Any]:
     """
     import_msgpack()
     token = "" if config.token is None else read_token(config.token, tell)
-    run = RunDirectory.open(config.run)
-    actions = actions_of(run)
+    run = open_policy(config.run)
+    actions, decide, steps = _load(run, config)
     require_plain_space(actions)
-    device = choose_device(config.device)
-    limit_threads(run.config.perception)
-    policy, steps = run.reader.read(run.path, run.config, run.config.spec.space(), actions)
-    policy.set_training_mode(False)
-    torch.manual_seed(config.seed)
-    batches = Batches(decide_with(policy.to(device), is_greedy=config.greedy), run.config.spec)
+    spec, names = run.config.spec, run.config.action_names
+    batches = Batches(decide, spec)
     hello = Hello(
         run=run.config.run,
-        senses=run.config.spec,
-        tokenizer=run.config.tokenizer,
-        action_names=run.config.action_names if isinstance(actions, gymnasium.spaces.Discrete) else (),
+        senses=spec,
+        tokenizer=run.policy.description.tokenizer if isinstance(run, ExportedRun) else run.config.tokenizer,
+        action_names=names if isinstance(actions, gymnasium.spaces.Discrete) else (),
         action_space=actions,
         step_s=run.config.step_s,
         max_age_s=run.config.max_age_s,
@@ -102,10 +104,46 @@ async def _listen(config: ServeConfig, server: Server, batches: Batches, hello: 
     return url
 
 
-def actions_of(run: RunDirectory) -> gymnasium.Space[Any]:
-    """The run's actions; where they are no names, its environment is made for a moment to tell them."""
-    if run.reader.chooses_one_action(run.path, run.config):
-        return gymnasium.spaces.Discrete(len(run.config.action_names))
+def _load(run: "PolicyFolder", config: ServeConfig) -> tuple[gymnasium.Space[Any], Decide, int]:
+    """The policy's actions, what asks it, and the steps that it was trained for; torch only where a run acts."""
+    if isinstance(run, ExportedRun):
+        policy = run.policy
+        policy.seed(config.seed)
+        return (
+            policy.action_space,
+            lambda batch, memory, starts: policy.decide(batch, memory, starts, config.greedy),
+            run.steps,
+        )
+    import torch
+
+    from ..runs.machine import choose_device, limit_threads
+
+    device = choose_device(config.device)
+    limit_threads(run.config.perception)
+    actions = actions_of(run)
+    trained, steps = run.reader.read(run.path, run.config, run.config.spec.space(), actions)
+    trained.set_training_mode(False)
+    torch.manual_seed(config.seed)
+    return actions, decide_with(trained.to(device), is_greedy=config.greedy), steps
+
+
+def decide_with(policy: "ActorCriticPolicy", *, is_greedy: bool) -> Decide:
+    """How a policy of stable-baselines3, or ours, is asked for everything at once."""
+    from ...policies.heads import decide
+
+    def ask(
+        batch: dict[str, NDArray[Any]], memory: Memory | None, starts: NDArray[np.bool_]
+    ) -> tuple[Any, Any, dict[str, Any]]:
+        actions, after, gates = decide(policy, batch, memory, starts, is_greedy)
+        return actions, after, {name: gate.detach().cpu().numpy() for name, gate in gates.items()}
+
+    return ask
+
+
+def actions_of(run: "RunDirectory") -> gymnasium.Space[Any]:
+    """A run's actions; where only its environment knows them, that is made for a moment."""
+    if (told := run.reader.actions(run.path, run.config)) is not None:
+        return told
     env_id, options = choose_env(run, None, None)
     env = make(env_id, **options)
     try:

@@ -24,7 +24,7 @@ class ServeConfig(Settings):
     """One policy, served.
 
     Args:
-        run: run directory of the agent that acts.
+        run: run directory of the agent that acts, or a folder that `senseweave export` wrote.
         greedy: whether the policy takes the most probable action instead of a sampled one.
         seed: seed of sampled actions.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.

@@ -14,6 +14,7 @@ import torch
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...perception.spec import Spec
+from ...policies.export import ExportedPolicy
 from ...policies.saving.random_state import cuda_devices
 from ..play.episodes import held_out_seed
 from ..play.players import Player, PolicyPlayer
@@ -76,7 +77,7 @@ def first_episodes(seed_set: int, count: int, gone_from: Mapping[str, int]) -> P
 
 
 def for_policy(
-    policy: ActorCriticPolicy,
+    policy: ActorCriticPolicy | ExportedPolicy,
     env: gymnasium.Env[Any, Any],
     env_id: str,
     options: dict[str, Any],

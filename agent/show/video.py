@@ -22,6 +22,7 @@ from ...envs.live.tick import Move
 from ...envs.rooms.render.canvas import Picture
 from ...perception.errors import ConfigError, SenseweaveError
 from ...perception.spec import PRESENT, Camera, Grid, Microphone, Spec
+from ...policies.export import ExportedPolicy
 from ...policies.saving.random_state import cuda_devices
 from ...policies.saving.sealed import writing
 from ..play.players import Player, PolicyPlayer
@@ -93,7 +94,7 @@ class Filmed:
 
 
 def try_to_record(
-    policy: ActorCriticPolicy,
+    policy: ActorCriticPolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     path: Path,

@@ -16,6 +16,7 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "explain": ".explain:COMMAND",
         "watch": ".watch:COMMAND",
         "live": ".live:COMMAND",
+        "export": ".export:COMMAND",
         "serve": ".serve:COMMAND",
         "envs": ".envs:COMMAND",
         "doctor": ".doctor:COMMAND",

@@ -1,12 +1,12 @@
 """`senseweave serve`."""
 
-from ...runs.present import require_run
+from ...runs.present import require_policy
 from ...settings.serve import ServeConfig
 from ..command import Command, Result
 
 
 def _run(settings: ServeConfig) -> Result:
-    require_run(settings.run)
+    require_policy(settings.run)
     from ...serve.serve import as_text, serve
 
     result = serve(settings)

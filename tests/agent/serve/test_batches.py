@@ -7,7 +7,8 @@ import pytest
 
 from kit.live.serving import rememberer
 from senseweave.agent.runs.directory import RunDirectory
-from senseweave.agent.serve.batches import WARM_UP_PASSES, Batches, Remembered, decide_with
+from senseweave.agent.serve.batches import WARM_UP_PASSES, Batches, Remembered
+from senseweave.agent.serve.serve import decide_with
 from senseweave.envs import make
 from senseweave.envs.live.remote.messages import Asked
 from senseweave.perception.errors import EnvironmentFault
