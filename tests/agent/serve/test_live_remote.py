@@ -2,7 +2,9 @@
 
 import contextlib
 import functools
+import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -226,3 +228,16 @@ def test_a_rig_that_does_not_fit_is_refused_in_one_sentence(server):
     link.close()
     with pytest.raises(RemoteError, match="There is no policy server at ws://127.0.0.1:1"):
         Link("ws://127.0.0.1:1").connect()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("onnx") is None, reason="needs the extra onnx")
+def test_an_exported_policy_is_served_without_torch(seeker, tmp_path):
+    words = [sys.executable, "-P", "-m", "senseweave.agent.cli", "export", seeker, "--out", tmp_path / "robot"]
+    environment = os.environ | {"SENSEWEAVE_SHAPE_CHECKS": "0"}
+    subprocess.run(list(map(str, words)), check=True, capture_output=True, env=environment, timeout=HANG_S)
+    with served(tmp_path / "robot", "--greedy", command=[sys.executable, "-P", "-c", WITHOUT_TORCH, "serve"]) as one:
+        link = Link(one.url)
+        rig, sent = rig_for(link, step_s=0.1)
+        came = Played(link, rig, sent, [(1.5, "end", nothing)])
+        assert came.chosen("", "end") and one.end()["answers"] == link.answers
+        assert link.hello is not None and link.hello.senses.names == ("audio", "camera", "instruction")

@@ -53,11 +53,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(run: Path, *options: object, port: int = 0) -> Iterator[Served]:
+def served(run: Path, *options: object, port: int = 0, command: list[str] = COMMAND) -> Iterator[Served]:
     """Serves a run until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder) / "told"
-        words = [*COMMAND, str(run), "--port", str(port), "--json", "--device", "cpu", *map(str, options)]
+        words = [*command, str(run), "--port", str(port), "--json", "--device", "cpu", *map(str, options)]
         with told.open("w") as errors:
             process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
