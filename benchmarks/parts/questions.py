@@ -46,6 +46,24 @@ LEARNED = (
         episodes=dict.fromkeys(("minigrid, sampled", "minigrid, greedy"), 1000),
     ),
     Question(
+        "recipes",
+        "How well does `train --env ID` do with nothing else said?",
+        "Each level's recipe, one core beside other work; 1,000 held-out episodes of minigrid itself, where it never "
+        "trained. The papers' figures (Chevalier-Boisvert et al. 2018, Hui et al. 2020) are their lowest to 99 %: "
+        "thousands of episodes by PPO, of demonstrations by imitation. Levels that are not here were not measured.",
+        {
+            "sampled": SHARE,
+            "greedy": SHARE,
+            "thousand steps": ".0f",
+            "thousand episodes": ".1f",
+            "minutes": ".1f",
+            "papers: thousand episodes": ".0f",
+            "papers: thousand demonstrations": ".0f",
+        },
+        "2026-12-01-recipes",
+        episodes=dict.fromkeys(("sampled", "greedy"), 1000),
+    ),
+    Question(
         "BabyAI-GoToRedBallGrey-v0",
         "What is the perception worth with SB3's PPO?",
         "BabyAI-GoToRedBallGrey, 300,000 frames; `plain` is a CNN, a GRU over the words and a concatenation. "
