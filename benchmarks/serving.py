@@ -5,7 +5,7 @@
 
 Round trips are measured by clients in processes of their own, from packing an observation to having its action; beside
 them the same policy in the same process. `--only faults` drives a rig of scripted sensors through a TCP proxy that
-delays, stalls and cuts (parts/rough_link.py), and kills the server with SIGKILL. `--only fuzz` sends damaged, huge and
+delays, stalls and cuts (parts/remote/rough_link.py), and kills the server with SIGKILL. `--only fuzz` sends damaged, huge and
 endless messages.
 """
 
@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from parts.remote.clients import Driven, drive, in_processes, observations, paced, served
+from parts.remote.fuzz import KINDS, flood, fuzz
+from parts.remote.rough_link import RoughLink
 from parts.result_rows import Result, add_option, write_results
-from parts.rough_link import RoughLink
-from parts.serving import Driven, drive, in_processes, observations, paced, served
-from parts.serving_fuzz import KINDS, flood, fuzz
 from parts.tables import machine, print_json, print_table, tell
 
 TABLES = ("speed", "faults", "fuzz")

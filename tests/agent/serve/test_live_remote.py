@@ -175,7 +175,7 @@ def test_a_server_that_is_killed_and_comes_back_is_taken_up_again_and_meanwhile_
 
 
 def test_answers_that_come_after_their_tick_are_never_acted_on_and_those_in_time_are_again(monkeypatch, server):
-    with script(monkeypatch, "parts.rough_link").RoughLink(server.port) as rough:
+    with script(monkeypatch, "parts.remote.rough_link").RoughLink(server.port) as rough:
         link = Link(f"ws://127.0.0.1:{rough.port}")
         rig, sent = rig_for(link, step_s=0.1)
         slow, quick = (functools.partial(setattr, rough, "delay_s", delay_s) for delay_s in (0.07, 0.0))
@@ -191,7 +191,7 @@ def test_answers_that_come_after_their_tick_are_never_acted_on_and_those_in_time
 
 
 def test_a_link_that_is_cut_is_made_again_and_one_that_is_silent_is_given_up(monkeypatch, server):
-    with script(monkeypatch, "parts.rough_link").RoughLink(server.port) as rough:
+    with script(monkeypatch, "parts.remote.rough_link").RoughLink(server.port) as rough:
         link = Link(f"ws://127.0.0.1:{rough.port}", backoff=Backoff(stall_s=0.7, first_delay_s=0.05, max_delay_s=0.2))
         rig, sent = rig_for(link, step_s=0.1)
         mute, loud = (functools.partial(setattr, rough, "is_silent", value) for value in (True, False))
@@ -204,7 +204,10 @@ def test_a_link_that_is_cut_is_made_again_and_one_that_is_silent_is_given_up(mon
 
 
 def test_another_policy_in_its_place_is_never_asked(monkeypatch, server, seeker):
-    with served(seeker, "--greedy") as other, script(monkeypatch, "parts.rough_link").RoughLink(server.port) as rough:
+    with (
+        served(seeker, "--greedy") as other,
+        script(monkeypatch, "parts.remote.rough_link").RoughLink(server.port) as rough,
+    ):
         link = Link(f"ws://127.0.0.1:{rough.port}")
         rig, sent = rig_for(link)
 

@@ -1,6 +1,6 @@
 """A policy server in its own process, clients that keep a rate, and a rig that it drives: what serving.py measures.
 
-Run as a command it is such a client process: python benchmarks/parts/serving.py URL CLIENTS RATE_HZ SECONDS
+Run as a command it is such a client process: python benchmarks/parts/remote/clients.py URL CLIENTS RATE_HZ SECONDS
 """
 
 import contextlib

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from senseweave.envs.live.remote.link import Link
 from senseweave.envs.live.remote.messages import SUBPROTOCOL, pack, pack_observation
 
-from .serving import Served, observations
+from .clients import Served, observations
 
 Send = Callable[[socket.socket, random.Random, bytes], None]
 
