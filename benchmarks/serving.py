@@ -5,8 +5,8 @@
 
 Round trips are measured by clients in processes of their own, from packing an observation to having its action; beside
 them the same policy in the same process. `--only faults` drives a rig of scripted sensors through a TCP proxy that
-delays, stalls and cuts (parts/remote/rough_link.py), and kills the server with SIGKILL. `--only fuzz` sends damaged, huge and
-endless messages.
+delays, stalls and cuts (parts/remote/rough_link.py), and kills the server with SIGKILL. `--only fuzz` sends damaged,
+huge and endless messages.
 """
 
 import argparse
