@@ -241,7 +241,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 def show(options: argparse.Namespace, found: dict[str, list[Row]]) -> None:
     """Prints the table, and writes the rows of docs/results.md."""
-    columns = [f"{what}, {how}" for what in ("success", "return") for how in ("sampled", "greedy")] + ["seconds"]
+    columns = [f"{what}, {how}" for what in ("success", "return") for how in ("sampled", "greedy")]
+    columns += ["seconds", "CPU seconds"]
     order = [f"{name}, {contender}" for name in options.worlds for contender in CONTENDERS]
     found = {what: found[what] for what in order if what in found}
     table = [

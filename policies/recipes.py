@@ -136,7 +136,6 @@ def own() -> Recipe:
             learning_rate=7e-4,
             gae_lambda=0.9,
             normalize_rewards=True,
-            log_std_init=-0.5,
         )
     )
 
