@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -59,7 +58,7 @@ def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionCon
     if config.perception is None:
         changes = {} if config.fusion is None else {"fusion": config.fusion}
         return PerceptionConfig.preset(config.preset or "laptop", **changes), None
-    pretrained = Perception.from_pretrained(Path(config.perception))
+    pretrained = Perception.from_pretrained(config.perception)
     if pretrained.spec != senses:
         raise CheckpointError(
             f"{config.perception} was trained for {pretrained.spec}, but the environment senses {senses}; "

@@ -17,6 +17,7 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "watch": ".watch:COMMAND",
         "live": ".live:COMMAND",
         "export": ".export:COMMAND",
+        "push": ".push:COMMAND",
         "envs": ".envs:COMMAND",
         "doctor": ".doctor:COMMAND",
     },

@@ -2,10 +2,10 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from ....perception.errors import ConfigError
+from ....perception.sharing.address import advice_on, find_folder
 from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
 from ...runs.present import require_run
@@ -51,8 +51,10 @@ class TrainOptions(TrainConfig):
             settings = cls.of_recipe(given)
             for name in given.get("auxiliary", ()):
                 AUXILIARIES.require(name)
-            if settings.perception is not None and not Path(settings.perception).is_dir():
-                raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
+            if settings.perception is not None and not find_folder(settings.perception).is_dir():
+                end = advice_on(settings.perception)
+                told = end if end == "." else f"; give one{end}"
+                raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none{told}')
             return settings
         changes = {name: value for name, value in given.items() if name not in ("resume", "exact")}
         for name in changes:
