@@ -20,7 +20,9 @@ ENVIRONMENTS = {"seek": "senseweave/Seek-v0"}
 
 def main(words: Sequence[str] | None = None) -> int:
     """Trains and ships; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="make pretrained", description="Train an agent that ships with the package, and put it there.")
+    parser = argparse.ArgumentParser(
+        prog="make pretrained", description="Train an agent that ships with the package, and put it there."
+    )
     parser.add_argument("--name", default="seek", choices=sorted(ENVIRONMENTS), help="the agent, and its recipe")
     parser.add_argument("--seed", type=int, default=0, help="seed of the training")
     parser.add_argument("--run", type=Path, help="its run directory; a finished one is taken as it is")

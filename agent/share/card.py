@@ -22,6 +22,9 @@ from ..settings.train import TrainConfig
 
 NO_LICENCE = "No licence was named: ask its author before you use it."
 
+PLACES = ("DIR", "FILE")
+"""What the help calls settings that name a place of one machine."""
+
 _SAYS_NOTHING = (
     *("device", "compile", "checkpoint_every", "keep_checkpoints", "evaluation_episodes", "video"),
     *("env", "env_options", "recipe", "seed"),
@@ -83,7 +86,7 @@ def perception_card(perception: Perception, address: str, licence: str | None) -
 
 
 def command_of(train: TrainConfig) -> str:
-    """`senseweave train` with what makes this training again; folders of the machine that it ran on are left out."""
+    """`senseweave train` with what makes this training again; "DIR" stands for a folder of the machine it ran on."""
     named: dict[str, Any] = {"env": train.env, "env_options": train.env_options}
     named |= {} if train.recipe is None else {"recipe": train.recipe}
     usual, kinds = TrainConfig.of_recipe(named), kinds_of(TrainConfig)
@@ -99,7 +102,9 @@ def command_of(train: TrainConfig) -> str:
     ]
     words.append(as_words(train.env, train.env_options))
     for name in changed:
-        words += _words(kinds[name].words(name, None)[0].text, getattr(train, name))
+        kind = kinds[name]
+        value = kind.metavar if kind.metavar in PLACES else getattr(train, name)
+        words += _words(kind.words(name, None)[0].text, value)
     return " ".join(words)
 
 

@@ -23,13 +23,10 @@ from ..runs.results import FILE as RESULTS
 from ..runs.results import read_results
 from ..settings.base import kinds_of
 from ..settings.train import TrainConfig
-from .card import agent_card, command_of, perception_card
+from .card import PLACES, agent_card, command_of, perception_card
 
 Parcel = dict[str, "bytes | Path"]
 """Name in the repository -> its content, or the file that has it."""
-
-OF_THIS_MACHINE = ("DIR", "FILE")
-"""What the help calls settings that name a place of this machine."""
 
 
 def pack(folder: Path, address: str, *, licence: str | None = None, with_video: bool = True) -> Parcel:
@@ -79,7 +76,7 @@ def _config(run: RunDirectory) -> bytes | Path:
     if not _is_trained(run):
         return run.path / CONFIG
     train = run.config.train
-    places = {name for name, kind in kinds_of(TrainConfig).items() if getattr(kind, "metavar", "") in OF_THIS_MACHINE}
+    places = {name for name, kind in kinds_of(TrainConfig).items() if kind.metavar in PLACES}
     usual = {field.name: field.default for field in dataclasses.fields(TrainConfig) if field.name in places}
     return sealed(dataclasses.replace(run.config, train=dataclasses.replace(train, **usual)).to_json())
 

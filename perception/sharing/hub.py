@@ -138,6 +138,9 @@ def _fetched(api: Any, place: HubAddress, commit: str, part: Any) -> Path:
 def _sentence(error: Exception, place: HubAddress) -> str:
     """What went wrong, and what to do."""
     errors = importlib.import_module("huggingface_hub.errors")
+    around = type(error) is RuntimeError or isinstance(error, errors.LocalEntryNotFoundError)
+    if around and isinstance(error.__cause__, Exception):  # what stopped an upload, or a look
+        error = error.__cause__
     status = getattr(getattr(error, "response", None), "status_code", None)
     login = "log in with `hf auth login`, or set HF_TOKEN"
     match error:
