@@ -91,7 +91,7 @@ def command_of(train: TrainConfig) -> str:
     named |= {} if train.recipe is None else {"recipe": train.recipe}
     usual, kinds = TrainConfig.of_recipe(named), kinds_of(TrainConfig)
     names = [field.name for field in dataclasses.fields(train) if field.name not in _SAYS_NOTHING]
-    changed = [name for name in names if getattr(train, name) != getattr(usual, name)]
+    changed = [name for name in names if getattr(train, name) not in (None, getattr(usual, name))]
     lengths = ("imitation_steps", "steps")
     if set(changed) & set(lengths):  # one alone would scale the other
         changed = [*lengths, *(name for name in changed if name not in lengths)]
