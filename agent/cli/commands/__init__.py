@@ -18,6 +18,7 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "live": ".live:COMMAND",
         "export": ".export:COMMAND",
         "push": ".push:COMMAND",
+        "serve": ".serve:COMMAND",
         "envs": ".envs:COMMAND",
         "doctor": ".doctor:COMMAND",
     },
