@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from senseweave.agent.cli.commands.train import TrainOptions
 from senseweave.agent.evaluate.evaluate import evaluate, evaluate_policy, evaluate_without_each
 from senseweave.agent.export.export import export_run
 from senseweave.agent.runs.directory import RunDirectory
@@ -94,6 +95,9 @@ def test_an_unknown_name_is_told_with_the_nearest_one_and_an_empty_box_with_itse
         with pytest.raises(CheckpointError, match=r'does not exist; give .* did you mean "seek"\?$'):
             look("sek")
     assert shipped.shipped_folder("../seek") is None
+    assert TrainOptions.from_options({"perception": "seek"}).perception == "seek"
+    with pytest.raises(ConfigError, match=r'`perception` must be a folder; "sek" is none; .* did you mean "seek"\?$'):
+        TrainOptions.from_options({"perception": "sek"})
 
 
 def test_an_older_agent_is_replaced_whole_and_stays_where_the_new_one_fails(

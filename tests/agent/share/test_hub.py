@@ -17,7 +17,7 @@ from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.agent.share import push_to_hub
 from senseweave.perception import Perception, Spec, Vector
-from senseweave.perception.errors import CheckpointError, ConfigError
+from senseweave.perception.errors import CheckpointError, ConfigError, MissingExtraError
 from senseweave.perception.sharing.address import find_folder
 
 GOLDEN = Path(__file__).parents[2] / "golden"
@@ -155,6 +155,12 @@ def test_a_mistyped_path_is_never_looked_for_in_the_network(hub: Hub, tmp_path: 
         assert find_folder(path) == Path(path)
     (tmp_path / "someone").mkdir()
     assert not hub.asked
+
+
+def test_without_the_client_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(MissingExtraError, match=r"hf://someone/seeker needs huggingface-hub; .*senseweave\[hub\]"):
+        find_folder(f"hf://{NAME}")
 
 
 def test_the_command_uploads_and_tells_what_to_do_next(hub: Hub, run: Path) -> None:
