@@ -5,7 +5,7 @@ import re
 from typing import Annotated
 
 from ...perception.errors import ConfigError
-from ...perception.sharing.address import HubAddress
+from ...perception.sharing.repository import HubAddress
 from .base import Settings
 from .values import Text
 

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from ...perception.errors import ConfigError
-from ...perception.sharing.address import HubAddress
 from ...perception.sharing.hub import client, hub_errors
+from ...perception.sharing.repository import HubAddress
 from ..settings.push import PushConfig
 from .parcel import pack
 

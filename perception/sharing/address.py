@@ -5,53 +5,15 @@ only for an address that says so: "hf://user/name", "hf://user/name@revision" or
 "user/name@revision". A mistyped "runs/seek" is never looked for in the network.
 """
 
-import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Self
 
-from ..errors import ConfigError, did_you_mean
-from ..texts import shown
+from ..errors import did_you_mean
+from .repository import REPOSITORY, SCHEME, HubAddress
 from .shipped import shipped_agents, shipped_folder
 
-SCHEME = "hf://"
-"""How an address of the Hugging Face Hub begins."""
-
-_REPOSITORY = re.compile(
-    r"([A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95})(?:@([A-Za-z0-9][\w./-]{0,199}))?", re.ASCII
-)
 _PLAIN = re.compile(r"[\w-]{1,64}")
-
-
-@dataclasses.dataclass(frozen=True)
-class HubAddress:
-    """A repository of the Hugging Face Hub.
-
-    Args:
-        repository: "user/name".
-        revision: a branch, a tag or a commit; None where none was named.
-    """
-
-    repository: str
-    revision: str | None = None
-
-    @classmethod
-    def read(cls, text: str) -> Self:
-        """Reads "user/name", "user/name@revision", or the same after "hf://".
-
-        Raises:
-            ConfigError: it is something else.
-        """
-        match = _REPOSITORY.fullmatch(text.removeprefix(SCHEME))
-        if match is None or ".." in text:
-            raise ConfigError(
-                f'An address of the Hub is {SCHEME}USER/NAME or {SCHEME}USER/NAME@REVISION; got "{shown(text, 120)}".'
-            )
-        return cls(match[1], match[2])
-
-    def __str__(self) -> str:
-        return f"{SCHEME}{self.repository}{f'@{self.revision}' if self.revision else ''}"
 
 
 def hub_address(text: str) -> HubAddress | None:
@@ -62,7 +24,7 @@ def hub_address(text: str) -> HubAddress | None:
     """
     if text.startswith(SCHEME):
         return HubAddress.read(text)
-    has_revision = "@" in text and _REPOSITORY.fullmatch(text) is not None and ".." not in text
+    has_revision = "@" in text and REPOSITORY.fullmatch(text) is not None and ".." not in text
     return HubAddress.read(text) if has_revision else None
 
 
@@ -91,6 +53,6 @@ def advice_on(address: str | os.PathLike[str]) -> str:
         if agents := shipped_agents():
             return f", or an agent that ships with senseweave: {did_you_mean(text, agents)}"
         return "; no agent ships with this copy of senseweave."
-    if _REPOSITORY.fullmatch(text):
+    if REPOSITORY.fullmatch(text):
         return f", or {SCHEME}{text} for a repository of the Hugging Face Hub."
     return "."

@@ -17,7 +17,7 @@ from typing import Any
 from ..checks.files import DESCRIPTION_BYTES, JSON_BYTES, MIB, open_regular
 from ..errors import CheckpointError, MissingExtraError, SenseweaveError, how_to_install
 from ..texts import shown
-from .address import HubAddress
+from .repository import HubAddress
 
 CONFIG, CARD, VIDEO = "config.json", "README.md", "video.mp4"
 WEIGHTS = ("policy.safetensors", "model.safetensors")

@@ -6,7 +6,7 @@ from pathlib import Path
 import huggingface_hub.constants as constants
 import pytest
 
-from kit.hub_server import Hub, running
+from kit.hub.server import Hub, running
 
 
 @pytest.fixture

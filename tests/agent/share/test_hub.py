@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from kit.hub_server import TOKEN, Hub, Repository
+from kit.hub.server import TOKEN, Hub, Repository
 from kit.limits import HANG_S
 from senseweave.agent.evaluate.evaluate import evaluate
 from senseweave.agent.runs.directory import RunDirectory
