@@ -1,0 +1,38 @@
+"""The format "minari": datasets of Minari 0.5, local ones, written and read by its own library."""
+
+import os
+from pathlib import Path
+
+from ..episodes import Source
+from ..facts import DatasetFacts
+from ..registry import Format, Writer
+
+SCHEME = "minari:"
+"""Begins the name of a dataset in Minari's own folder: "minari:D4RL/door/human-v2"."""
+
+
+class MinariFormat(Format):
+    """A folder with data/metadata.json, or the data folder itself."""
+
+    title = "Minari (HDF5)"
+
+    def recognises(self, path: Path) -> bool:
+        return os.fspath(path).startswith(SCHEME) or data_folder(path) is not None
+
+    def open(self, path: Path, *, allow_damaged: bool) -> Source:
+        from .reader import MinariSource
+
+        return MinariSource(path, allow_damaged=allow_damaged)
+
+    def write(self, path: Path, facts: DatasetFacts) -> Writer:
+        from .writer import MinariWriter
+
+        return MinariWriter(path, facts)
+
+
+def data_folder(path: Path) -> Path | None:
+    """Where a dataset's metadata.json is; None where there is none."""
+    if os.fspath(path).startswith(SCHEME):
+        own = os.environ.get("MINARI_DATASETS_PATH") or os.path.join(os.path.expanduser("~"), ".minari", "datasets")
+        path = Path(own, os.fspath(path).removeprefix(SCHEME))
+    return next((folder for folder in (path / "data", path) if (folder / "metadata.json").is_file()), None)
