@@ -22,7 +22,7 @@ from ...envs.rooms.settings import OPTION_NAMES, SENSES
 from ...perception.texts import shown
 from ...perception.errors import ConfigError
 from ..settings.engines import ENGINE
-from .config import UNNAMED
+from ..settings.train import UNNAMED
 from .directory import RunDirectory
 
 MAX_NUMBER = 1_000_000
@@ -54,6 +54,8 @@ def needs_naming(env_id: str, options: Mapping[str, Any]) -> str:
 
 def naming(env_id: str, options: Mapping[str, Any]) -> str:
     """What a command needs beside the run directory, with a space before it: "" where the file may choose."""
+    if env_id == UNNAMED:
+        return " --env ID"
     return f" {as_words(env_id, options)}" if needs_naming(env_id, options) else ""
 
 

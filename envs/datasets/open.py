@@ -84,10 +84,11 @@ def write_dataset(
         facts = episodes.facts
     chosen, place = _format(format), Path(path)
     require_new(place)
-    partial = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    outer = place.absolute().parent / f".{secrets.token_hex(8)}.partial"
+    partial = outer / place.name  # some formats name the dataset as its folder
     try:
         try:
-            partial.parent.mkdir(parents=True, exist_ok=True)
+            outer.mkdir(parents=True)
             with chosen.write(partial, facts) as writer:
                 for episode in episodes:
                     writer.add(episode)
@@ -98,7 +99,7 @@ def write_dataset(
         except OSError as error:
             raise DatasetError(f"{place} could not be written ({error.strerror or error}); choose another.") from error
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(outer, ignore_errors=True)
     return writer.losses()
 
 

@@ -36,6 +36,7 @@ class Writer(abc.ABC):
 
     def abandon(self) -> None:
         """Closes what is open; what was written may be of no use."""
+        return
 
     def losses(self) -> list[str]:
         """What the format could not hold, a sentence each."""

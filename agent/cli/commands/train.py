@@ -18,6 +18,7 @@ CHANGES_WHEN_RESUMING = (
     "env",
     "env_options",
     "perception",
+    "dataset",
     "steps",
     "device",
     "evaluation_episodes",
@@ -84,6 +85,9 @@ def _text(result: dict[str, Any]) -> str:
     from ...evaluate.evaluate import as_text
 
     lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
+    if result["held_out"]:
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in result["held_out"].items())
+        lines.append(f"held-out steps  {figures}")
     lines.append(f"run directory   {result['run']}")
     if result["video"]:
         lines.append(f"video           {result['video']}")

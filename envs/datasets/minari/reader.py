@@ -20,7 +20,8 @@ from ...adapters.actions import PlainActions
 from ...adapters.converters import Converter, TextConverter
 from ...adapters.facts import DEFAULT_STEP_S
 from ...adapters.inference import infer
-from ...adapters.sources import OwnMask, Source as Leaf, sources_of
+from ...adapters.sources import OwnMask, sources_of
+from ...adapters.sources import Source as Leaf
 from ...adapters.wishes import Wishes
 from ..episode import Episode
 from ..episodes import Source

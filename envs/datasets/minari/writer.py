@@ -98,13 +98,10 @@ class MinariWriter(Writer):
 
 
 def _with_final(episode: Episode, rows: np.ndarray) -> np.ndarray:
-    """t + 1 rows: Minari has an observation after the last action."""
+    """T + 1 rows: Minari has an observation after the last action."""
     return rows if episode.has_final else np.concatenate([rows, rows[-1:]])
 
 
 def _id_of(path: Path) -> str:
-    name = path.name.lstrip(".").partition(".")[0]  # a name that is only for the time of writing has a dot before it
-    plain = re.sub(r"[^-_\w]+", "-", name, flags=re.ASCII).strip("-") or "dataset"
+    plain = re.sub(r"[^-_\w]+", "-", path.name, flags=re.ASCII).strip("-") or "dataset"
     return plain if re.search(r"-v\d+$", plain) else f"{plain}-v0"
-
-

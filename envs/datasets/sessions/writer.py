@@ -13,7 +13,6 @@ import numpy as np
 
 from ....perception.errors import ConfigError
 from ....perception.spec import PRESENT, Microphone
-from ...live.clock import NS_PER_S
 from ...live.reading import Reading, misfit
 from ...live.sessions.file import RecordingFile
 from ...live.sessions.format import SENSES, TICKS, Encoder, as_json
