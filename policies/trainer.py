@@ -104,8 +104,8 @@ class Setup:
         device: of the network.
         find_expert: gives the environments' expert, who is asked for an action in each of them, (b,) or (b, ...);
             raises a `ConfigError` where they have none.
-        demonstrations: what is played while the policy imitates, in the place of the environments: a dataset as a vector
-            environment of tensors; None imitates in the environments themselves.
+        demonstrations: what is played while the policy imitates, in the place of the environments: a dataset as a
+            vector environment of tensors; None imitates in the environments themselves.
     """
 
     job: Job
@@ -173,9 +173,7 @@ class Trainer:
             raise ConfigError(
                 f"Auxiliary losses need the trainer senseweave; got {self.name}. Leave one of the two out."
             )
-        if (
-            getattr(job, "dataset", None) is not None and not self.reads_tensors
-        ):  # a job of somebody's own may have none
+        if getattr(job, "dataset", None) and not self.reads_tensors:  # a job of somebody's own may have none
             raise ConfigError(
                 f"`dataset` needs the trainer imitation or senseweave; got {self.name}. Leave out --trainer, or it."
             )

@@ -9,11 +9,13 @@ import numpy as np
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs.live.tick import Move
+from ...perception.errors import ConfigError
 from ...perception.perception import State
 from ...policies.extractor import watch_states
 from ...policies.heads import senses_of
-from .experts import Expert
+from .experts import Expert, expert_for
 from .fitting import fitted
+from .registry import Seat
 
 Observation = Mapping[str, np.ndarray]
 
@@ -86,3 +88,24 @@ class RandomPlayer:
 
     def act(self, observation: Observation) -> Move:
         return Move(self._space.sample())
+
+
+def make_expert(address: str, seat: Seat) -> Player:
+    """The environment's own expert.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    _require_alone("expert", address)
+    return ExpertPlayer(expert_for(seat.env, seat.env_id))
+
+
+def make_random(address: str, seat: Seat) -> Player:
+    """Chance."""
+    _require_alone("random", address)
+    return RandomPlayer(seat.env)
+
+
+def _require_alone(name: str, address: str) -> None:
+    if address:
+        raise ConfigError(f'The player "{name}" takes nothing behind a colon; got {address!r}. Leave it out.')

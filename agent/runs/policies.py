@@ -12,6 +12,8 @@ from ...perception.errors import ConfigError
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
 from ..play.fitting import lacking
+from ..play.players import PolicyPlayer
+from ..play.registry import Seat
 from ..settings.evaluate import EvaluateConfig
 from ..terminal.progress import tell
 from .directory import RunDirectory
@@ -41,6 +43,18 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
     policy, steps = run.reader.read(run.path, config, config.spec.space(), env.action_space)
     policy.set_training_mode(False)
     return policy.to(device), steps
+
+
+def make_policy_player(address: str, seat: Seat) -> PolicyPlayer:
+    """The newest policy of a run as a player, "policy:runs/seek".
+
+    Raises:
+        SenseweaveError: there is no such run, or it does not fit the environment; see `load_policy`.
+    """
+    if not address:
+        raise ConfigError('The player "policy" needs a run directory behind a colon, as in policy:runs/seek.')
+    policy, _ = load_policy(RunDirectory.open(address), seat.env, choose_device(seat.device))
+    return PolicyPlayer(policy, greedy=seat.greedy)
 
 
 def chooses_one_action(run: RunDirectory) -> bool:

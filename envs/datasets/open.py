@@ -1,13 +1,16 @@
 """`open_dataset` and `write_dataset`: from a path to episodes, whatever the format, and back."""
 
 import contextlib
+import dataclasses
 import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
-from ...perception.errors import unknown_name
+from ...perception.errors import unknown_name, unknown_option
+from ..adapters.wishes import Wishes, read_kinds, read_names, read_size
 from .episode import Episode
 from .episodes import Episodes
 from .errors import DatasetError
@@ -15,7 +18,9 @@ from .facts import DatasetFacts
 from .registry import DATASETS, Format
 
 
-def open_dataset(path: str | os.PathLike[str], *, format: str | None = None, allow_damaged: bool = False) -> Episodes:
+def open_dataset(
+    path: str | os.PathLike[str], *, format: str | None = None, allow_damaged: bool = False, **reading: Any
+) -> Episodes:
     """Opens a dataset; its episodes are read when somebody asks for them.
 
     Args:
@@ -23,16 +28,17 @@ def open_dataset(path: str | os.PathLike[str], *, format: str | None = None, all
         format: a name in `DATASETS`; recognised by default.
         allow_damaged: whether a dataset that is damaged or was cut off is read as far as it is whole. What is wrong
             with it stands in `source.damage`.
+        **reading: what the observations of somebody else's dataset are, where that cannot be told: `camera`, `audio`,
+            `instruction`, `sample_rate_hz`, `size`, `max_tokens`, `kinds` and `ignore` of `adapt`.
 
     Raises:
         DatasetError: there is no dataset, or it is damaged and that is not allowed.
         UnknownNameError: there is no such format.
+        SpecError: what an observation is cannot be told without a word in `reading`.
         MissingExtraError: the format needs an extra that is not installed.
     """
-    if format is not None:
-        return Episodes(_format(format).open(Path(path), allow_damaged=allow_damaged))
-    name = recognised(path)
-    return Episodes(_format(name).open(Path(path), allow_damaged=allow_damaged))
+    chosen, wishes = _format(format or recognised(path)), _wishes(**reading)
+    return Episodes(chosen.open(Path(path), allow_damaged=allow_damaged, wishes=wishes))
 
 
 def recognised(path: str | os.PathLike[str]) -> str:
@@ -60,6 +66,7 @@ def write_dataset(
     *,
     facts: DatasetFacts | None = None,
     on_episode: Callable[[Episode], object] = lambda episode: None,
+    **options: Any,
 ) -> list[str]:
     """Writes a dataset: all of it, or nothing.
 
@@ -69,6 +76,7 @@ def write_dataset(
         format: a name in `DATASETS`.
         facts: what holds for all episodes, where `episodes` do not say.
         on_episode: called after each of them.
+        **options: of the format.
 
     Returns:
         What the format could not hold, a sentence each.
@@ -89,7 +97,7 @@ def write_dataset(
     try:
         try:
             outer.mkdir(parents=True)
-            with chosen.write(partial, facts) as writer:
+            with chosen.write(partial, facts, **options) as writer:
                 for episode in episodes:
                     writer.add(episode)
                     on_episode(episode)
@@ -117,3 +125,17 @@ def _format(name: str) -> Format:
     if name not in DATASETS:
         raise unknown_name("The dataset format", name, DATASETS.all_names())
     return DATASETS[name]()
+
+
+def _wishes(**reading: Any) -> Wishes:
+    """What a caller said about the sources of somebody else's dataset."""
+    read: dict[str, Callable[[Any], Any]] = {
+        "size": read_size,
+        "kinds": read_kinds,
+        "ignore": lambda names: read_names("ignore", names),
+    }
+    known = {field.name for field in dataclasses.fields(Wishes)}
+    for name in reading:
+        if name not in known:
+            raise unknown_option("A dataset", name, f"choose of: {', '.join(sorted(known))}.")
+    return Wishes(**{name: read[name](value) if name in read else value for name, value in reading.items()})

@@ -5,11 +5,13 @@ A format recognises its own datasets, opens them and writes them. `DATASETS.regi
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from ...perception.errors import unknown_option
 from ...perception.registry import Registry
+from ..adapters.wishes import Wishes
 from .episode import Episode
 from .episodes import Source
 from .facts import DatasetFacts
@@ -69,19 +71,29 @@ class Format(abc.ABC):
         """Whether the folder or file looks like one of its datasets; only names are looked at."""
 
     @abc.abstractmethod
-    def open(self, path: Path, *, allow_damaged: bool) -> Source:
+    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         """Opens a dataset.
+
+        Args:
+            path: where it is.
+            allow_damaged: see `open_dataset`.
+            wishes: what the observations of somebody else's dataset are, as `adapt` is told.
 
         Raises:
             SenseweaveError: it is damaged and that is not allowed, or holds nothing, or an extra is missing.
         """
 
     @abc.abstractmethod
-    def write(self, path: Path, facts: DatasetFacts) -> Writer:
+    def write(self, path: Path, facts: DatasetFacts, **options: Any) -> Writer:
         """Begins a dataset in a new or empty folder.
 
+        Args:
+            path: the folder.
+            facts: what holds for all episodes.
+            **options: of the format.
+
         Raises:
-            SenseweaveError: it cannot hold what the facts say, the disk refuses, or an extra is missing.
+            SenseweaveError: it cannot hold what the facts say, an option is not known, the disk refuses, or an extra is missing.
         """
 
 
@@ -95,3 +107,13 @@ DATASETS: "Registry[Callable[[], Format]]" = Registry(
     __package__,
 )
 """What `--to` and `--format` choose from; the order in which a dataset is recognised."""
+
+
+def refuse_options(title: str, options: Mapping[str, Any]) -> None:
+    """For a format that has no options.
+
+    Raises:
+        UnknownOptionError: some were given.
+    """
+    for name in options:
+        raise unknown_option(title, name, "leave it out.")

@@ -2,10 +2,12 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
+from ...adapters.wishes import Wishes
 from ..episodes import Source
 from ..facts import DatasetFacts
-from ..registry import Format, Writer
+from ..registry import Format, Writer, refuse_options
 
 SCHEME = "minari:"
 """Begins the name of a dataset in Minari's own folder: "minari:D4RL/door/human-v2"."""
@@ -19,12 +21,13 @@ class MinariFormat(Format):
     def recognises(self, path: Path) -> bool:
         return os.fspath(path).startswith(SCHEME) or data_folder(path) is not None
 
-    def open(self, path: Path, *, allow_damaged: bool) -> Source:
+    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         from .reader import MinariSource
 
-        return MinariSource(path, allow_damaged=allow_damaged)
+        return MinariSource(path, allow_damaged=allow_damaged, wishes=wishes)
 
-    def write(self, path: Path, facts: DatasetFacts) -> Writer:
+    def write(self, path: Path, facts: DatasetFacts, **options: Any) -> Writer:
+        refuse_options(self.title, options)
         from .writer import MinariWriter
 
         return MinariWriter(path, facts)

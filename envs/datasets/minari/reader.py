@@ -48,7 +48,7 @@ class MinariSource(Source):
 
     format = "minari"
 
-    def __init__(self, path: Path, *, allow_damaged: bool, wishes: Wishes | None = None) -> None:
+    def __init__(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> None:
         self.where = str(path)
         folder = data_folder(path)
         if folder is None:
@@ -77,7 +77,7 @@ class MinariSource(Source):
         if OWN in metadata:
             self.facts = DatasetFacts.from_json(metadata[OWN], str(folder / "metadata.json"))
         else:
-            self._conversion = _Conversion(self._storage, wishes or Wishes())
+            self._conversion = _Conversion(self._storage, wishes)
             env = _env_of(metadata)
             self.facts = DatasetFacts(self._conversion.spec, None, (), DEFAULT_STEP_S, env)
             self.facts = dataclasses.replace(self.facts, action_space=self._conversion.action_space(self._all_actions))
