@@ -18,7 +18,8 @@ class ConvertConfig(Settings):
         out: folder to make.
         to: the format to write.
         options: an option of that format, such as video=small.
-        reading: what an observation of somebody else's dataset is, where that cannot be told: sample_rate_hz=16000, say.
+        reading: what an observation of somebody else's dataset is, where that cannot be told, such as
+            sample_rate_hz=16000.
         allow_damaged: convert what is whole of a dataset that is damaged or was cut off.
     """
 

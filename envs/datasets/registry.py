@@ -93,7 +93,8 @@ class Format(abc.ABC):
             **options: of the format.
 
         Raises:
-            SenseweaveError: it cannot hold what the facts say, an option is not known, the disk refuses, or an extra is missing.
+            SenseweaveError: it cannot hold what the facts say, an option is not known, the disk refuses, or an extra is
+                missing.
         """
 
 
