@@ -95,9 +95,7 @@ def to_column(values: NDArray[Any], dtype: str, shape: tuple[int, ...]) -> Any:
         shape: the same.
     """
     pa = import_of_extra("pyarrow", "A LeRobotDataset")
-    kind = (
-        pa.string() if dtype == "string" else pa.bool_() if dtype == "bool" else getattr(pa, _ARROW.get(dtype, dtype))()
-    )
+    kind = ({"string": pa.string, "bool": pa.bool_}.get(dtype) or getattr(pa, dtype))()
     if shape == (1,):
         return pa.array(values.reshape(len(values)).tolist() if dtype == "string" else values.reshape(-1), kind)
     column = pa.array(np.ascontiguousarray(values).reshape(-1), kind)
@@ -107,9 +105,6 @@ def to_column(values: NDArray[Any], dtype: str, shape: tuple[int, ...]) -> Any:
         offsets = np.arange(0, len(column) + 1, length, dtype=np.int32)
         column = pa.ListArray.from_arrays(pa.array(offsets), column)
     return column
-
-
-_ARROW = {"float32": "float32", "float64": "float64"}
 
 
 def from_column(column: Any, dtype: str, shape: tuple[int, ...], name: str) -> NDArray[Any]:

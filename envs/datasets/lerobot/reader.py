@@ -1,6 +1,7 @@
 """`LeRobotSource`: a LeRobotDataset v3 as episodes: our own as they were, other people's by what info.json says."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ class LeRobotSource(Source):
                 str(key): (str(each["dtype"]), tuple(int(side) for side in each["shape"]), each)
                 for key, each in self.info["features"].items()
             }
-            self._data, self._videos = str(self.info["data_path"]), self.info.get("video_path")
+            self._data, self._videos = (_pattern(self.info.get(name)) for name in ("data_path", "video_path"))
             if not 0 < self.fps < 1e6:
                 raise ValueError(f"{self.fps} frames a second")
             files = sorted((path / "meta/episodes").glob("*/*.parquet"))
@@ -109,7 +110,7 @@ class LeRobotSource(Source):
 
     def _video_file(self, row: Mapping[str, Any], key: str) -> Path:
         places = {part: int(row[f"videos/{key}/{part}"]) for part in ("chunk_index", "file_index")}
-        return self._inside(str(self._videos).format(video_key=key, **places))
+        return self._inside(self._videos.format(video_key=key, **places))
 
     def _inside(self, name: str) -> Path:
         """A file of the dataset; info.json cannot name any other.
@@ -219,6 +220,18 @@ def _object(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise DatasetError(f"{path} must hold a JSON object; restore it.")
     return found
+
+
+def _pattern(value: Any) -> str:
+    """How the files are called, with places for numbers and no surprises: whatever else a format could do is refused.
+
+    Raises:
+        ValueError: it is no such pattern.
+    """
+    pattern = "" if value is None else str(value)
+    if re.search(r"[{}]", re.sub(r"\{(video_key|(chunk|file)_index(:0\dd)?)\}", "", pattern)):
+        raise ValueError(f"files called {pattern!r:.60}")
+    return pattern
 
 
 def _tasks(table: Any) -> dict[int, str]:

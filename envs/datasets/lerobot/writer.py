@@ -130,7 +130,8 @@ class LeRobotWriter(Writer):
             columns.TASK: np.array([self._task(text) for text in episode.texts[:t]], np.int64),
         }
         for key, rows in values.items():
-            self._stats.add(key, rows)
+            if not key.startswith(columns.AUDIO):  # a mean of each place in a window says nothing
+                self._stats.add(key, rows)
         return {
             key: columns.to_column(rows, self._features[key]["dtype"], tuple(self._features[key]["shape"]))
             for key, rows in values.items()
@@ -164,10 +165,7 @@ class LeRobotWriter(Writer):
             raise DatasetError("A dataset needs at least one episode; got none.")
         pa, total = self._pa, len(self._about)
         typed = {f"{OWN}/success": pa.bool_(), f"{OWN}/seed": pa.int64(), "tasks": pa.list_(pa.string())}
-        table = {
-            name: pa.array([row[name] for row in self._about], typed[name] if name in typed else None)
-            for name in self._about[0]
-        }
+        table = {name: pa.array([row[name] for row in self._about], typed.get(name)) for name in self._about[0]}
         (self.path / EPISODES).parent.mkdir(parents=True, exist_ok=True)
         self._pq.write_table(pa.table(table), self.path / EPISODES, compression="zstd")
         self._pq.write_table(self._task_table(), self.path / "meta/tasks.parquet", compression="zstd")
