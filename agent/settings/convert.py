@@ -3,10 +3,9 @@
 import dataclasses
 from typing import Annotated, Any
 
-from ...envs.datasets.registry import DATASETS
 from .base import Section, Settings
 from .several import Pairs
-from .values import Choice, Text
+from .values import Text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,7 +15,7 @@ class ConvertConfig(Settings):
     Args:
         source: the dataset: a folder, an .mcap file, or minari:ID; its format is recognised.
         out: folder to make.
-        to: the format to write.
+        to: the format to write: sessions, minari, lerobot, or one that an installed package adds.
         options: an option of that format, such as video=small.
         reading: what an observation of somebody else's dataset is, where that cannot be told, such as
             sample_rate_hz=16000.
@@ -25,7 +24,7 @@ class ConvertConfig(Settings):
 
     source: Annotated[str, Text(metavar="IN", is_positional=True)]
     out: Annotated[str, Text(metavar="OUT", is_positional=True)]
-    to: Annotated[str, Choice(what="dataset format", table=DATASETS)]
+    to: Annotated[str, Text(metavar="FORMAT")]
     options: Annotated[dict[str, Any], Pairs(word="format-option"), Section("formats")] = dataclasses.field(
         default_factory=dict
     )

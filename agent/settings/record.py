@@ -3,13 +3,12 @@
 import dataclasses
 from typing import Annotated, Any
 
-from ...envs.datasets.registry import DATASETS
 from ...perception.errors import ConfigError
 from ..play.registry import PLAYERS, name_of
 from .base import Section, Settings
 from .several import Pairs
 from .train import TrainConfig
-from .values import Choice, Device, Text, Whole
+from .values import Device, Text, Whole
 
 MAX_EPISODES = 1_000_000
 
@@ -27,7 +26,7 @@ class RecordConfig(Settings):
         seed: set of seeds, 0 to 900; episodes of another set are others, and none is ever used to evaluate.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.
         out: folder to make.
-        format: what is written; with sessions, each episode is safe as soon as it has ended.
+        format: what is written: sessions, minari or lerobot; with sessions, each episode is safe as soon as it has ended.
 
     Raises:
         ConfigError: a value is out of its range.
@@ -42,7 +41,7 @@ class RecordConfig(Settings):
     seed: Annotated[int, Whole(low=0, high=900)] = 0
     device: Annotated[str, Device()] = "auto"
     out: Annotated[str | None, Text(metavar="DIR", unset="runs/demos-ENV-TIME"), Section("output")] = None
-    format: Annotated[str, Choice(what="dataset format", table=DATASETS)] = "sessions"
+    format: Annotated[str, Text(metavar="FORMAT")] = "sessions"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -114,7 +114,7 @@ class TrainConfig(Settings):
         dataclasses.field(default_factory=dict)
     )
     compile: bool = False
-    dataset: Annotated[str | None, Text(metavar="DIR"), Section("dataset")] = None
+    dataset: Annotated[str | None, Text(metavar="DIR"), Section("data")] = None
     held_out: Annotated[float, Number(at_least=0, below=1, hint="0.1 is a good start.", metavar="P")] = 0.1
     allow_damaged: bool = False
     checkpoint_every: Annotated[int, Whole(low=1), Section("output")] = 50_000
