@@ -26,7 +26,8 @@ class RecordConfig(Settings):
         seed: set of seeds, 0 to 900; episodes of another set are others, and none is ever used to evaluate.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.
         out: folder to make.
-        format: what is written: sessions, minari or lerobot; with sessions, each episode is safe as soon as it has ended.
+        format: what is written: sessions, minari or lerobot; with sessions, each episode is safe as soon as it has
+            ended.
 
     Raises:
         ConfigError: a value is out of its range.

@@ -20,7 +20,9 @@ COMMAND = Command(
 formats:
   sessions   our recordings (MCAP), a file for each episode; they lose nothing
   minari     HDF5, as minari.load_dataset reads it; pictures without loss
-  lerobot    LeRobotDataset v3: parquet and mp4; video=lossless (h264, RGB) or video=small (h264, with loss)
-What a format cannot hold is said in a sentence. Nothing is written where something goes wrong.
+  lerobot    LeRobotDataset v3: parquet and mp4; --format-option video=lossless
+             or video=small, which loses some of the pictures
+What a format cannot hold is said in a sentence; where something goes wrong,
+nothing is written.
 """,
 )

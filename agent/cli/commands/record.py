@@ -24,8 +24,9 @@ COMMAND = Command(
     teaching="""\
 from nothing to a policy:
   senseweave record --env senseweave/Seek-v0 --episodes 400 --out demos
-  senseweave train --dataset demos --memory gru --env senseweave/Seek-v0 --out runs/imitated
+  senseweave train --dataset demos --env senseweave/Seek-v0 --out runs/imitated
   senseweave watch --policy runs/imitated
-`senseweave live --record DIR` records a rig; docs/how/datasets.md has the formats.
+`senseweave live --record DIR` records a rig; docs/how/datasets.md has the
+formats.
 """,
 )
