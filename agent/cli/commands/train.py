@@ -10,7 +10,7 @@ from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
 from ...runs.present import require_run
 from ...settings.base import kinds_of
-from ...settings.train import TrainConfig
+from ...settings.train import UNNAMED, TrainConfig
 from ...settings.values import Hidden, Text
 from ..command import Command, Result, new_folder
 
@@ -62,7 +62,9 @@ class TrainOptions(TrainConfig):
             if name not in CHANGES_WHEN_RESUMING:
                 word = kinds_of(cls)[name].words(name, None)[0].text
                 raise ConfigError(f"`--{word}` cannot change when a run resumes; leave it out, or take a new --out.")
-        return cls(**changes, resume=given["resume"], exact=bool(given.get("exact")), changes=changes)
+        # the dataset is checked with the settings of the run, which say how it is learned from
+        alone = {name: value for name, value in changes.items() if name != "dataset"}
+        return cls(**alone, resume=given["resume"], exact=bool(given.get("exact")), changes=changes)
 
     @classmethod
     def defaults(cls) -> Mapping[str, Any]:
@@ -77,7 +79,8 @@ def _run(settings: TrainOptions) -> Result:
     if settings.resume is not None:
         result = resume(settings.resume, exact=settings.exact, **settings.changes)
     else:
-        result = train(settings.part(TrainConfig), settings.out or new_folder(settings.env))
+        name = "imitated" if settings.env == UNNAMED else settings.env
+        result = train(settings.part(TrainConfig), settings.out or new_folder(name))
     return result, _text(result)
 
 

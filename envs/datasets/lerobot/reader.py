@@ -127,7 +127,7 @@ class LeRobotSource(Source):
         open_regular(path, RECORDING_BYTES).close()
         if self._kept_is(path):
             return self._kept[1]  # type: ignore[index]
-        table = self._pq.ParquetFile(path).read()
+        table = self._pq.ParquetFile(path, page_checksum_verification=True).read()
         self._kept = (path, table)
         return table
 

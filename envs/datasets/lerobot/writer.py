@@ -91,7 +91,7 @@ class LeRobotWriter(Writer):
             self._frames += len(episode)
         path = self.path / DATA.format(**places)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._pq.write_table(self._pa.concat_tables(tables), path, compression="zstd")
+        self._pq.write_table(self._pa.concat_tables(tables), path, compression="zstd", write_page_checksum=True)
         for name in self._cameras:
             frames = [frame for each in self._waiting for frame in each.observations[name][: len(each)]]
             self._film(name, self.path / VIDEO.format(video_key=self._keys[name], **places), frames)
