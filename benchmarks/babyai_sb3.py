@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.result_rows import Result, add_option, write_results
+from parts.shares import LEGEND, each_share
 from parts.tables import each, machine, print_json, print_table, tell
 
 from senseweave.perception.errors import MissingExtraError
@@ -189,10 +190,10 @@ def summarise(runs: list[Row]) -> list[Row]:
     return summaries
 
 
-def show(level: str, summaries: list[Row]) -> None:
+def show(level: str, summaries: list[Row], episodes: int) -> None:
     """Prints one line for each model."""
     print_table(
-        f"{level}: median (each seed)",
+        f"{level}: median (each seed); of a success {LEGEND}",
         ["model", "parameters", "of these embedding", "frames", f"frames to {GOAL:.0%}", "sampled success"]
         + ["greedy success", "steps", "frames/s", "frames/CPU s"],
         [
@@ -202,8 +203,8 @@ def show(level: str, summaries: list[Row]) -> None:
                 "-" if summary["embedding_parameters"] is None else f"{summary['embedding_parameters']:,}",
                 f"{max(summary['frames']):,}",
                 each(summary["frames_to_goal"], ",.0f"),
-                each(summary["sampled_success"], ".3f"),
-                each(summary["greedy_success"], ".3f"),
+                each_share(summary["sampled_success"], episodes),
+                each_share(summary["greedy_success"], episodes),
                 each(summary["sampled_length"], ".1f"),
                 each(summary["frames_per_second"], ",.0f"),
                 each(summary["frames_per_cpu_second"], ",.0f"),
@@ -257,7 +258,7 @@ def report(options: argparse.Namespace, runs: list[Row]) -> Row:
     }
     (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
     if summaries:
-        show(options.level, summaries)
+        show(options.level, summaries, options.episodes)
         plot(options.level, runs, options.out / "curves.png")
     tell(f"rows, results.json and curves.png are in {options.out}")
     return results

@@ -11,7 +11,6 @@ last row with a return above 0. The papers' figures (1810.08272, 2007.12770) sta
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.result_rows import Result, add_option, write_results
+from parts.shares import LEGEND, each_share
 from parts.tables import machine, print_json, print_table, tell
 
 PAPERS = {
@@ -166,11 +166,11 @@ def main(arguments: list[str] | None = None) -> int:
         own = [row for row in done if row["level"] == level]
         episodes = [row["episodes"] for row in own]
         reached = "not reached" if None in episodes else " ".join(f"{count / 1000:.1f}" for count in episodes)
-        success = [f"{statistics.mean(row[name] for row in own):.3f}" for name in ("sampled", "greedy")]
+        success = [each_share([row[name] for row in own], options.episodes) for name in ("sampled", "greedy")]
         seconds = [row["seconds"] for row in own if row["seconds"] is not None]
         cells.append([level, PAPERS[level], reached, f"{max(seconds):.0f}" if seconds else "-", *success])
     columns = ("level", "papers, k episodes", "ours, k episodes", "longest, s", "minigrid, sampled", "greedy")
-    print_table("Episodes to 99 % of the training episodes", columns, cells)
+    print_table(f"Episodes to 99 % of the training episodes; of a success {LEGEND}", columns, cells)
     write_results(options, "episodes-to-99", results_of(done, options))
     if options.json:
         print_json({"rows": done, "machine": machine("torch", "senseweave", "minigrid")})

@@ -23,7 +23,8 @@ from parts.fusion_lessons import EPOCHS, STATES, Lesson, learn, new_policy, shar
 from parts.fusion_speed import relative_times
 from parts.kept_rows import kept_row
 from parts.result_rows import Result, add_option, write_results
-from parts.tables import each, machine, print_json, print_markdown, print_table, tell
+from parts.shares import LEGEND, each_share
+from parts.tables import machine, print_json, print_markdown, print_table, tell
 
 from senseweave.perception import FUSIONS, Perception, PerceptionConfig
 from senseweave.perception.budget import config_within, count_parameters
@@ -186,7 +187,10 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
         by_fusion.setdefault(row["task"]["fusion"], []).append(row)
     best_first = sorted(by_fusion.items(), key=lambda item: -statistics.mean(row["success"]["all"] for row in item[1]))
     cases = list(rows[0]["success"])
-    table = [[name, *(each([row["success"][case] for row in of], ".3f") for case in cases)] for name, of in best_first]
+    table = [
+        [name, *(each_share([row["success"][case] for row in of], options.episodes) for case in cases)]
+        for name, of in best_first
+    ]
     columns = ["fusion", *cases, "parameters"]
     table = [[*line, f"{of[0]['parameters']:,}"] for line, (_, of) in zip(table, best_first, strict=True)]
     times: dict[str, float] = {}
@@ -195,7 +199,7 @@ def show(rows: list[Row], options: argparse.Namespace) -> None:
         table = [[*line, f"{times[name]:.2f}"] for line, (name, _) in zip(table, best_first, strict=True)]
         columns += ["time to learn, x the default's"]
     title = f"success in {options.level}, {options.episodes} held-out episodes, sampled: median (each seed)"
-    (print_markdown if options.markdown else print_table)(title, columns, table)
+    (print_markdown if options.markdown else print_table)(f"{title}, {LEGEND}", columns, table)
     results = results_of(best_first, times, options.seeds)
     write_results(options, TABLES[options.level, bool(options.reinforce)], results)
     if options.plot:

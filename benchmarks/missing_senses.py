@@ -19,7 +19,8 @@ from typing import Any
 from parts.fusion_lessons import EPOCHS, MISSING_SHARE, STATES, Lesson, learn, new_policy, shared_play
 from parts.kept_rows import Row, kept_row
 from parts.result_rows import Result, add_option, write_results
-from parts.tables import each, machine, print_json, print_markdown, print_table, tell
+from parts.shares import LEGEND, each_share
+from parts.tables import machine, print_json, print_markdown, print_table, tell
 
 RATES = (0.0, 0.1, 0.25, 0.5, 0.75)
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -112,11 +113,11 @@ def main() -> int:
     table = []
     for variant in options.only or VARIANTS:
         mine = [row for row in rows if row["task"]["variant"] == variant]
-        cells = [each([row["success"][str(rate)] for row in mine], ".3f") for rate in RATES]
+        cells = [each_share([row["success"][str(rate)] for row in mine], options.episodes) for rate in RATES]
         table.append([variant, *cells])
     title = f"success in Seek by the part of the time that each sense is gone, {options.episodes} held-out episodes"
     columns = ["training", *(f"{rate:.0%}" for rate in RATES)]
-    (print_markdown if options.markdown else print_table)(title, columns, table)
+    (print_markdown if options.markdown else print_table)(f"{title}: median (each seed), {LEGEND}", columns, table)
     results = results_of(rows, options.seeds)
     write_results(options, "missing-senses", results)
     if options.plot:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from parts.questions import SECTIONS, Question
 from parts.result_rows import RESULTS, Result, read_results
+from parts.shares import halves
 from parts.tables import tell
 
 PAGE = RESULTS.parents[1] / "docs" / "results.md"
@@ -22,9 +23,11 @@ INTRODUCTION = """\
 # Results
 
 One table answers one question. A cell is the median of the seeds, with the lowest and the highest in parentheses, or a
-single figure where there was one run; "-" means not reached, which a median counts as worst. Command, date and machine
-stand below each table, each seed's figure in [benchmarks/results/](../benchmarks/README.md#rows-of-the-results-page),
-and the [notebook](notebook/index.md) tells how it came about, shortfalls included. **No figure was taken on a GPU.**
+single figure where there was one run; "-" means not reached, which a median counts as worst. Behind a success stands
+half of its 95 % interval over episodes (Wilson, of one run), then, for several seeds, that of their mean over seeds
+(Student); a difference within them is none beyond chance. Command, date and machine stand below each table, each seed's
+figure in [benchmarks/results/](../benchmarks/README.md#rows-of-the-results-page), and the
+[notebook](notebook/index.md) tells how it came about, shortfalls included. **No figure was taken on a GPU.**
 
 `python benchmarks/results_page.py` generates this page.
 """
@@ -62,7 +65,8 @@ def table(question: Question, rows: Sequence[Result]) -> list[str]:
     """The lines of a Markdown table."""
     lines = [["", *question.columns]]
     for row in rows:
-        lines.append([row.what, *(cell(row.figures.get(name, ()), form) for name, form in question.columns.items())])
+        columns = question.columns.items()
+        lines.append([row.what, *(_cell(row.figures.get(name, ()), form, question, name) for name, form in columns)])
     head, *body = ["|" + "|".join(f" {text} " if text else " " for text in line) + "|" for line in lines]
     return [head, "|---" * len(lines[0]) + "|", *body]
 
@@ -74,6 +78,12 @@ def cell(values: Sequence[float | None], form: str) -> str:
     whole = sorted(math.inf if value is None else value for value in values)
     middle, least, greatest = (figure(value, form) for value in (statistics.median(whole), whole[0], whole[-1]))
     return middle if len(whole) == 1 else f"{middle} ({least} to {greatest})"
+
+
+def _cell(values: Sequence[float | None], form: str, question: Question, name: str) -> str:
+    """A cell, and of a success its two intervals."""
+    widths = halves(values, question.episodes[name]) if name in question.episodes else []
+    return " ".join([cell(values, form), *(f"±{figure(half, form)}" for half in widths)])
 
 
 def figure(value: float, form: str) -> str:

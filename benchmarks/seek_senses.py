@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from parts.result_rows import Result, add_option, write_results
+from parts.shares import LEGEND, each_share
 from parts.tables import each, machine, print_json, print_table, tell
 
 LEVELS = ("Seek", "SeekSeen", "SeekHeard")
@@ -117,15 +118,16 @@ def results_of(rows: list[Row]) -> list[Result]:
 def show(rows: list[Row], options: argparse.Namespace) -> None:
     """Prints one line for each row: the median over the runs and, in parentheses, every run."""
 
-    def cell(played: list[Row], name: str, form: str) -> str:
-        return each([one[name] for one in played], form)
+    def success(played: list[Row]) -> str:
+        return each_share([one["success"] for one in played], options.episodes)
 
     print_table(
-        f'success, size "{options.size}", {options.episodes} held-out episodes, sampled actions: median (each seed)',
+        f'success, size "{options.size}", {options.episodes} held-out episodes, sampled actions: median (each seed), '
+        f"{LEGEND}",
         ["who", *LEVELS, "steps in Seek"],
         [
-            [name_of(row), *(cell(row["levels"][level], "success", ".3f") for level in LEVELS)]
-            + [cell(row["levels"]["Seek"], "length", ".1f")]
+            [name_of(row), *(success(row["levels"][level]) for level in LEVELS)]
+            + [each([one["length"] for one in row["levels"]["Seek"]], ".1f")]
             for row in rows
         ],
     )

@@ -21,6 +21,7 @@ from contenders.trainer_process import EPISODES_OF_GOAL, GOALS, Command, Contend
 from contenders.trainer_venvs import DEFAULT_FOLDER, InstallError, python_of
 from parts.kept_rows import read_row, write_row
 from parts.result_rows import Result, add_option, write_results
+from parts.shares import LEGEND, each_share
 from parts.tables import each, machine, print_json, print_markdown, print_table, tell
 
 RESULT_TABLES = {"tuned": "race", "level": "training-speed", "seek": "training-speed"}
@@ -183,9 +184,13 @@ def show(section: Section, rows: list[Row], options: argparse.Namespace) -> None
         line += [each([row[f"seconds_to_{goal}"] for row in good], ",.0f") for goal in goals]
         line += [each(ratios_of(good, baseline, "seconds_to_97", is_speed=False), ".2f", 0.0)]
         line += [each([row[f"frames_to_{goal}"] for row in good], ",.0f") for goal in goals]
-        line += [each([row.get(figure) for row in good], ".3f", 0.0) for figure in ("success", "held_out_success")]
+        played = task_of(section, name, 0, options).get("evaluation_episodes", 0)
+        for figure, episodes in (("success", EPISODES_OF_GOAL), ("held_out_success", played)):
+            line.append(each_share([row.get(figure) for row in good], episodes))
         cells.append(line)
-    title = f"{section.title}; x: times as good as {LABELS[section.baseline]}; median (each seed)"
+    title = (
+        f"{section.title}; x: times as good as {LABELS[section.baseline]}; median (each seed); of a success {LEGEND}"
+    )
     if options.markdown:
         print_markdown(title, columns, cells)
     else:

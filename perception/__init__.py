@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .errors import CheckpointError as CheckpointError
     from .errors import ConfigError as ConfigError
     from .errors import EnvironmentFault as EnvironmentFault
+    from .errors import ExportError as ExportError
     from .errors import MissingExtraError as MissingExtraError
     from .errors import ObservationError as ObservationError
     from .errors import SenseweaveError as SenseweaveError
@@ -52,6 +53,7 @@ _HOMES = {
         "CheckpointError",
         "ConfigError",
         "EnvironmentFault",
+        "ExportError",
         "MissingExtraError",
         "ObservationError",
         "SenseweaveError",

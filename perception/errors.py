@@ -58,6 +58,10 @@ class TokenizerMismatchError(CheckpointError):
     """Saved weights were trained with another tokenizer than the one given."""
 
 
+class ExportError(SenseweaveError, RuntimeError):
+    """A policy or a perception cannot be made into a file that runs without its training code."""
+
+
 class EnvironmentFault(SenseweaveError, RuntimeError):  # noqa: N818 - whose fault it is, is what it says
     """An environment, or other code that senseweave was given, failed while it ran; the exit status is 1.
 

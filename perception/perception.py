@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from .checks import choose_device
 from .config import IMPUTATIONS, PerceptionConfig
 from .encoders import ahead
+from .encoders.alone import SenseEncoders, encode
 from .encoders.base import way_to_encode
 from .encoders.registry import build_encoder, token_counts
 from .errors import SpecError
@@ -36,7 +37,6 @@ from .files import load_strictly, require_finite, require_fit, shapes_of, weight
 from .fusion import FUSIONS, Fused
 from .fusion.base import only_seen
 from .modules import NamedModules
-from .observation.absence import clean
 from .observation.brightness import BrightnessLooker
 from .observation.layout import Layout
 from .prepare import prepare
@@ -92,7 +92,7 @@ class Perception(nn.Module):
         self.imputer = None if imputer is None else imputer(sizes, width=width, heads=self.config.heads)
         self.layout = Layout(spec, ahead.stand_ins(self.encoders))
         self._looker = BrightnessLooker(spec)
-        self._encode = {name: way_to_encode(encoder, spec[name]) for name, encoder in self.encoders.items()}
+        self._ways = {name: way_to_encode(encoder, spec[name]) for name, encoder in self.encoders.items()}
 
     @classmethod
     def from_space(
@@ -143,15 +143,27 @@ class Perception(nn.Module):
         return self._perceive(obs)._replace(tokens=None)
 
     def _perceive(self, obs: Mapping[str, Tensor]) -> State:
-        parts, present, non_finite = clean(self.layout, obs)
-        if not torch.compiler.is_compiling() and self._looker.is_curious:
-            self._looker.look(obs)
-        groups = {
-            name: self._encode[name](encoder, parts[name]).only_where(present[:, i])
-            for i, (name, encoder) in enumerate(self.encoders.items())
-        }
+        groups, present, non_finite = encode(self.encoders, self._ways, self.layout, self._looker, obs)
         fused, groups = self.fuse(groups, present)
         return State(fused.embedding, fused.gates, present, non_finite, fused.attention, groups)
+
+    def encode(self, obs: Mapping[str, Tensor]) -> dict[str, TokenGroup]:
+        """The first half of `forward`: tokens and masks by modality, for a policy that fuses them in its own way.
+
+        Args:
+            obs: as for `forward`.
+
+        Raises:
+            ObservationError: see `forward`.
+        """
+        return encode(self.encoders, self._ways, self.layout, self._looker, obs).groups
+
+    def encoders_alone(self) -> SenseEncoders:
+        """A module that does `encode` and has no other parameters: the very encoders of this one, not a copy.
+
+        A trainer that wants every parameter used, as DistributedDataParallel does, is given this.
+        """
+        return SenseEncoders(self.spec, self.encoders)
 
     def fuse(self, groups: dict[str, TokenGroup], present: Bool[Tensor, "b m"]) -> tuple[Fused, dict[str, TokenGroup]]:
         """The second half of `forward`: what is absent is imputed, where the configuration says so, and all is fused.

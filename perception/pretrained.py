@@ -25,6 +25,9 @@ FORMAT, VERSION = "senseweave.perception", 1
 RUN, MODEL = "senseweave.run", "senseweave.model"
 """Formats of the run directories that `senseweave train` and `PPO.save` write, both of version 1."""
 
+EXPORTED = "model.json"
+"""What a folder holds that was exported, and can be run, but not trained any more."""
+
 IN_A_POLICY = "features_extractor.perception."
 """How the names of a perception's weights begin in a policy."""
 
@@ -84,6 +87,11 @@ def find(folder: Path) -> Pretrained:
         CheckpointError: there is no description, or it is damaged, of another version, or tells of no perception.
         TokenizerMismatchError: the weights were trained with another tokenizer.
     """
+    if not (folder / "config.json").exists() and (folder / EXPORTED).is_file():
+        raise CheckpointError(
+            f"{folder} was exported: load_exported({str(folder)!r}).perceive(...) runs it, but it holds no weights to "
+            "learn with; give the run or the perception that it was made of."
+        )
     description = read_json(folder / "config.json")
     found, version = description.get("format"), description.get("version")
     if found not in (FORMAT, RUN, MODEL) or version != VERSION:

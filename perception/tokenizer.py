@@ -78,6 +78,11 @@ class Tokenizer:
         return len(self._pieces)
 
     @property
+    def content(self) -> str:
+        """What its file holds: a `tokenizer.json`, which the library tokenizers reads in other languages, too."""
+        return self._content
+
+    @property
     def identity(self) -> str:
         """Names this vocabulary: saved with a policy and compared when it is loaded."""
         return self._identity

@@ -107,8 +107,8 @@ def babyai(level: str = "GoToLocal") -> Recipe:
         env=f"BabyAI-{level}-v0",
         env_options={"engine": "rooms"},
         memory="gru",
-        imitation_steps=250_000,
-        steps=250_000,
+        imitation_steps=120_000,
+        steps=120_000,
         num_envs=64,
         learning_rate=5e-4,
         imitation=disturbed_in_sequences(64, expert="honest"),
@@ -122,8 +122,8 @@ def babyai_bot(level: str = "GoToSeq") -> Recipe:
     Args:
         level: its name, "GoToSeq" for BabyAI-GoToSeq-v0.
     """
-    own = babyai(level)
-    return dataclasses.replace(own, env_options={}, num_envs=16, imitation=disturbed_in_sequences(64))
+    own, lengths = babyai(level), {"imitation_steps": 250_000, "steps": 250_000}
+    return dataclasses.replace(own, env_options={}, num_envs=16, imitation=disturbed_in_sequences(64), **lengths)
 
 
 def plain() -> Recipe:

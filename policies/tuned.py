@@ -10,11 +10,14 @@ benchmarks/recipes.py trains, measures and writes the rows. An environment witho
 
 import dataclasses
 import functools
-import json
 from collections.abc import Mapping
-from importlib import resources
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+
+from ..perception.checks.whole_files import read_json
+
+FILE = Path(__file__).with_name("data") / "tuned.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,8 +63,7 @@ class Tuned:
 @functools.cache
 def tuned() -> Mapping[str, Tuned]:
     """The table: id of an environment -> its row."""
-    text = resources.files(str(__package__)).joinpath("data/tuned.json").read_text(encoding="utf-8")
-    return MappingProxyType({env_id: _row(row) for env_id, row in json.loads(text).items()})
+    return MappingProxyType({env_id: _row(row) for env_id, row in read_json(FILE).items()})
 
 
 def _row(row: Mapping[str, Any]) -> Tuned:

@@ -16,7 +16,7 @@ from ...envs.registry import import_package
 from ...policies.saving.random_state import cuda_devices
 from ..play.recorded import facts_of, play_recorded
 from ..play.registry import Seat, make_player, name_of
-from ..runs.directory import RunDirectory
+from ..runs.exported import open_policy
 from ..runs.strangers import choose_env, refuse_live
 from ..settings.record import RecordConfig
 from ..settings.train import TrainConfig
@@ -54,7 +54,7 @@ def record(config: RecordConfig, out: str) -> dict[str, Any]:
 def _choose_env(config: RecordConfig) -> tuple[str, dict[str, Any]]:
     if config.run is None:
         return config.env or TrainConfig.env, config.env_options or {}
-    return choose_env(RunDirectory.open(config.run), config.env, config.env_options)
+    return choose_env(open_policy(config.run), config.env, config.env_options)
 
 
 def _record(config: RecordConfig, out: Path, env: gymnasium.Env[Any, Any], env_id: str) -> dict[str, Any]:

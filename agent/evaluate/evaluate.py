@@ -3,21 +3,20 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from stable_baselines3.common.policies import BasePolicy
 
+from ...policies.export import ExportedPolicy
 from ...policies.heads import senses_of
+from ..play.chance import Difference, paired_difference, told
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..runs.policies import open_run
 from ..settings.evaluate import EvaluateConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress
-
-if TYPE_CHECKING:
-    pass
 
 
 def evaluate(config: EvaluateConfig) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def evaluate(config: EvaluateConfig) -> dict[str, Any]:
 
 
 def evaluate_policy(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     env_id: str,
     options: dict[str, Any],
     *,
@@ -69,7 +68,8 @@ def evaluate_policy(
 
     Returns:
         Plain JSON values; `success_rate`, `mean_return` and `mean_length` are those of the sampled policy, or of the
-        greedy one where `greedy` is True.
+        greedy one where `greedy` is True. `sampled_minus_greedy` compares the two, episode by episode; None where
+        success is not defined.
     """
     envs = make_envs(env_id, options, episodes, num_envs, policy.device)
     policy.set_training_mode(False)
@@ -104,7 +104,14 @@ def evaluate_policy(
     result |= summary(played[result["policy"]])
     for name, part in played.items():
         result |= {f"{name}_{key}": value for key, value in summary(part).items()}
-    return result
+    difference = success_difference(played["sampled"], played["greedy"])
+    return result | {"sampled_minus_greedy": difference and difference.plain()}
+
+
+def success_difference(first: Episodes, second: Episodes) -> Difference | None:
+    """How much more often the first succeed than the second, the same episodes; None where success is not defined."""
+    pairs = [pair for pair in zip(first.successes, second.successes, strict=True) if None not in pair]
+    return paired_difference(*([bool(won) for won in part] for part in zip(*pairs, strict=True))) if pairs else None
 
 
 MAX_WITHOUT = 128
@@ -117,21 +124,26 @@ def evaluate_without_each(
     """What is left of the success, sampled, where one sense is gone for whole episodes: which of them matter.
 
     Returns:
-        Sense -> "success_rate" and "success_interval"; {} where there are not two senses, or no success.
+        Sense -> "success_rate", "success_interval", "episodes", and "difference" from all senses in the same episodes;
+        {} where there are not two senses, or no success.
     """
     episodes = min(episodes, MAX_WITHOUT)
     envs = make_envs(env_id, options, episodes, None, policy.device)
     names = tuple(senses_of(policy) or {})
     policy.set_training_mode(False)
     try:
-        played = {name: run_episodes(policy, envs, episodes, without=[name]) for name in names if len(names) > 1}
+        if len(names) < 2 or (everything := run_episodes(policy, envs, episodes)).success_interval is None:
+            return {}
+        played = {name: run_episodes(policy, envs, episodes, without=[name]) for name in names}
     finally:
         close_envs(envs)
-    return {
-        name: {"success_rate": part.success_rate, "success_interval": list(part.success_interval)}
-        for name, part in played.items()
-        if part.success_interval is not None
-    }
+    rows = {}
+    for name, part in played.items():
+        interval, difference = part.success_interval, success_difference(part, everything)
+        if interval is not None and difference is not None:
+            rows[name] = {"success_rate": part.success_rate, "success_interval": list(interval), "episodes": episodes}
+            rows[name]["difference"] = difference.plain()
+    return rows
 
 
 def summary(played: Episodes) -> dict[str, Any]:
@@ -144,6 +156,8 @@ def summary(played: Episodes) -> dict[str, Any]:
         "return_standard_error": finite_or_none(spread / math.sqrt(len(played.returns))),
         "mean_length": float(played.lengths.mean()),
         "success_by_kind": played.success_by_kind,
+        "interval_by_kind": {kind: list(interval) for kind, interval in played.interval_by_kind.items()},
+        "differences_by_kind": {kind: part.plain() for kind, part in played.differences_by_kind.items()},
     } | played.searches
 
 
@@ -156,20 +170,31 @@ def as_text(result: dict[str, Any]) -> str:
         rate, interval = result[f"{name}_success_rate"], result[f"{name}_success_interval"]
         success = "not defined here" if rate is None else f"{rate:.3f} (95 %: {interval[0]:.3f} to {interval[1]:.3f})"
         mean_return = result[f"{name}_mean_return"]
-        told = "not finite" if mean_return is None else f"{mean_return:.3f}"
-        lines.append(f"  {name:8}success {success}   return {told}   length {result[f'{name}_mean_length']:.1f}")
+        earned = "not finite" if mean_return is None else f"{mean_return:.3f}"
+        lines.append(f"  {name:8}success {success}   return {earned}   length {result[f'{name}_mean_length']:.1f}")
         lines += [f"  {'':8}{line}" for line in _details(result, name)]
+    if result.get("sampled_minus_greedy"):
+        lines.append(f"  sampled less greedy: {told(result['sampled_minus_greedy'])}")
     for sense, row in (result.get("without_each") or {}).items():
-        low, high = row["success_interval"]
-        lines.append(f"  without {sense}: success {row['success_rate']:.3f} ({low:.3f} to {high:.3f}), sampled")
+        success = f"success {_share(row['success_rate'], row['success_interval'])}, sampled"
+        lines.append(f"  without {sense}: {success}; less all senses: {told(row['difference'])}")
     return "\n".join(lines)
+
+
+def _share(share: float, interval: Sequence[float]) -> str:
+    return f"{share:.3f} ({interval[0]:.3f} to {interval[1]:.3f})"
 
 
 def _details(result: dict[str, Any], name: str) -> list[str]:
     """What the success is made of, and where the failures come from: nothing found, or what was found not used."""
     kinds = result.get(f"{name}_success_by_kind") or {}
+    intervals, differences = (result.get(f"{name}_{key}_by_kind") or {} for key in ("interval", "differences"))
     share, steps = result.get(f"{name}_failures_that_saw_it"), result.get(f"{name}_steps_from_sight")
-    lines = [", ".join(f"told by {kind} {part:.3f}" for kind, part in kinds.items())] if len(kinds) > 1 else []
+    lines = []
+    if len(kinds) > 1:
+        lines.append(", ".join(f"told by {kind} {_share(part, intervals[kind])}" for kind, part in kinds.items()))
+        other = list(kinds)[1] if len(kinds) == 2 else "the others"
+        lines += [f"{kind} less {other}: {told(part)}" for kind, part in differences.items()]
     parts = [] if steps is None else [f"from first sight of the target to the end: {steps:.0f} steps (median)"]
     parts += [] if share is None else [f"it was in view in {100 * share:.0f} % of the failures"]
     return lines + (["; ".join(parts)] if parts else [])

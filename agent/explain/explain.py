@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs import make
 from ...envs.rooms.render.canvas import FAINT
@@ -19,10 +20,12 @@ from ...perception.errors import CheckpointError, ConfigError, MissingExtraError
 from ...perception.files import write_atomically
 from ...perception.perception import State
 from ...policies.extractor import watch_states
-from ..evaluate.evaluate import summary
+from ..evaluate.evaluate import success_difference, summary
+from ..play.chance import told as told_difference
 from ..play.environments import close_envs, make_envs
 from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
+from ..runs.directory import RunDirectory
 from ..runs.policies import open_run
 from ..settings.evaluate import EvaluateConfig
 from ..show.palette import hexadecimal, sense_colours
@@ -74,6 +77,8 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
         raise ConfigError(f"`episodes` must be at least 2 to tell a sense's part from chance; got {config.episodes}.")
     path = None if report is None else _require_report(Path(report))
     run, policy, steps, env_id, options = open_run(config)
+    if not isinstance(run, RunDirectory) or not isinstance(policy, ActorCriticPolicy):
+        raise ConfigError(f"`explain` looks into the networks, which {run.path} no longer has; give the run itself.")
     names = [name for name in run.config.spec if name not in config.without]
     require_few(names)
     bot_lengths = _bot_lengths(env_id, options, config) if bot else None
@@ -98,7 +103,7 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
     finally:
         close_envs(envs)
     measure, results = _results(played)
-    rows = {subset: _row(config, names, subset, played[subset], bot_lengths) for subset in played}
+    rows = {subset: _row(config, names, subset, played, bot_lengths) for subset in played}
     head = PolicyHead(policy)
     choices = choice_values(head, log.drawn(), names)
     estimates = {
@@ -184,16 +189,22 @@ def _one_removed(names: list[str]) -> list[Subset]:
 
 
 def _row(
-    config: EvaluateConfig, names: list[str], subset: Subset, played: Episodes, bot_lengths: np.ndarray | None
+    config: EvaluateConfig,
+    names: list[str],
+    subset: Subset,
+    played: Mapping[Subset, Episodes],
+    bot_lengths: np.ndarray | None,
 ) -> dict[str, Any]:
-    """One subset's figures, as plain JSON values."""
+    """One subset's figures, as plain JSON values; `difference` is that from all senses, None for all of them."""
+    part, everything = played[subset], played[frozenset(names)]
+    difference = None if part is everything else success_difference(part, everything)
     row: dict[str, Any] = {
         "senses": [name for name in names if name in subset],
         "without": [*config.without, *(name for name in names if name not in subset)],
     }
-    row |= summary(played)
+    row |= summary(part) | {"difference": difference and difference.plain()}
     if bot_lengths is not None:
-        row["length_over_bot"] = float(played.lengths.mean() / bot_lengths.mean())
+        row["length_over_bot"] = float(part.lengths.mean() / bot_lengths.mean())
     return row
 
 
@@ -248,14 +259,20 @@ def as_text(result: dict[str, Any]) -> str:
     has_bot = result["bot_mean_length"] is not None
     names = [_told(row["senses"], result["subsets"][0]["senses"]) for row in result["subsets"]]
     width = max(16, *map(len, names)) + 2
-    header = f"{'':{width}}{'success':>8}{'return':>9}{'length':>9}" + (f"{'x bot':>8}" if has_bot else "")
+    header = f"{'':{width}}{'success':>8}{'95 %':>16}{'return':>9}{'length':>9}" + (f"{'x bot':>8}" if has_bot else "")
+    has_success = all(row["success_rate"] is not None for row in result["subsets"])
+    header += "  less all senses" if has_success else ""
     lines = [f"{result['env']}, {result['episodes']} held-out episodes, {result['policy']} actions", ""]
     lines += [result["verdict"], *(f"Warning: {warning}" for warning in result["warnings"]), "", header]
     for name, row in zip(names, result["subsets"], strict=True):
-        success = "-" if row["success_rate"] is None else f"{row['success_rate']:.3f}"
+        success, interval = "-", "-"
+        if row["success_rate"] is not None:
+            success = f"{row['success_rate']:.3f}"
+            interval = "{:.3f} to {:.3f}".format(*row["success_interval"])
         mean_return = "-" if row["mean_return"] is None else f"{row['mean_return']:.3f}"
-        line = f"{name:{width}}{success:>8}{mean_return:>9}{row['mean_length']:>9.1f}"
-        lines.append(line + (f"{row['length_over_bot']:>8.2f}" if has_bot else ""))
+        line = f"{name:{width}}{success:>8}{interval:>16}{mean_return:>9}{row['mean_length']:>9.1f}"
+        line += f"{row['length_over_bot']:>8.2f}" if has_bot else ""
+        lines.append(line if row["difference"] is None else f"{line}  {told_difference(row['difference'])}")
     shapley = result["shapley"]
     lines += ["", f"Shapley values {'':9}on {shapley['measure']:14}on the choices, in nats"]
     for name, part in shapley["results"].items():

@@ -11,6 +11,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ...envs.rooms.render.canvas import FAINT, Colour
+from ..play.chance import told
 from ..show.charts import Bar, Chart, bars, key
 from ..show.pages import render
 from ..show.palette import NEUTRAL, sense_colours
@@ -51,6 +52,7 @@ def page(
         gates=None if shown is None else _gates(shown),
         shown=shown,
         tint=_tint,
+        told=told,
         GLOW=GLOW,
         FOR=FOR,
         AGAINST=AGAINST,

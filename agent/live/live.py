@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ...envs.live.reading import Event
 from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
 from ..play.players import Player, PolicyPlayer
-from ..runs.directory import RunDirectory
-from ..runs.machine import choose_device
-from ..runs.policies import chooses_one_action, load_policy
+from ..runs.exported import ExportedRun, open_policy
 from ..settings.live import LiveConfig
 from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
@@ -32,6 +28,7 @@ if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
     from ...envs.live.sessions.session import Session
+    from ..runs.exported import PolicyFolder
     from .report import Reporter
 
 
@@ -50,10 +47,10 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     """
     limit_heaps()
     import_package(config.body)  # which may register kinds that the run senses
-    run = None if config.policy is None else RunDirectory.open(config.policy)
+    run = None if config.policy is None else open_policy(config.policy)
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
-    if run is not None and not chooses_one_action(run):
+    if run is not None and not _chooses_one_action(run):
         raise ConfigError(
             f"The policy in {run.path} does not choose one of its named actions, but numbers; drive it with "
             "LiveRig(action_space=...)."
@@ -132,13 +129,31 @@ def _replayed(session: "Session") -> dict[str, Any]:
     }
 
 
-def _load_player(config: LiveConfig, run: RunDirectory, parts: Parts) -> Player:
+def _chooses_one_action(run: "PolicyFolder") -> bool:
+    if isinstance(run, ExportedRun):
+        return run.chooses_one_action
+    from ..runs.policies import chooses_one_action
+
+    return chooses_one_action(run)
+
+
+def _load_player(config: LiveConfig, run: "PolicyFolder", parts: Parts) -> Player:
+    """The player; torch is imported only where it is the run itself that acts, and not what was exported of it."""
+    if isinstance(run, ExportedRun):
+        exported = run.policy_for(parts.rig)
+        exported.seed(config.seed)
+        return PolicyPlayer(exported, greedy=config.greedy)
+    import torch
+
+    from ..runs.machine import choose_device
+    from ..runs.policies import load_policy
+
     policy, _ = load_policy(run, parts.rig, choose_device(config.device))
     torch.manual_seed(config.seed)
     return PolicyPlayer(policy, greedy=config.greedy)
 
 
-def _recorder(config: LiveConfig, parts: Parts, run: RunDirectory | None, status: StatusLine) -> "Recorder":
+def _recorder(config: LiveConfig, parts: Parts, run: "PolicyFolder | None", status: StatusLine) -> "Recorder":
     from ...envs.live.sessions.recorder import Recorder
 
     policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}

@@ -1,6 +1,5 @@
 """Environments to train and to play in: side by side in a vector, or one batch of tensors where the id is of ours."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,24 +11,10 @@ from ...envs import SensorOutages, make
 from ...envs.registry import resolve
 from ...envs.rooms.registration import VECTOR_ENTRY_POINT
 from ...perception.errors import ConfigError
-from ...perception.spec import Spec
+from .facts import EnvFacts as EnvFacts
 
 if TYPE_CHECKING:
     from ...envs.rooms.vector_env import RoomsVectorEnv
-
-
-@dataclasses.dataclass(frozen=True)
-class EnvFacts:
-    """What a run needs to know about its environment."""
-
-    senses: Spec
-    action_names: tuple[str, ...]
-    step_s: float
-
-    @classmethod
-    def of(cls, env: gymnasium.Env[Any, Any]) -> "EnvFacts":
-        """Reads the attributes that every environment of ours has."""
-        return cls(*(env.get_wrapper_attr(name) for name in ("senses", "action_names", "step_s")))
 
 
 def make_vector_env(
@@ -83,7 +68,7 @@ def is_batched(env_id: str) -> bool:
 
 
 def make_batch(
-    env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | None = None
+    env_id: str, options: dict[str, Any], num_envs: int, device: torch.device | str | None = None
 ) -> "RoomsVectorEnv | None":
     """One simulator of many environments, where the id is of a level; None for all others, which come one by one.
 
@@ -102,7 +87,7 @@ def make_batch(
 
 
 def make_envs(
-    env_id: str, options: dict[str, Any], episodes: int, num_envs: int | None, device: torch.device
+    env_id: str, options: dict[str, Any], episodes: int, num_envs: int | None, device: torch.device | str
 ) -> "list[gymnasium.Env[Any, Any]] | RoomsVectorEnv":
     """Environments of one kind for so many episodes; a batch where the id is of ours.
 

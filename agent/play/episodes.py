@@ -5,21 +5,22 @@ environments changes nothing but the speed. No learning, no files, no words.
 """
 
 import dataclasses
-import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.policies import BasePolicy
 
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT, Spec
-from ...policies.heads import samples_each_row_alone, senses_of
+from ...policies.export import ExportedPolicy
+from ...policies.heads import probabilities, samples_each_row_alone, senses_of
 from ...policies.saving.random_state import cuda_devices
+from .chance import Difference, unpaired_difference, wilson_interval
 from .fitting import fitted
 
 if TYPE_CHECKING:
@@ -53,14 +54,36 @@ class Episodes:
     kinds: list[str] | None = None
     """Of each episode's instruction; None where all are of one kind."""
 
+    were_truncated: Bool[np.ndarray, " e"] | None = None
+    """Whether a limit ended it, and not what was done; None where nobody kept that."""
+
     @property
     def success_by_kind(self) -> dict[str, float]:
         """The share of successes among the instructions of each kind; {} where all are of one."""
+        return {kind: sum(solved) / len(solved) for kind, solved in self._by_kind.items()}
+
+    @property
+    def interval_by_kind(self) -> dict[str, tuple[float, float]]:
+        """The 95 % Wilson interval of each share in `success_by_kind`."""
+        return {kind: wilson_interval(sum(solved), len(solved)) for kind, solved in self._by_kind.items()}
+
+    @property
+    def differences_by_kind(self) -> dict[str, Difference]:
+        """For each kind, by how much its success is above that of all others; of two kinds for the first alone."""
+        parts = self._by_kind
+        if len(parts) < 2:
+            return {}
+        told = list(parts)[: 1 if len(parts) == 2 else None]
+        others = {kind: [won for name, part in parts.items() if name != kind for won in part] for kind in told}
+        return {kind: unpaired_difference(parts[kind], others[kind]) for kind in told}
+
+    @property
+    def _by_kind(self) -> dict[str, list[bool]]:
         by_kind: dict[str, list[bool]] = {}
         told = () if self.kinds is None else zip(self.kinds, self.successes, strict=True)
         for kind, success in told:
             by_kind.setdefault(kind, []).append(bool(success))
-        return {kind: sum(solved) / len(solved) for kind, solved in sorted(by_kind.items())}
+        return dict(sorted(by_kind.items()))
 
     @property
     def searches(self) -> dict[str, float | None]:
@@ -91,18 +114,6 @@ class Episodes:
         return wilson_interval(sum(known), len(known)) if known else None
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """The 95 % interval of a share.
-
-    Source: Wilson 1927, "Probable inference, the law of succession, and statistical inference".
-    """
-    z = 1.959963984540054
-    share, weight = successes / trials, z * z / trials
-    middle = (share + weight / 2) / (1 + weight)
-    half = z / (1 + weight) * math.sqrt(share * (1 - share) / trials + weight / (4 * trials))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
 def held_out_seed(seed_set: int, episode: int) -> int:
     """The seed of an evaluation episode; training never uses it."""
     return FIRST_HELD_OUT_SEED + SEEDS_PER_SET * seed_set + episode
@@ -120,7 +131,7 @@ def require_senses(names: Sequence[str], senses: Spec) -> None:
 
 
 def run_episodes(
-    policy: BasePolicy,
+    policy: BasePolicy | ExportedPolicy,
     envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv",
     episodes: int,
     *,
@@ -129,11 +140,12 @@ def run_episodes(
     without: Sequence[str] = (),
     on_episode: Callable[[], None] = lambda: None,
     on_choice: OnChoice | None = None,
+    max_steps: int = MAX_EPISODE_STEPS,
 ) -> Episodes:
     """Plays `episodes` whole episodes.
 
     Args:
-        policy: an SB3 policy, recurrent or not.
+        policy: an SB3 policy, recurrent or not, or one that was exported.
         envs: environments of one kind, or a batch of them; more are faster.
         episodes: how many.
         seed_set: which set of held-out seeds.
@@ -141,6 +153,7 @@ def run_episodes(
         without: senses that are taken away.
         on_episode: called after each episode.
         on_choice: called after each choice of actions, see `OnChoice`.
+        max_steps: after which an episode of environments one by one is broken off.
 
     Raises:
         ObservationError: `without` names a sense that is not there.
@@ -151,8 +164,10 @@ def run_episodes(
     choose = ActionChooser(policy, seed_set, greedy=greedy, kept=senses.present(*without), on_choice=on_choice)
     with torch.random.fork_rng(devices=cuda_devices()):
         torch.manual_seed(seed_set)
+        if isinstance(policy, ExportedPolicy):
+            policy.seed(seed_set)
         if isinstance(envs, Sequence):
-            return _play_one_by_one(choose, envs, episodes, seed_set, on_episode)
+            return _play_one_by_one(choose, envs, episodes, seed_set, on_episode, min(max_steps, MAX_EPISODE_STEPS))
         return _play_batches(choose, envs, episodes, seed_set, on_episode)
 
 
@@ -172,7 +187,7 @@ class ActionChooser:
 
     def __init__(
         self,
-        policy: BasePolicy,
+        policy: BasePolicy | ExportedPolicy,
         seed_set: int,
         *,
         greedy: bool,
@@ -210,9 +225,7 @@ class ActionChooser:
         if not self._draws_itself:
             actions, self._memory = self.policy.predict(observation, self._memory, is_new, deterministic=self._greedy)
             return actions
-        policy = cast(ActorCriticPolicy, self.policy)
-        distribution = cast(Any, policy.get_distribution(cast(Any, policy.obs_to_tensor(observation)[0])))
-        bounds = distribution.distribution.probs.double().cumsum(dim=1).cpu().numpy()
+        bounds = probabilities(self.policy, observation).cumsum(axis=1)
         for episode in np.asarray(episodes)[is_new]:
             self._generators[episode] = np.random.default_rng([self._seed_set, episode])
         drawn = np.array([self._generators[episode].random() for episode in episodes])
@@ -231,11 +244,13 @@ def _play_one_by_one(
     episodes: int,
     seed_set: int,
     on_episode: Callable[[], None],
+    max_steps: int,
 ) -> Episodes:
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     successes: list[bool | None] = [None] * episodes
+    were_truncated = np.zeros(episodes, np.bool_)
     broken_off: list[int] = []
-    playing = [_Seat(env, number) for number, env in enumerate(envs[:episodes])]
+    playing = [_Seat(env, number, max_steps) for number, env in enumerate(envs[:episodes])]
     following = len(playing)
     for seat in playing:
         seat.start(held_out_seed(seed_set, seat.episode))
@@ -251,6 +266,7 @@ def _play_one_by_one(
                 continue
             i = seat.episode
             returns[i], lengths[i], successes[i] = seat.total, seat.steps, seat.success
+            were_truncated[i] = seat.was_truncated
             broken_off += [i] if seat.was_broken_off else []
             on_episode()
             if following < episodes:
@@ -263,7 +279,7 @@ def _play_one_by_one(
     if any(success is not None for success in successes):  # the environment knows what success is
         for i in broken_off:
             successes[i] = bool(successes[i])
-    return Episodes(returns, lengths, successes, time.monotonic() - began)
+    return Episodes(returns, lengths, successes, time.monotonic() - began, were_truncated=were_truncated)
 
 
 def _play_batches(
@@ -286,7 +302,7 @@ def _play_batches(
     """
     returns, lengths = np.zeros(episodes), np.zeros(episodes, np.int64)
     successes: list[bool | None] = [None] * episodes
-    first_sights = np.full(episodes, NEVER, np.int64)
+    first_sights, were_truncated = np.full(episodes, NEVER, np.int64), np.zeros(episodes, np.bool_)
     began, in_view = time.monotonic(), None
     of_mission, kinds = env.simulation.level.mission_kinds, list[str]()
     for first in range(0, episodes, env.num_envs):
@@ -309,35 +325,36 @@ def _play_batches(
             is_over = (terminated | truncated).cpu().numpy()[playing]
             is_new = False
             if is_over.any():
-                solved = infos["is_success"].cpu().numpy()
+                solved, is_cut = infos["is_success"].cpu().numpy(), (truncated & ~terminated).cpu().numpy()
                 for row in playing[is_over]:
                     successes[first + row] = bool(solved[row])
+                    were_truncated[first + row] = is_cut[row]
                     on_episode()
                 choose.keep(np.flatnonzero(~is_over).tolist())
                 playing = playing[~is_over]
-    return Episodes(
-        returns, lengths, successes, time.monotonic() - began, None if in_view is None else first_sights, kinds or None
-    )
+    sights = None if in_view is None else first_sights
+    return Episodes(returns, lengths, successes, time.monotonic() - began, sights, kinds or None, were_truncated)
 
 
 class _Seat:
     """One environment and the episode that it plays now."""
 
-    def __init__(self, env: gymnasium.Env[Any, Any], episode: int) -> None:
-        self.env, self.episode = env, episode
+    def __init__(self, env: gymnasium.Env[Any, Any], episode: int, max_steps: int) -> None:
+        self.env, self.episode, self._max_steps = env, episode, max_steps
 
     def start(self, seed: int) -> None:
         self.observation, self.info = self.env.reset(seed=seed)
         self.is_new, self.total, self.steps = True, 0.0, 0
         self.success: bool | None = None
-        self.was_broken_off = False
+        self.was_broken_off = self.was_truncated = False
 
     def step(self, action: Any) -> bool:
         """Takes one step; True when the episode is over."""
         self.observation, reward, terminated, truncated, self.info = self.env.step(action)
         self.is_new, self.total, self.steps = False, self.total + float(reward), self.steps + 1
         is_over = bool(terminated or truncated)
-        self.was_broken_off = not is_over and self.steps >= MAX_EPISODE_STEPS
+        self.was_broken_off = not is_over and self.steps >= self._max_steps
+        self.was_truncated = self.was_broken_off or not terminated
         is_over |= self.was_broken_off
         if is_over and self.info.get("is_success") is not None:
             self.success = bool(self.info["is_success"])

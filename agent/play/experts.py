@@ -147,7 +147,7 @@ class _Bots:
         else:
             taken = int(self._vector.actions[number])
         try:
-            said = int(self._bots[number].replan(taken))  # pyright: ignore[reportArgumentType]
+            said = int(self._bots[number].replan(taken))
         except AssertionError as error:
             self._lost += 1
             if self._lost > max(MAX_LOST, self._asked / 10):

@@ -1,21 +1,21 @@
 """Who plays an episode in front of a camera: a trained policy, an expert, or chance. One small interface for all."""
 
-from collections import deque
-from collections.abc import Mapping
-from typing import Any, Protocol
+import functools
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import gymnasium
 import numpy as np
-from stable_baselines3.common.policies import ActorCriticPolicy
 
 from ...envs.live.tick import Move
-from ...perception.errors import ConfigError
-from ...perception.perception import State
-from ...policies.extractor import watch_states
-from ...policies.heads import senses_of
-from .experts import Expert, expert_for
+from ...perception.spec import Spec
+from ...policies.export import ExportedPolicy
 from .fitting import fitted
-from .registry import Seat
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.policies import ActorCriticPolicy
+
+    from .experts import Expert
 
 Observation = Mapping[str, np.ndarray]
 
@@ -34,15 +34,17 @@ class Player(Protocol):
 
 
 class PolicyPlayer:
-    """A trained policy; a recurrent one remembers within an episode. Sampled actions draw from torch's generator.
+    """A trained policy; a recurrent one remembers within an episode. Sampled actions draw from torch's generator, or
+    from its own where it was exported.
 
     A sense that an observation lacks is absent.
-    """
+    """  # noqa: D205
 
     has_gates = True
 
-    def __init__(self, policy: ActorCriticPolicy, *, greedy: bool = False) -> None:
-        self._policy, self._greedy, self._senses = policy, greedy, senses_of(policy)
+    def __init__(self, policy: "ActorCriticPolicy | ExportedPolicy", *, greedy: bool = False) -> None:
+        self.policy, self._greedy = policy, greedy
+        self._decide, self._senses = _way_to_decide(policy)
         self.start(0)
 
     def start(self, seed: int) -> None:
@@ -51,13 +53,18 @@ class PolicyPlayer:
 
     def act(self, observation: Observation) -> Move:
         batch = fitted({key: np.asarray(value)[None] for key, value in observation.items()}, self._senses)
-        states: deque[State] = deque(maxlen=1)
-        with watch_states(self._policy, states.append):
-            actions, self._memory = self._policy.predict(
-                batch, self._memory, np.array([self._is_first]), deterministic=self._greedy
-            )
+        actions, self._memory, gates = self._decide(batch, self._memory, np.array([self._is_first]), self._greedy)
         self._is_first = False
-        return Move(actions[0], {name: float(gate[0]) for name, gate in states[-1].gates.items()})
+        return Move(actions[0], {name: float(gate[0]) for name, gate in gates.items()})
+
+
+def _way_to_decide(policy: "ActorCriticPolicy | ExportedPolicy") -> tuple[Callable[..., Any], Spec | None]:
+    """What asks a policy for actions, memory and gates; and its senses. torch is imported only where it acts."""
+    if isinstance(policy, ExportedPolicy):
+        return policy.decide, policy.senses
+    from ...policies.heads import decide, senses_of
+
+    return functools.partial(decide, policy), senses_of(policy)
 
 
 class ExpertPlayer:
@@ -65,7 +72,7 @@ class ExpertPlayer:
 
     has_gates = False
 
-    def __init__(self, expert: Expert) -> None:
+    def __init__(self, expert: "Expert") -> None:
         self._expert = expert
 
     def start(self, seed: int) -> None:
@@ -88,24 +95,3 @@ class RandomPlayer:
 
     def act(self, observation: Observation) -> Move:
         return Move(self._space.sample())
-
-
-def make_expert(address: str, seat: Seat) -> Player:
-    """The environment's own expert.
-
-    Raises:
-        ConfigError: it has none.
-    """
-    _require_alone("expert", address)
-    return ExpertPlayer(expert_for(seat.env, seat.env_id))
-
-
-def make_random(address: str, seat: Seat) -> Player:
-    """Chance."""
-    _require_alone("random", address)
-    return RandomPlayer(seat.env)
-
-
-def _require_alone(name: str, address: str) -> None:
-    if address:
-        raise ConfigError(f'The player "{name}" takes nothing behind a colon; got {address!r}. Leave it out.')

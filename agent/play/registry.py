@@ -37,8 +37,8 @@ class Seat:
 PLAYERS: "Registry[Callable[[str, Seat], Player]]" = Registry(
     "player",
     {
-        "expert": ".players:make_expert",
-        "random": ".players:make_random",
+        "expert": ".unlearned:make_expert",
+        "random": ".unlearned:make_random",
         "policy": "..runs.policies:make_policy_player",
     },
     __package__,

@@ -15,8 +15,8 @@ from ...policies.saving.model_config import RUN_FORMAT as FORMAT
 from ...policies.saving.model_config import RUN_VERSION as VERSION
 from ...policies.saving.model_config import SavedModel
 from ...policies.saving.sealed import read_sealed
-from ..settings.train import UNNAMED as UNNAMED
 from ..settings.train import TrainConfig
+from .present import UNNAMED as UNNAMED
 
 USUAL_STEP_S = 0.1
 """Seconds for a step, where the environment of a saved model did not tell."""

@@ -1,6 +1,6 @@
 """From a run directory to a policy that is ready to act, in the environment that was asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 import torch
@@ -9,6 +9,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from ...envs import make
 from ...envs.registry import import_package
 from ...perception.errors import ConfigError
+from ...policies.export import ExportedPolicy
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
 from ..play.fitting import lacking
@@ -17,12 +18,21 @@ from ..play.registry import Seat
 from ..settings.evaluate import EvaluateConfig
 from ..terminal.progress import tell
 from .directory import RunDirectory
+from .exported import ExportedRun, open_policy
 from .machine import choose_device, limit_threads
 from .strangers import choose_env, refuse_live
 
 
-def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[ActorCriticPolicy, int]:
+if TYPE_CHECKING:
+    from .exported import PolicyFolder
+
+AnyPolicy = ActorCriticPolicy | ExportedPolicy
+
+
+def load_policy(run: "PolicyFolder", env: gymnasium.Env[Any, Any], device: torch.device) -> tuple[AnyPolicy, int]:
     """The run's newest policy, for an environment like the one it was trained in; it may lack some of the senses.
+
+    One that was exported acts on the CPU, whatever the device.
 
     Returns:
         The policy, ready to predict, and the steps that it was trained for.
@@ -31,6 +41,8 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
         ConfigError: the environment has senses of other kinds, none of the policy's, or other actions.
         CheckpointError: the weights are missing, damaged, or do not fit.
     """
+    if isinstance(run, ExportedRun):
+        return run.policy_for(env), run.steps
     facts, config = EnvFacts.of(env), run.config
     limit_threads(config.perception)
     for name in lacking(facts.senses, config.spec, "the environment", str(run.path)):
@@ -46,14 +58,14 @@ def load_policy(run: RunDirectory, env: gymnasium.Env[Any, Any], device: torch.d
 
 
 def make_policy_player(address: str, seat: Seat) -> PolicyPlayer:
-    """The newest policy of a run as a player, "policy:runs/seek".
+    """The policy of a run, or one that was exported, as a player: "policy:runs/seek".
 
     Raises:
         SenseweaveError: there is no such run, or it does not fit the environment; see `load_policy`.
     """
     if not address:
         raise ConfigError('The player "policy" needs a run directory behind a colon, as in policy:runs/seek.')
-    policy, _ = load_policy(RunDirectory.open(address), seat.env, choose_device(seat.device))
+    policy, _ = load_policy(open_policy(address), seat.env, choose_device(seat.device))
     return PolicyPlayer(policy, greedy=seat.greedy)
 
 
@@ -62,8 +74,8 @@ def chooses_one_action(run: RunDirectory) -> bool:
     return run.reader.chooses_one_action(run.path, run.config)
 
 
-def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, int, str, dict[str, Any]]:
-    """Opens a run for evaluation.
+def open_run(config: EvaluateConfig) -> "tuple[PolicyFolder, AnyPolicy, int, str, dict[str, Any]]":
+    """Opens a run, or an exported policy, for evaluation.
 
     Returns:
         The run, its policy, the steps that it was trained for, the environment's id and its options.
@@ -73,7 +85,7 @@ def open_run(config: EvaluateConfig) -> tuple[RunDirectory, ActorCriticPolicy, i
     """
     device = choose_device(config.device)
     import_package(config.env)  # which may register kinds that the run senses
-    run = RunDirectory.open(config.run)
+    run = open_policy(config.run)
     env_id, options = choose_env(run, config.env, config.env_options)
     refuse_live(env_id)
     env = make(env_id, **options)

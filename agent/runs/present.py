@@ -4,9 +4,27 @@ import os
 from pathlib import Path
 
 from ...perception.errors import CheckpointError
+from ..settings.train import UNNAMED as UNNAMED
 
 CONFIG = "config.json"
 """The file that makes a folder a run."""
+
+EXPORTED = "model.json"
+"""The file that makes a folder an exported policy."""
+
+
+def require_policy(path: str | os.PathLike[str]) -> Path:
+    """The folder of a run, or of a policy that was exported; what its description says is not looked at.
+
+    Raises:
+        CheckpointError: there is neither.
+    """
+    return Path(path) if is_exported(path) else require_run(path)
+
+
+def is_exported(path: str | os.PathLike[str]) -> bool:
+    """Whether a folder is one that `senseweave export` wrote, as far as a glance tells."""
+    return (Path(path) / EXPORTED).is_file()
 
 
 def require_run(path: str | os.PathLike[str]) -> Path:

@@ -15,6 +15,7 @@ from ...policies.extractor import PerceptionExtractor
 from ...policies.policy import SensePolicy
 from ...policies.ppo.ppo import PPO
 from ...policies.saving import weights
+from ...policies.saving.json_spaces import read_space
 from ...policies.saving.model_config import SavedModel
 from ...policies.trainer import TRAINERS
 from .config import RunConfig
@@ -37,6 +38,10 @@ class PolicyReader:
     def chooses_one_action(self, path: Path, config: RunConfig) -> bool:
         """Whether the policy takes one of the run's named actions, and not several at once or numbers."""
         return weights.chooses_one_of(weights.read_policy(path, config.run)[0], len(config.action_names))
+
+    def actions(self, path: Path, config: RunConfig) -> gymnasium.Space[Any] | None:
+        """The policy's actions, as far as the folder tells; None where only its environment knows them."""
+        return spaces.Discrete(len(config.action_names)) if self.chooses_one_action(path, config) else None
 
     def read(
         self, path: Path, config: RunConfig, space: spaces.Dict, actions: gymnasium.Space[Any]
@@ -75,6 +80,10 @@ class SavedModelReader(PolicyReader):
 
     def chooses_one_action(self, path: Path, config: RunConfig) -> bool:
         return True
+
+    def actions(self, path: Path, config: RunConfig) -> gymnasium.Space[Any] | None:
+        told = SavedModel.read(path).action_space
+        return None if told is None else read_space(told)
 
     def read(
         self, path: Path, config: RunConfig, space: spaces.Dict, actions: gymnasium.Space[Any]

@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium
 
@@ -22,8 +22,10 @@ from ...envs.rooms.settings import OPTION_NAMES, SENSES
 from ...perception.texts import shown
 from ...perception.errors import ConfigError
 from ..settings.engines import ENGINE
-from ..settings.train import UNNAMED
-from .directory import RunDirectory
+from .present import UNNAMED
+
+if TYPE_CHECKING:
+    from .exported import PolicyFolder
 
 MAX_NUMBER = 1_000_000
 """No number of an option is greater."""
@@ -65,7 +67,7 @@ def as_words(env_id: str, options: Mapping[str, Any]) -> str:
     return " ".join([f"--env {shlex.quote(env_id)}", *(f"--env-option {shlex.quote(pair)}" for pair in pairs)])
 
 
-def choose_env(run: RunDirectory, env: str | None, options: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
+def choose_env(run: "PolicyFolder", env: str | None, options: Mapping[str, Any] | None) -> tuple[str, dict[str, Any]]:
     """The environment for a run, and its options: the run's own unless others are named.
 
     Args:

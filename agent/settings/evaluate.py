@@ -25,7 +25,7 @@ class EvaluateConfig(Settings):
         without: senses to take away; name them after DIR.
         num_envs: number of episodes side by side; it changes the speed alone.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.
-        video: also write the first episodes as a video.
+        video: also write chosen episodes as a video of a minute at most.
 
     Raises:
         ConfigError: a value is out of its range.

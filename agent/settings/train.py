@@ -24,7 +24,8 @@ MAX_SEED = 2**31 - 1
 """The greatest seed of a training run."""
 
 UNNAMED = "unnamed"
-"""Stands for the environment where there is none: a saved model did not tell its id, or a dataset was learned from."""
+"""Stands for the environment where there is none: a saved or exported policy did not tell its id, or a dataset was
+learned from."""
 
 MINIGRID = ("BabyAI-", "MiniGrid-")
 """What the ids of minigrid's environments begin with."""

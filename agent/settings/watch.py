@@ -24,8 +24,9 @@ class WatchConfig(Settings):
         without: senses to take away; name ENV before them.
         unplug: senses to take away in the middle of each episode: camera@3 from step 3 on.
         device: auto (CUDA where it is there), cpu, cuda or cuda:N.
-        out: where the video goes; a .webp is silent, slow, and without end.
-        episodes: number of held-out episodes, each with its own seed.
+        out: where the video goes; a .webp is silent and without end.
+        episodes: number of held-out episodes, from the first on, each with its own seed. Without it some are chosen
+            of several dozen: a success of each kind, a failure, and one in which the sense that decides is unplugged.
         seed: set of held-out seeds, 0 to 1000.
 
     Raises:
@@ -57,7 +58,7 @@ class WatchConfig(Settings):
     out: Annotated[
         str | None, FileName(suffixes=(*VIDEOS, ".webp"), unset="runs/watch/ENV-PLAYER-SEED.mp4"), Section("video")
     ] = None
-    episodes: Annotated[int, Whole(low=1, high=1000)] = 4
+    episodes: Annotated[int | None, Whole(low=1, high=1000, unset="a minute of chosen ones")] = None
     seed: Annotated[int, Whole(low=0, high=1000)] = 0
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 """Pictures and sound in, one file out: H.264 with an AAC track, or a silent WebP that loops (PyAV).
 
 Knows nothing of agents or environments. A shot is one picture and the sound that is heard while it stands. Sound and
-picture keep step however long the film is, because each shot's sound is cut, or filled with silence, to end exactly
-where its picture ends.
+picture keep step however long the film is: each shot's sound begins where its picture does, and is cut, or filled with
+silence, to end exactly where its picture ends. So a tenth of a second of sound is heard at the begin of a picture that
+stands for a third.
 
 c channels, n samples
 """
@@ -24,6 +25,8 @@ from ...perception.spec import Microphone
 FALLBACK_RATE_HZ = 48_000
 """Of the track where the encoder cannot take the microphone's own rate, ALE's 30,720 Hz, say."""
 BITS_PER_S = 128_000
+FADE_S = 0.005
+"""How long a sound takes to begin and to end where there is silence around it."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,11 +144,18 @@ class _SoundTrack:
         if sound is not None:
             heard = sound if len(sound) == self._channels else sound.mean(axis=0, keepdims=True)
             newest = np.nan_to_num(heard[:, -block.shape[1] :]).clip(-1, 1)
-            block[:, : newest.shape[1]] = newest
+            block[:, : newest.shape[1]] = newest * self._fade(newest.shape[1], block.shape[1])
         frame = self._av.AudioFrame.from_ndarray(block, format="fltp", layout=self._layout)
         frame.sample_rate, frame.pts, frame.time_base = self._rate_hz, self._samples, Fraction(1, self._rate_hz)
         self._samples = end
         self._container.mux(self._stream.encode(frame))
+
+    def _fade(self, heard: int, whole: int) -> Float[np.ndarray, " n"]:
+        """How loud each sample is: a sound that silence follows begins and ends softly, or it would click."""
+        if whole - heard <= 1:  # a step's sound and its picture may be apart by a rounding
+            return np.ones(heard, np.float32)
+        ends = np.minimum(np.arange(heard) + 1, heard - np.arange(heard)) / max(1, round(FADE_S * self._rate_hz))
+        return ends.clip(0, 1).astype(np.float32)
 
     def finish(self) -> None:
         """Writes what the encoder still holds."""

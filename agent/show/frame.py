@@ -1,7 +1,6 @@
-"""Draws one frame of an episode: the instruction, what each sense gave, the room, the gates, and how it goes or ended.
+"""What one frame of an episode says and shows: every word and picture in its place, before a pixel is painted.
 
-Pictures are uint8 (height, width, 3), RGB, large enough to be read when a web page shows them at two thirds of their
-size. cv2 is imported when the first one is drawn. Files and time are video.py's.
+`layout` arranges; painting.py paints; files and time are video.py's.
 """
 
 import dataclasses
@@ -10,35 +9,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ...envs.rooms.render.canvas import (
-    BOLD,
-    FAINT,
-    INK,
-    PAPER,
-    TRACK,
-    Colour,
-    Picture,
-    fit,
-    measure,
-    printable,
-    write,
-)
-from ...perception.spec import PRESENT, Spec
-from ...perception.texts import shown
+from ...envs.rooms.render.canvas import FAINT, INK, Colour, Picture
+from ...perception.spec import PRESENT, Camera, Depth, Grid, Kind, Microphone, Spec, Vector
 from .palette import FAILURE, SUCCESS, sense_colours
-from .readings import draw_reading
+from .readings import draw_reading, is_minigrid
 
 PANEL_PX = 320
-MARGIN_PX = 20
-LINE_PX = 34
-CAPTION_PX = 80
 MAX_PANELS = 4
-MAX_LETTERS = 14
-
-_TITLE_PX, _TEXT_PX, _STATE_PX = 20, 18, 38
-_BAR_PX = 22
-_STATUS_PX = 60
-_WHITE: Colour = (255, 255, 255)
+GATES = "gates: how far each sense is let in, 0 (shut out) to 1"
+ROOM, OWN_PICTURE = "the room, which it does not see", "the environment's own picture"
+"""What the picture of everything there is is called: of ours, and of other worlds."""
 
 
 class Ending(enum.Enum):
@@ -64,18 +44,20 @@ class Ending(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """What is drawn.
+    """One moment of an episode.
 
     Args:
         observation: one observation, without a batch axis.
         instruction: the raw instruction; None where there is none.
         gates: by sense, 0..1; None where no policy plays, and no gates are drawn then.
         room: a picture of everything there is; None where there is none.
-        status: short texts such as "step 3", drawn side by side.
-        state: what is done now, in a word, drawn large.
-        ending: how it ended, drawn larger still; None while it goes on.
+        status: short texts such as "step 3", side by side.
+        state: what is done now, in a word.
+        ending: how it ended; None while it goes on.
         room_title: what the room's picture is.
         absence: by sense, in a word why it is absent; "absent" for those that are not named.
+        title: what is to be seen in this episode.
+        note: its seed, and how it was chosen.
     """
 
     observation: Mapping[str, np.ndarray]
@@ -85,139 +67,122 @@ class Frame:
     status: Sequence[str]
     state: str = ""
     ending: Ending | None = None
-    room_title: str = "the environment's own picture"
+    room_title: str = OWN_PICTURE
     absence: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    title: str = ""
+    note: str = ""
 
     def is_here(self, senses: Spec, name: str) -> bool:
         """Whether a sense is present."""
         return PRESENT not in self.observation or bool(self.observation[PRESENT][senses.names.index(name)])
 
 
-def draw(senses: Spec, frame: Frame) -> Picture:
-    """One picture; its size depends on the senses, on whether there are a room and gates, and on nothing else.
+@dataclasses.dataclass(frozen=True)
+class Panel:
+    """One picture of a frame.
+
+    Args:
+        title: above it.
+        legend: below it: what it shows and how to read it.
+        colour: of the title.
+        picture: of any size; None is darkness, with the title in it.
+    """
+
+    title: str
+    legend: str
+    colour: Colour
+    picture: Picture | None
+
+
+@dataclasses.dataclass(frozen=True)
+class Gate:
+    """One bar below the pictures; `is_here` tells whether its sense is."""
+
+    name: str
+    value: float
+    colour: Colour
+    is_here: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """A whole frame, from top to bottom. `heading` names the sense by which the instruction comes, and its colour."""
+
+    title: str
+    note: str
+    heading: tuple[str, Colour]
+    instruction: str
+    is_told: bool
+    panels: Sequence[Panel]
+    gates: Sequence[Gate] | None
+    status: str
+    state: str
+    ending: Ending | None
+
+
+def layout(senses: Spec, frame: Frame) -> Layout:
+    """Arranges one frame.
 
     Raises:
-        MissingExtraError: cv2 cannot be imported.
+        MissingExtraError: a sense's picture takes cv2, which cannot be imported.
     """
     colours = sense_colours(senses)
-    panels = _panels(senses, frame, colours)
-    width = max(2, len(panels)) * (PANEL_PX + MARGIN_PX) + MARGIN_PX
-    top = MARGIN_PX + CAPTION_PX
-    bars_top = top + (LINE_PX + PANEL_PX if panels else 0) + MARGIN_PX
-    status_top = bars_top + (0 if frame.gates is None else LINE_PX * (len(senses) + 1) + MARGIN_PX // 2)
-    height = status_top + _STATUS_PX
-    canvas = np.full((height + height % 2, width + width % 2, 3), PAPER, np.uint8)
-    _draw_caption(canvas, *_instruction_title(senses, frame, colours), frame.instruction)
-    for number, (title, colour, picture) in enumerate(panels):
-        left = MARGIN_PX + number * (PANEL_PX + MARGIN_PX)
-        write(canvas, title, left, top + 24, colour, _TITLE_PX, weight=BOLD)
-        canvas[top + LINE_PX : top + LINE_PX + PANEL_PX, left : left + PANEL_PX] = picture
-    if frame.gates is not None:
-        _draw_gates(canvas, senses, frame, frame.gates, colours, bars_top)
-    _draw_status(canvas, frame, status_top)
-    return canvas
+    name = next(iter(senses.texts()), None)
+    heading = ("instruction" if frame.instruction else "", FAINT)
+    if name is not None:
+        heading = _titled(senses, frame, name), colours[name]
+    return Layout(
+        title=frame.title,
+        note=frame.note,
+        heading=heading,
+        instruction=frame.instruction or "",
+        is_told=name is None or frame.is_here(senses, name),
+        panels=_panels(senses, frame, colours),
+        gates=None
+        if frame.gates is None
+        else [Gate(name, frame.gates.get(name, 0.0), colours[name], frame.is_here(senses, name)) for name in senses],
+        status="    ".join(frame.status),
+        state=frame.state,
+        ending=frame.ending,
+    )
 
 
-def _panels(senses: Spec, frame: Frame, colours: Mapping[str, Colour]) -> list[tuple[str, Colour, Picture]]:
-    """Title, colour and picture of each panel: the senses that can be drawn, then the room."""
+def _titled(senses: Spec, frame: Frame, name: str) -> str:
+    """A sense's name, and why it is absent: "camera unplugged"."""
+    return name if frame.is_here(senses, name) else f"{name} {frame.absence.get(name, 'absent')}"
+
+
+def _panels(senses: Spec, frame: Frame, colours: Mapping[str, Colour]) -> list[Panel]:
+    """The senses that can be drawn, then the room."""
     panels = []
     for name, kind in senses.items():
         picture = draw_reading(kind, frame.observation[name], PANEL_PX, colours[name])
         if picture is not None:
-            is_here = frame.is_here(senses, name)
-            panel = fit(picture, PANEL_PX) if is_here else _draw_absence(name, frame, colours[name])
-            panels.append((name, colours[name], panel))
-    if frame.room is not None:
-        room = frame.room_title, FAINT, fit(frame.room, PANEL_PX)
-        return [*panels[: MAX_PANELS - 1], room]
-    return panels[:MAX_PANELS]
+            shown = picture if frame.is_here(senses, name) else None
+            panels.append(Panel(_titled(senses, frame, name), legend_of(kind), colours[name], shown))
+    if frame.room is None:
+        return panels[:MAX_PANELS]
+    legend = ROOM_LEGEND if frame.room_title == ROOM else "how it looks to people"
+    return [*panels[: MAX_PANELS - 1], Panel(frame.room_title, legend, FAINT, frame.room)]
 
 
-def _instruction_title(senses: Spec, frame: Frame, colours: Mapping[str, Colour]) -> tuple[str, Colour]:
-    """What stands above the instruction: the sense by which it comes, if there is one, and whether that is there."""
-    name = next(iter(senses.texts()), None)
-    if name is None:
-        return "instruction", FAINT
-    reason = "" if frame.is_here(senses, name) else f", {frame.absence.get(name, 'absent')}"
-    return name + reason, colours[name]
+ROOM_LEGEND = "from above: lit = in view, line = its way, green = meant"
+
+LEGENDS: dict[type[Kind], str] = {
+    Camera: "what it sees",
+    Depth: "how far things are: the nearer, the brighter",
+    Grid: "the cells that it is shown",
+    Microphone: "how loud it is",
+    Vector: "its numbers as bars, from 0 in the middle",
+}
+"""How to read the picture of a kind, in a line."""
 
 
-def _draw_absence(name: str, frame: Frame, colour: Colour) -> Picture:
-    """An empty panel that says why."""
-    panel = np.full((PANEL_PX, PANEL_PX, 3), (206, 208, 211), np.uint8)
-    for line, (text, ink) in enumerate(((name, colour), (frame.absence.get(name, "absent"), INK))):
-        size = next((size for size in (34, 26, 20) if measure(text, size, weight=BOLD) < PANEL_PX - 20), 16)
-        left = (PANEL_PX - measure(text, size, weight=BOLD)) // 2
-        write(panel, text, left, PANEL_PX // 2 - 6 + 40 * line, ink, size, weight=BOLD)
-    return panel
-
-
-def _draw_caption(canvas: Picture, title: str, colour: Colour, instruction: str | None) -> None:
-    """The instruction in at most two lines, as large as fits, under the name of the sense."""
-    text = " ".join(printable(shown(instruction or "", 1000)).split())
-    width = canvas.shape[1] - 2 * MARGIN_PX
-    for size in (36, 24):
-        lines = _wrap(text, width, size)
-        if len(lines) == 1:
-            break
-    if len(lines) > 2:
-        while lines[1] and measure(lines[1] + " ...", size, weight=BOLD) > width:
-            lines[1] = lines[1][:-1]
-        lines = [lines[0], lines[1] + " ..."]
-    write(canvas, title, MARGIN_PX, MARGIN_PX + 14, colour, _TITLE_PX, weight=BOLD)
-    baseline = MARGIN_PX + LINE_PX + (22 if size == 36 else 10)
-    for number, line in enumerate(lines):
-        write(canvas, line, MARGIN_PX, baseline + number * 28, INK, size, weight=BOLD)
-
-
-def _wrap(text: str, width: int, size: int) -> list[str]:
-    """Breaks a text into lines between words, and inside words that are longer than a line."""
-    lines, line = [], ""
-    for word in text.split(" "):
-        while measure(word, size, weight=BOLD) > width and len(word) > 1:
-            fitting = max(1, int(len(word) * width / measure(word, size, weight=BOLD)) - 1)
-            lines, line, word = [*lines, *([line] if line else []), word[:fitting]], "", word[fitting:]
-        longer = f"{line} {word}".strip()
-        if measure(longer, size, weight=BOLD) > width:
-            lines, line = [*lines, line], word
-        else:
-            line = longer
-    return [*lines, line] if line else lines
-
-
-def _draw_gates(
-    canvas: Picture,
-    senses: Spec,
-    frame: Frame,
-    gates: Mapping[str, float],
-    colours: Mapping[str, Colour],
-    top: int,
-) -> None:
-    write(canvas, "gates: how far each sense is let in", MARGIN_PX, top + 18, FAINT, _TEXT_PX)
-    for number, name in enumerate(senses):
-        gate = gates.get(name, 0.0)
-        ink = INK if frame.is_here(senses, name) else FAINT
-        _draw_gate(canvas, name, gate, ink, colours[name], top + (number + 1) * LINE_PX)
-
-
-def _draw_gate(canvas: Picture, name: str, gate: float, ink: Colour, colour: Colour, top: int) -> None:
-    name_px, value_px = 150, 70
-    left, right = MARGIN_PX + name_px, canvas.shape[1] - MARGIN_PX - value_px
-    shown = name if len(name) <= MAX_LETTERS else name[: MAX_LETTERS - 1] + "."
-    write(canvas, shown, MARGIN_PX, top + 18, ink, _TITLE_PX)
-    canvas[top : top + _BAR_PX, left:right] = TRACK
-    canvas[top : top + _BAR_PX, left : left + round((right - left) * min(1.0, max(0.0, gate)))] = colour
-    write(canvas, f"{gate:.2f}", right + 14, top + 18, INK, _TITLE_PX, weight=BOLD)
-
-
-def _draw_status(canvas: Picture, frame: Frame, top: int) -> None:
-    """The last line: small texts at the left, the state or the ending at the right, on its colour where it is over."""
-    text, ink, state = INK, INK, frame.state
-    if frame.ending is not None:
-        state, ground = frame.ending.value
-        canvas[top:] = ground
-        text = ink = _WHITE
-    baseline = top + 42
-    write(canvas, "    ".join(frame.status), MARGIN_PX, baseline - 3, text, _TITLE_PX)
-    left = canvas.shape[1] - MARGIN_PX - measure(state, _STATE_PX, weight=BOLD)
-    write(canvas, state, left, baseline, ink, _STATE_PX, weight=BOLD)
+def legend_of(kind: Kind) -> str:
+    """How to read a sense's picture."""
+    if isinstance(kind, Microphone) and kind.channels == 2:
+        return "lobe: direction; bars: loudness at each ear"
+    if isinstance(kind, Grid) and is_minigrid(kind):
+        return "the cells in view; it stands below and looks up"
+    known = (text for known, text in LEGENDS.items() if isinstance(kind, known))
+    return next(known, f"what this {type(kind).__name__} gives")

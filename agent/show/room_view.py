@@ -34,10 +34,14 @@ class RoomView:
         """Forgets the trail: a new episode."""
         self._trail.clear()
 
+    def follow(self) -> None:
+        """Notes where the agent is, for the trail."""
+        self._trail.append(int(self._simulation.state.agent_cell[0]))
+
     def draw(self, *, sees: bool = True) -> Picture:
         """The room now; what the agent can see is lit, if it `sees`."""
         state = self._simulation.state
-        self._trail.append(int(state.agent_cell[0]))
+        self.follow()
         picture = self._view.draw(state, shows_view=sees, trail=self._trail)
         if self._view.tile >= _MIN_TILE_PX and "audio" in self._simulation.spec:
             for cell, sound in zip(state.object_cell[0].tolist(), state.object_sound[0].tolist(), strict=True):

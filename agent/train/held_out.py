@@ -7,7 +7,6 @@ is not touched: other environments, other seeds, and every random generator is p
 """
 
 import dataclasses
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -17,7 +16,7 @@ from ...policies.processes import world_size
 from ...policies.saving import random_state
 from ...policies.training import Training
 from ..play.environments import close_envs, make_envs
-from ..play.episodes import run_episodes
+from ..play.episodes import Episodes, run_episodes
 from ..settings.engines import learned_in
 from ..settings.train import UNNAMED, TrainConfig
 from .held_out_steps import HeldOutSteps
@@ -108,7 +107,7 @@ class HeldOutCurve:
         note(training.logger, training.steps, figures)
         if success is None:
             return f"held out {figures[HELD_OUT['held_out_return']]:.2f}"
-        return f"held out {success:.2f}{_of(kinds)}"
+        return f"held out {words_of(played, success)}"
 
     def close(self) -> None:
         """Closes its environments."""
@@ -116,5 +115,9 @@ class HeldOutCurve:
             close_envs(self._envs)
 
 
-def _of(kinds: Mapping[str, float]) -> str:
-    return f" ({', '.join(f'{kind} {share:.2f}' for kind, share in kinds.items())})" if len(kinds) > 1 else ""
+def words_of(played: Episodes, success: float) -> str:
+    """The success with its interval, and that of each kind where they differ beyond chance."""
+    low, high = played.success_interval or (0.0, 1.0)
+    kinds = ", ".join(f"{kind} {share:.2f}" for kind, share in played.success_by_kind.items())
+    do_differ = any(not difference.is_chance for difference in played.differences_by_kind.values())
+    return f"{success:.2f} ({low:.2f} to {high:.2f}{f'; {kinds}' if do_differ else ''})"

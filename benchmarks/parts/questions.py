@@ -18,6 +18,7 @@ class Question:
         columns: column of the rows -> how a figure of it is written, as `format` takes it.
         notebook: page of docs/notebook/ that tells how it came about.
         picture: of docs/pictures/, with its text for those who cannot see it.
+        episodes: column of successes -> in how many episodes each was measured.
     """
 
     table: str
@@ -26,6 +27,7 @@ class Question:
     columns: Mapping[str, str]
     notebook: str
     picture: tuple[str, str] | None = None
+    episodes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 LEARNED = (
@@ -37,6 +39,7 @@ LEARNED = (
         "These runs precede a fix of the last update; seeds 0 and 1 gave .924 and .916 after it.",
         {"sampled": SHARE, "greedy": SHARE},
         "2026-11-27-main-job",
+        episodes=dict.fromkeys(("sampled", "greedy"), 512),
     ),
     Question(
         "seek-senses",
@@ -45,6 +48,7 @@ LEARNED = (
         "each of an agent of `make train`; where the sense that decides is gone, chance (1/3) is left.",
         {"Seek": SHARE, "SeekSeen": SHARE, "SeekHeard": SHARE, "steps in Seek": ".1f"},
         "2026-11-23-what-seek-needs",
+        episodes=dict.fromkeys(("Seek", "SeekSeen", "SeekHeard"), 512),
     ),
     Question(
         "spoken",
@@ -53,6 +57,7 @@ LEARNED = (
         "Success in 512 held-out rooms; a guess is right in at most 1/3.",
         {"sampled": SHARE, "greedy": SHARE, "without audio": SHARE, "without camera": SHARE},
         "2026-11-28-seek-spoken",
+        episodes=dict.fromkeys(("sampled", "greedy", "without audio", "without camera"), 512),
     ),
     Question(
         "episodes-to-99",
@@ -61,6 +66,7 @@ LEARNED = (
         "episodes of minigrid itself, where it never trained.",
         {"thousand episodes": ".1f", "frames": ",.0f", "minigrid, sampled": SHARE, "minigrid, greedy": SHARE},
         "2026-11-24-episodes-to-99",
+        episodes=dict.fromkeys(("minigrid, sampled", "minigrid, greedy"), 1000),
     ),
     Question(
         "BabyAI-GoToRedBallGrey-v0",
@@ -70,6 +76,7 @@ LEARNED = (
         {"frames to 95 %": ",.0f", "sampled": SHARE, "greedy": SHARE, "steps": ".1f", "frames/CPU s": ",.0f"},
         "2026-11-21-babyai-with-sb3",
         ("red-ball-curves.png", "Success in training against frames"),
+        episodes=dict.fromkeys(("sampled", "greedy"), 512),
     ),
     Question(
         "babyai-local",
@@ -78,6 +85,7 @@ LEARNED = (
         "BabyAI does not punish wrong things, so wandering succeeds more than half of the time.",
         {"sampled": SHARE, "return": SHARE, "steps": ".1f", "x bot's steps": ".2f"},
         "2026-11-21-babyai-with-sb3",
+        episodes={"sampled": 512},
     ),
 )
 
@@ -98,6 +106,7 @@ FUSED = (
         },
         "2026-11-27-thirteen-fusions",
         ("fusions.png", "Success in Seek of every fusion, in each case, each seed"),
+        episodes=dict.fromkeys(("all senses", "without audio", "without camera", "failing", "never shown"), 512),
     ),
     Question(
         "fusions-reinforced",
@@ -112,6 +121,7 @@ FUSED = (
             "never shown": SHARE,
         },
         "2026-11-27-thirteen-fusions",
+        episodes=dict.fromkeys(("all senses", "without audio", "without camera", "failing", "never shown"), 512),
     ),
     Question(
         "fusions-grounded",
@@ -120,6 +130,7 @@ FUSED = (
         "Never shown: 15 instructions that training left out.",
         {"all senses": SHARE, "without camera": SHARE, "without instruction": SHARE, "never shown": SHARE},
         "2026-11-28-seek-grounded",
+        episodes=dict.fromkeys(("all senses", "without camera", "without instruction", "never shown"), 512),
     ),
 )
 
@@ -132,6 +143,7 @@ FAILED = (
         {"0 %": SHARE, "10 %": SHARE, "25 %": SHARE, "50 %": SHARE, "75 %": SHARE},
         "2026-11-28-missing-senses",
         ("missing-senses.png", "Success against the part of the time that each sense is gone, each seed"),
+        episodes=dict.fromkeys(("0 %", "10 %", "25 %", "50 %", "75 %"), 512),
     ),
     Question(
         "token-deletion",
@@ -182,6 +194,15 @@ FAILED = (
             "most MB": ".0f",
         },
         "2026-11-28-killed-and-resumed",
+    ),
+    Question(
+        "exported-contract",
+        "Does an exported file keep the contract for absent senses?",
+        "Every subset of six senses, with noise, silence, a dead channel, 1e30, NaN and inf where nothing is and where "
+        "something is; in onnxruntime, and as a file of torch.export. What is absent must leave no bit; the largest "
+        "difference from torch is in parts of the largest number of its states.",
+        {"states": ",.0f", "from torch, 1e-6": ".2f", "wrong": ".0f"},
+        "2026-12-01-export",
     ),
 )
 
@@ -234,6 +255,7 @@ SPEED = (
         "The compiled run found its graphs in inductor's cache; with an empty cache it takes 37 s more.",
         {"s to 95 %": ".0f", "s to 97 %": ".0f", "s to 99 %": ".0f", "frames to 97 %": ",.0f", "held out": SHARE},
         "2026-11-28-on-device-trainer",
+        episodes={"held out": 1000},
     ),
     Question(
         "training-speed",
@@ -283,6 +305,20 @@ SPEED = (
         },
         "2026-11-21-cost-of-perception",
     ),
+    Question(
+        "export-speed",
+        "How fast is an exported perception?",
+        "The laptop preset on one core, all senses here; medians of 15 rounds. The error is the largest difference from"
+        " eager torch. int8 is slower and further off, and so not offered.",
+        {
+            "batch 1, ms": ".2f",
+            "batch 1, CPU ms": ".2f",
+            "batch 64, ms": ".1f",
+            "batch 64, CPU ms": ".1f",
+            "error, 1e-6": ",.1f",
+        },
+        "2026-12-01-export",
+    ),
 )
 
 LIVE = (
@@ -308,6 +344,21 @@ LIVE = (
         "`senseweave live` at 10 Hz with recording and report; every 40 s a device raises, falls silent or hangs.",
         {"after a sixth": ",.1f", "at the end": ",.1f", "most": ",.1f"},
         "2026-11-24-live-soak",
+    ),
+    Question(
+        "export-live",
+        "What does a robot save by an exported policy?",
+        "`senseweave live` at 30 Hz on a clip, with a run and with what `senseweave export` made of it, the latter in "
+        "a Python without torch. The policy was hardly trained, which changes nothing here.",
+        {
+            "late p99 ms": ".1f",
+            "work p50 ms": ".1f",
+            "work p99 ms": ".1f",
+            "peak MB": ".0f",
+            "start s": ".1f",
+            "installed MB": ",.0f",
+        },
+        "2026-12-01-export",
     ),
     Question(
         "hostile-sources",

@@ -62,7 +62,7 @@ class AudioEncoder(Encoder):
             length: how many leading samples are real, where a recording is shorter; later ones are ignored.
         """
         rows = max(1, CHUNK_SAMPLES // max(1, waveform.shape[1] * waveform.shape[2]))
-        if len(waveform) <= rows or waveform.device.type != "cpu" or torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or waveform.device.type != "cpu" or len(waveform) <= rows:
             return self._encode(waveform, length)
         lengths = [None] * math.ceil(len(waveform) / rows) if length is None else length.split(rows)
         parts = [self._encode(*part) for part in zip(waveform.split(rows), lengths, strict=True)]
@@ -90,7 +90,7 @@ class AudioEncoder(Encoder):
         else:
             mask = torch.ones(b, n, dtype=torch.bool, device=frames.device)
         frames = nn.functional.pad(frames, (0, 0, 0, n * self.frames_per_token - f))
-        tokens = self.embed(frames.reshape(b, n, -1).to(next(self.embed.parameters()).dtype))
+        tokens = self.embed(frames.reshape(b, n, -1).to(self.norm.weight.dtype))
         return TokenGroup(self.norm(tokens + self.time(n, tokens)), mask)
 
     def time(self, n: int, like: Tensor) -> Float[Tensor, "n d"]:

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Self
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -43,6 +44,37 @@ def mel_filters(sample_rate_hz: int, fft_size: int, bands: int) -> Float[Tensor,
     falling = (high - bins_hz[:, None]) / (high - centre)
     triangles = torch.minimum(rising, falling).clamp(min=0.0)
     return (triangles * (2.0 / (high - low))).float()
+
+
+SCALE = 2.0**54
+"""A power of two, by which numbers grow without being rounded: 1e-16 times it is no longer nearly nothing."""
+
+
+def inverse_root(number: Float[Tensor, "..."], least: float) -> Float[Tensor, "..."]:
+    """1 / sqrt(number + least), for numbers from 0 up to 1e15.
+
+    Those who optimise exported graphs take 1e-16 for 0 and leave the sum out: in silence the root would be that of 0.
+    There the same is computed 2^54 times as large; no bit differs, as a power of two is never rounded.
+    """
+    if torch.compiler.is_exporting():
+        return torch.rsqrt(number * SCALE + least * SCALE) * SCALE**0.5
+    return torch.rsqrt(number + least)
+
+
+def fourier_by_products(frames: Float[Tensor, "... w"]) -> tuple[Float[Tensor, "... k"], Float[Tensor, "... k"]]:
+    """Real and imaginary part of the Fourier transform of an even number of real samples, as two matrix products.
+
+    For exported graphs: every runtime has products, few have a good transform. onnxruntime's took ten times as long as
+    these, and was a hundred times as far from torch's (benchmarks/export_speed.py). What is alike on both sides of the
+    middle is added before, as a cosine is, and what is not is subtracted: half the matrix.
+    """
+    size = frames.shape[-1]
+    half = size // 2
+    first, last = frames[..., 1:half], frames[..., half + 1 :].flip(-1)
+    even = torch.cat([frames[..., :1], first + last, frames[..., half : half + 1]], dim=-1)
+    turn = 2.0 * np.pi / size * (np.outer(np.arange(half + 1), np.arange(half + 1)) % size)
+    cosine, sine = (torch.from_numpy(part.astype(np.float32)) for part in (np.cos(turn), -np.sin(turn)[1:half]))
+    return even @ cosine, (first - last) @ sine
 
 
 class SoundFeatures(nn.Module):
@@ -91,6 +123,8 @@ class SoundFeatures(nn.Module):
         """Real and imaginary part of the short-time Fourier transform, zeros beyond both ends."""
         half = self.window_size // 2
         frames = nn.functional.pad(waveform, (half, half)).unfold(-1, self.window_size, self.hop)  # b c f window
+        if torch.compiler.is_exporting():
+            return fourier_by_products(frames * self.window)
         bins = torch.fft.rfft(frames * self.window)
         return bins.real.contiguous(), bins.imag.contiguous()  # apart, as the two are read many times
 
@@ -113,10 +147,10 @@ class SoundFeatures(nn.Module):
             cross_imaginary = torch.addcmul(
                 imaginary[:, first] * real[:, second], real[:, first], imaginary[:, second], value=-1.0
             )  # b f k
-            shared = torch.rsqrt(power[:, first] * power[:, second] + self.floor**2)  # b f m
+            shared = inverse_root(power[:, first] * power[:, second], self.floor**2)  # b f m
             features += [(cross_real @ self.mel) * shared, (cross_imaginary @ self.mel) * shared]
             strength = torch.addcmul(cross_real.square(), cross_imaginary, cross_imaginary)
-            strength = (strength + self.floor**2).rsqrt()
+            strength = inverse_root(strength, self.floor**2)
             # generalised cross-correlation, phase transform
             delays = (cross_real * strength) @ self.delays[:k] + (cross_imaginary * strength) @ self.delays[k:]
             features.append(2.0 * delays)  # b f u

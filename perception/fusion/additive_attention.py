@@ -34,7 +34,7 @@ class AdditiveAttentionFusion(SizedFusion):
         )
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
-        asked, maps = self.base.expand(len(next(iter(groups.values())).mask), -1), {}  # b i
+        asked, maps = self.base.expand(next(iter(groups.values())).mask.shape[0], -1), {}  # b i
         for name, impression in self.impressions.items():
             first = impression(masked_mean(groups[name]))
             asked = asked + torch.where(groups[name].available[:, None], first, 0.0)

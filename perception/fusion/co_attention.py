@@ -37,7 +37,9 @@ class CoAttentionFusion(SizedFusion):
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         present = availability(groups)
-        findings: Findings = {name: flag[:, None].new_zeros(len(flag), self.inner) for name, flag in present.items()}
+        findings: Findings = {
+            name: flag[:, None].new_zeros(flag.shape[0], self.inner) for name, flag in present.items()
+        }
         maps = {}
         for _ in range(self.rounds):
             findings, maps = self.round(findings, groups)

@@ -36,7 +36,7 @@ class CrossAttentionFusion(SizedFusion):
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         tokens, mask = self.joint(groups)
         context = TokenGroup(self.token_norm(tokens), mask)
-        latents, maps = self.latents.expand(len(mask), -1, -1), {}  # b l i
+        latents, maps = self.latents.expand(mask.shape[0], -1, -1), {}  # b l i
         for look, mix in zip(self.looks, cast(Iterable[AttentionBlock], self.mixes), strict=True):
             looked = look(latents, context)
             latents = mix.among(TokenGroup.of(looked.found)).found

@@ -35,7 +35,7 @@ class GatedCrossAttentionFusion(Fusion):
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         first = next(iter(groups.values())).tokens
-        latents = self.latents.to(first.dtype).expand(len(first), -1, -1)  # b l d
+        latents = self.latents.to(first.dtype).expand(first.shape[0], -1, -1)  # b l d
         means = {name: masked_mean(group) for name, group in groups.items()}
         opened: dict[str, list[Tensor]] = {name: [] for name in self.names}  # each b l
         primed = latents

@@ -38,7 +38,7 @@ class LateFusion(SizedFusion):
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         vectors, maps = self.pools(groups)
         here = torch.stack([groups[name].available for name in self.names], dim=1)  # b m
-        weights = masked_softmax(self.scores.expand(len(here), 1, -1), here)[:, 0]  # b m
+        weights = masked_softmax(self.scores.expand(here.shape[0], 1, -1), here)[:, 0]  # b m
         weights = torch.where(here, weights, 0.0)
         states = torch.stack([network(vectors[name]) for name, network in self.states.items()], dim=1)  # b m s
         embedding = torch.einsum("bm,bms->bs", weights.to(states.dtype), states)

@@ -33,7 +33,7 @@ class TransformerFusion(SizedFusion):
 
     def forward(self, groups: Mapping[str, TokenGroup]) -> Fused:
         tokens, mask = self.joint(groups)
-        states = self.state_tokens.to(tokens.dtype).expand(len(mask), -1, -1)  # b l i
+        states = self.state_tokens.to(tokens.dtype).expand(mask.shape[0], -1, -1)  # b l i
         always = torch.ones(states.shape[:2], dtype=torch.bool, device=mask.device)
         sequence = TokenGroup(torch.cat([states, tokens], dim=1), torch.cat([always, mask], dim=1))  # b (l+n) i
         *full, last = cast(Iterable[AttentionBlock], self.blocks)

@@ -65,7 +65,9 @@ def clean(layout: Layout, obs: Mapping[str, Tensor]) -> Clean:
 def is_finite(content: Shaped[Tensor, "b ..."]) -> Bool[Tensor, " b"]:
     """Which rows hold neither NaN nor inf; no gradient passes."""
     if not content.is_floating_point():
-        return torch.ones(len(content), dtype=torch.bool, device=content.device)
+        return torch.ones(content.shape[0], dtype=torch.bool, device=content.device)
+    if torch.compiler.is_exporting():  # who optimises a graph may take 0 * x for 0
+        return torch.isfinite(content).flatten(1).all(dim=1)
     # 0 * NaN and 0 * inf are NaN, and a sum is several times as fast as isfinite and all
     return (content.detach() * 0.0).flatten(1).sum(dim=1) == 0.0
 

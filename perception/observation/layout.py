@@ -106,11 +106,12 @@ class Layout:
             self._check_form(key, value)
             if self.forms[key].is_shared:
                 continue
-            if batch is not None and len(value) != batch:
+            if batch is not None and value.shape[0] != batch:
                 raise ObservationError(
-                    f'All parts of an observation must have one batch size; got {len(value)} in "{key}" after {batch}.'
+                    f"All parts of an observation must have one batch size; got {value.shape[0]} in "
+                    f'"{key}" after {batch}.'
                 )
-            batch = len(value)
+            batch = value.shape[0]  # `len` would make a number of it, and exported graphs keep their batch open
         if not batch:
             raise ObservationError("An observation must hold at least one sample; got a batch of 0.")
         return batch, next(iter(obs.values())).device

@@ -1,6 +1,7 @@
 """Gymnasium's spaces as plain JSON values and back, and whether two of them are the same to a policy.
 
-Spaces that stable-baselines3's policies know: Box, Discrete, MultiDiscrete, MultiBinary and Dict.
+Spaces that stable-baselines3's policies know: Box, Discrete, MultiDiscrete, MultiBinary and Dict. Nothing heavy is
+imported with it: an exported policy reads its actions here.
 """
 
 import math
@@ -9,8 +10,6 @@ from typing import Any, cast
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
-from stable_baselines3.common.vec_env import VecTransposeImage
 
 from ...perception.errors import CheckpointError, ConfigError
 from ...perception.texts import shown
@@ -100,6 +99,9 @@ def same_to_a_policy(one: spaces.Space[Any], other: spaces.Space[Any]) -> bool:
 
 
 def _channels_first(space: spaces.Space[Any]) -> spaces.Space[Any]:
+    from stable_baselines3.common.preprocessing import is_image_space, is_image_space_channels_first
+    from stable_baselines3.common.vec_env import VecTransposeImage
+
     if isinstance(space, spaces.Dict):
         return spaces.Dict({name: _channels_first(part) for name, part in space.spaces.items()})
     if isinstance(space, spaces.Box) and is_image_space(space) and not is_image_space_channels_first(space):

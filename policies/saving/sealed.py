@@ -15,8 +15,8 @@ from typing import Any
 
 from ...perception.checks.files import DESCRIPTION_BYTES, TENSOR_BYTES, open_regular
 from ...perception.checks.plain_json import seal_of
+from ...perception.checks.whole_files import create_atomically, read_json, sync_folder, write_atomically
 from ...perception.errors import CheckpointError
-from ...perception.files import create_atomically, read_json, sync_folder, write_atomically
 from ...perception.texts import shown
 
 _ADVICE = {

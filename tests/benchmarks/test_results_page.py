@@ -72,6 +72,29 @@ def test_a_cell_is_the_median_and_its_spread(results_page, values, form, text):
     assert results_page.cell(values, form) == text
 
 
+def test_a_success_has_its_interval_over_episodes_and_beside_it_that_over_seeds(results_page):
+    one = results_page.Question("t", "", "", {"x": ".3f", "s": ".0f"}, "", episodes={"x": 512})
+    rows = [results_page.Result("a", {"x": [0.9], "s": [3.0]}), results_page.Result("b", {"x": [0.9, 0.8, 1.0]})]
+    first, second = results_page.table(one, rows)[2:]
+    assert first == "| a | .900 ±.026 | 3 |"  # 1.96 * sqrt(.9 * .1 / 512) is .026, and 4.303 * .1 / sqrt(3) .248
+    assert second == "| b | .900 (.800 to 1.000) ±.026 ±.248 | |"
+
+
+def test_success_in_a_printed_table_has_both_intervals_and_none_where_nothing_is_known(monkeypatch):
+    shares = script(monkeypatch, "parts.shares")
+    assert shares.each_share([0.9, 0.8, 1.0], 512) == "0.900 (0.900 0.800 1.000) ±0.026 ±0.248"
+    assert shares.each_share([0.9], 512) == "0.900 ±0.026"
+    assert shares.each_share([None, 0.9], 512) == "0.450 (- 0.900) ±0.026"
+    assert shares.each_share([None], 512) == "-" and shares.each_share([0.9], 0) == "0.900"
+
+
+def test_successes_whose_episodes_are_known_are_columns_of_their_table(results_page):
+    questions = [question for several in results_page.SECTIONS.values() for question in several]
+    assert sum(len(question.episodes) for question in questions) > 20
+    for question in questions:
+        assert set(question.episodes) <= set(question.columns), question.table
+
+
 def test_a_long_command_is_broken_before_options(results_page):
     command = "python x.py " + " ".join(f"--option-{number} value" for number in range(12))
     lines = results_page.wrapped(command)

@@ -6,9 +6,9 @@ import functools
 import gymnasium
 import numpy as np
 
-from senseweave.agent.play.players import make_expert
 from senseweave.agent.play.recorded import facts_of, play_recorded
 from senseweave.agent.play.registry import Seat
+from senseweave.agent.play.unlearned import make_expert
 from senseweave.envs import make
 from senseweave.envs.datasets import DatasetFacts, Episode, Episodes
 from senseweave.perception import Camera, Instruction, Microphone, Spec, Vector

@@ -18,6 +18,7 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "live": ".live:COMMAND",
         "record": ".record:COMMAND",
         "convert": ".convert:COMMAND",
+        "export": ".export:COMMAND",
         "envs": ".envs:COMMAND",
         "doctor": ".doctor:COMMAND",
     },

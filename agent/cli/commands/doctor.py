@@ -146,6 +146,7 @@ def _microphones() -> list[Finding]:
 EXTRAS = {
     "atari": "Atari games",
     "data": "recordings: live --record and --replay, pretrain --dataset",
+    "onnx": "export, and running what it wrote: live --policy",
     "pretrained": "encoders from transformers, which are trained already",
     "rllib": "training with Ray's RLlib",
     "speech": "spoken instructions: live --instruction speech",

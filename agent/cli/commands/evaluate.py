@@ -1,12 +1,12 @@
 """`senseweave evaluate`."""
 
-from ...runs.present import require_run
+from ...runs.present import require_policy
 from ...settings.evaluate import EvaluateConfig
 from ..command import Command, Result
 
 
 def _run(settings: EvaluateConfig) -> Result:
-    require_run(settings.run)
+    require_policy(settings.run)
     from ...evaluate.evaluate import as_text, evaluate
 
     result = evaluate(settings)

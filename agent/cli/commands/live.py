@@ -1,13 +1,13 @@
 """`senseweave live`."""
 
-from ...runs.present import require_run
+from ...runs.present import require_policy
 from ...settings.live import LiveConfig
 from ..command import Command, Result
 
 
 def _run(settings: LiveConfig) -> Result:
     if settings.policy is not None:
-        require_run(settings.policy)
+        require_policy(settings.policy)
     from ...live.live import as_text, live
 
     result = live(settings)

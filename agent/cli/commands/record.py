@@ -1,6 +1,6 @@
 """`senseweave record`."""
 
-from ...runs.present import require_run
+from ...runs.present import require_policy
 from ...settings.record import RecordConfig
 from ...settings.train import TrainConfig
 from ..command import Command, Result, new_folder
@@ -8,7 +8,7 @@ from ..command import Command, Result, new_folder
 
 def _run(settings: RecordConfig) -> Result:
     if settings.run:
-        require_run(settings.run)
+        require_policy(settings.run)
     from ...data.record import as_text, record
 
     place = settings.env or ("policy" if settings.run else TrainConfig.env)

@@ -1,13 +1,13 @@
 """`senseweave watch`."""
 
-from ...runs.present import require_run
+from ...runs.present import require_policy
 from ...settings.watch import WatchConfig
 from ..command import Command, Result
 
 
 def _run(settings: WatchConfig) -> Result:
     if settings.policy is not None:
-        require_run(settings.policy)
+        require_policy(settings.policy)
     from ...evaluate.watch import as_text, watch
 
     result = watch(settings)

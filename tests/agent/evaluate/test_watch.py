@@ -8,6 +8,7 @@ from senseweave.agent.evaluate.watch import as_text, watch
 from senseweave.agent.play.experts import expert_for, has_expert
 from senseweave.agent.play.players import RandomPlayer
 from senseweave.agent.settings.watch import WatchConfig
+from senseweave.agent.show.programme import first_episodes
 from senseweave.agent.show.video import record
 from senseweave.envs import make
 from senseweave.perception.errors import CheckpointError, ConfigError, SenseweaveError
@@ -40,6 +41,18 @@ def test_a_policy_is_watched_in_its_own_environment_with_its_gates(trained, tmp_
     assert heights[0] > heights[1]
 
 
+def test_without_a_number_of_episodes_some_are_chosen_and_success_is_that_of_all(trained, tmp_path):
+    result = watch(WatchConfig(policy=str(trained), out=str(tmp_path / "a.mp4"), device="cpu"))
+    whole = watch(WatchConfig(policy=str(trained), out=str(tmp_path / "a.mp4"), device="cpu", episodes=2))
+    assert result["chosen_of"] == 24 and whole["chosen_of"] is None
+    low, high = result["success_interval"]
+    assert low <= result["success_rate"] <= high
+    *others, last = result["episodes"]
+    assert last["unplugged"].keys() == {"grid"} and not any(episode["unplugged"] for episode in others)
+    text = as_text(result)
+    assert "grid unplugged from step" in text and "chosen of 24 held-out episodes: success " in text
+
+
 def test_chance_is_the_same_for_the_same_seed():
     env = make(LEVEL)
     player = RandomPlayer(env)
@@ -62,7 +75,7 @@ def test_an_environment_without_an_expert_is_played_by_chance_or_says_so(tmp_pat
 
 def test_a_long_episode_is_cut_and_that_is_told(tmp_path, capsys, monkeypatch):
     env = make(LEVEL)
-    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", max_frames=3)
+    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", first_episodes(0, 4, {}), max_frames=3)
     assert [(episode.is_whole, episode.steps) for episode in filmed] == [(False, 3)]
     monkeypatch.setattr("senseweave.agent.evaluate.watch.MAX_FRAMES", 3)
     result = watch(WatchConfig(LEVEL, player="random", episodes=2, out=str(tmp_path / "film.mp4")))

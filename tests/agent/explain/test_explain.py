@@ -10,6 +10,7 @@ from kit.worlds.two_senses import WORLD, cut, learner, saved
 from senseweave.agent import cli
 from senseweave.agent.explain.explain import as_text, explain
 from senseweave.agent.explain.shapley import subsets
+from senseweave.agent.play.chance import NONE
 from senseweave.agent.settings.evaluate import EvaluateConfig
 from senseweave.perception import FUSIONS
 from senseweave.perception.attribution import integrated_gradients
@@ -48,6 +49,9 @@ def test_a_policy_that_ignores_a_sense_is_caught(tmp_path, ignored):
         success = {tuple(row["senses"]): row["success_rate"] for row in result["subsets"]}
         assert success[("smell", "touch")] == success[("touch",)] > 0.9 > 0.75 > success[("smell",)] == success[()]
         assert shapley["results"]["touch"]["value"] == pytest.approx(success[("touch",)] - success[()])
+        lost = {tuple(row["senses"]): row["difference"] for row in result["subsets"]}
+        assert lost["smell", "touch"] is None and lost[("touch",)]["is_chance"] and not lost[("smell",)]["is_chance"]
+        assert page.count(NONE) == 1 == as_text(result).count(NONE), "without smell nothing is lost"
     else:
         assert result["verdict"] == (
             "This policy reacts to its smell (too few episodes to tell whether it gains) and ignores its touch."

@@ -66,6 +66,7 @@ def result(**changes):
             "without": [],
             "success_rate": 0.25 * len(senses),
             "success_interval": [0.1, 0.9],
+            "difference": {"value": -0.1, "interval": [-0.2, 0.1], "is_chance": True} if len(senses) < 2 else None,
             "mean_return": 0.5,
             "mean_length": 9.0,
             "length_over_bot": 1.5,

@@ -5,10 +5,9 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
-from scipy.stats import binomtest
 
 from senseweave.agent.evaluate.evaluate import evaluate, summary
-from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED, held_out_seed, run_episodes, wilson_interval
+from senseweave.agent.play.episodes import FIRST_HELD_OUT_SEED, held_out_seed, run_episodes
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.runs.policies import load_policy
 from senseweave.agent.settings.evaluate import EvaluateConfig
@@ -116,12 +115,6 @@ def test_an_episode_that_is_broken_off_has_failed_where_others_tell_of_success(m
     result = run_episodes(Taker(), [Counter()], 10)  # of 1 to 10 steps
     assert sorted(result.lengths.tolist()) == [1, 2, 3, 4, 5, 5, 5, 5, 5, 5]
     assert sum(result.successes) == 3 and None not in result.successes
-
-
-@pytest.mark.parametrize(("successes", "trials"), [(0, 1), (1, 1), (0, 512), (512, 512), (500, 512), (7, 20)])
-def test_the_interval_is_wilsons(successes, trials):
-    expected = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_sets_of_held_out_seeds_do_not_overlap():

@@ -9,6 +9,7 @@ import pytest
 
 from senseweave.agent.play.players import RandomPlayer
 from senseweave.agent.show.film import Shot, write_film
+from senseweave.agent.show.programme import first_episodes
 from senseweave.agent.show.video import record
 from senseweave.perception import Microphone, Spec
 
@@ -104,14 +105,46 @@ class Whistle(gymnasium.Env):
         return {"ear": np.stack([heard, heard]), "present": np.array([self.step_count < 10], np.int8)}
 
 
-def test_an_absent_ear_hears_silence_and_so_does_a_picture_that_is_held(tmp_path):
+def test_a_step_is_heard_where_its_picture_begins_and_silence_until_the_next(tmp_path):
     env = Whistle()
-    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", episodes=1)
+    filmed = record(RandomPlayer(env), env, tmp_path / "film.mp4", first_episodes(0, 1, {}))
     assert (filmed[0].steps, filmed[0].is_success, filmed[0].instruction) == (19, True, "listen")
     picture_s, sound_s, sound, rate = read_back(tmp_path / "film.mp4")
-    assert picture_s == pytest.approx(2 + 1.0 - 0.1, abs=0.01) and abs(picture_s - sound_s) <= 0.1
-    assert loudness(sound[0, : int(0.9 * rate)], 800, rate) > 0.25
-    assert np.abs(sound[:, int(1.1 * rate) :]).max() < 0.01
-    silent = record(RandomPlayer(env), env, tmp_path / "silent.mp4", episodes=1, without=["ear"])
+    assert picture_s == pytest.approx(1 + 18 / 3 + 2, abs=0.01), "a second, eighteen steps, and two at the end"
+    assert abs(picture_s - sound_s) <= 0.1
+    began = [0.0, *(1 + step / 3 for step in range(9))]  # from its tenth step on the ear is absent
+    loud = np.abs(sound[0]) > 0.1
+    for start in began:
+        heard, silent = (
+            loud[round((start + a) * rate) : round((start + b) * rate)] for a, b in ((0, 0.1), (0.13, 0.3))
+        )
+        assert heard.mean() > 0.5 and not silent.any(), start
+    assert np.abs(sound[:, round(4.1 * rate) :]).max() < 0.01
+    assert loudness(sound[0, round(0.01 * rate) : round(0.09 * rate)], 800, rate) > 0.2
+
+
+def test_a_sense_that_is_gone_is_not_heard(tmp_path):
+    env = Whistle()
+    silent = record(RandomPlayer(env), env, tmp_path / "silent.mp4", first_episodes(0, 1, {"ear": 0}))
     assert silent[0].steps == 19
     assert np.abs(read_back(tmp_path / "silent.mp4")[2]).max() < 0.01
+
+
+def test_a_window_that_is_longer_than_a_step_is_heard_once(tmp_path):
+    class Slow(Whistle):
+        step_s = 0.05
+
+    env = Slow()
+    record(RandomPlayer(env), env, tmp_path / "film.mp4", first_episodes(0, 1, {}))
+    _, _, sound, rate = read_back(tmp_path / "film.mp4")
+    assert (np.abs(sound[0, : round(0.05 * rate)]) > 0.1).mean() > 0.5
+    assert np.abs(sound[0, round(0.08 * rate) : round(0.9 * rate)]).max() < 0.05
+
+
+def test_a_sound_that_silence_follows_fades_and_one_that_goes_on_does_not(tmp_path):
+    for name, samples in (("spaced", 1600), ("whole", 5333)):
+        shots = [Shot(np.zeros((32, 32, 3), np.uint8), np.full((1, samples), 0.5, np.float32))] * 3
+        write_film(tmp_path / f"{name}.mp4", iter(shots), Fraction(3), Microphone(1, samples, 16_000))
+    spaced, whole = (read_back(tmp_path / f"{name}.mp4")[2][0] for name in ("spaced", "whole"))
+    assert np.abs(np.diff(spaced)).max() < 0.05, "no click"
+    assert whole[6000:10_000].min() > 0.4, "no gap between pictures"

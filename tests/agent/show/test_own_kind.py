@@ -13,7 +13,8 @@ from kit.live.sessions import play
 from kit.registries import unchanged
 from senseweave.agent.explain.pictures import draw_tokens
 from senseweave.agent.live import report
-from senseweave.agent.show.frame import CAPTION_PX, LINE_PX, MARGIN_PX, PANEL_PX, Frame, draw
+from senseweave.agent.show.frame import PANEL_PX, Frame
+from senseweave.agent.show.painting import LINE_PX, MARGIN_PX, PANELS_TOP, draw
 from senseweave.envs.live.clock import VirtualClock
 from senseweave.envs.live.faults.scripted import Script, ScriptedSensor
 from senseweave.envs.live.rig import LiveRig
@@ -84,7 +85,7 @@ def panel_of(senses: Spec, reading: np.ndarray) -> np.ndarray:
     """What a video shows of the first sense."""
     observation = {"nose": reading, "touch": np.zeros(2, np.float32), "present": senses.present()}
     picture = draw(senses, Frame(observation, None, None, None, []))
-    top = MARGIN_PX + CAPTION_PX + LINE_PX
+    top = PANELS_TOP + LINE_PX
     return picture[top : top + PANEL_PX, MARGIN_PX : MARGIN_PX + PANEL_PX]
 
 

@@ -114,7 +114,7 @@ def test_a_run_that_was_stopped_ends_with_the_bits_of_one_that_was_not(
 
 
 def test_a_run_goes_on_after_kill_9_with_the_same_bits(demos, tmp_path):
-    words = [sys.executable, "-m", "senseweave.agent.train", "--dataset", demos, "--steps", "4096", *QUIET]
+    words = [sys.executable, "-m", "senseweave.agent.train", "--dataset", demos, "--steps", "2048", *QUIET]
     words += ["--checkpoint-every", "512", "--set", "imitation.rollout_size=256", "--evaluation-episodes", "0"]
     killed = subprocess.Popen(
         [*words, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL

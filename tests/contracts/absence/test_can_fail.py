@@ -6,7 +6,7 @@ from torch import nn
 
 from kit.absence_cases import KINDS, ROWS, Case, Spec, perception_of, randomise, readings, token_faults, violations
 from senseweave.perception import FUSIONS, Fusion, Perception, PerceptionConfig
-from senseweave.perception import perception as perception_module
+from senseweave.perception.encoders import alone
 from senseweave.perception.fusion import Fused
 from senseweave.perception.fusion.base import availability
 from senseweave.perception.observation.absence import clean
@@ -152,7 +152,7 @@ def leaky(layout, obs):
 
 @every_fusion
 def test_readings_that_are_not_replaced_are_caught(fusion, monkeypatch):
-    monkeypatch.setattr(perception_module, "clean", leaky)
+    monkeypatch.setattr(alone, "clean", leaky)
     senses = ("audio", "camera", "vector")
     perception = Perception(
         Spec(**{name: KINDS[name] for name in senses}), PerceptionConfig(fusion=fusion, width=16, heads=2, state_dim=8)

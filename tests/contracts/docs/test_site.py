@@ -9,7 +9,13 @@ import pytest
 from kit.markdown import ROOT
 
 DOCS = ROOT / "docs"
-PUBLIC = ("senseweave.perception", "senseweave.envs", "senseweave.envs.live", "senseweave.policies")
+PUBLIC = (
+    "senseweave.perception",
+    "senseweave.envs",
+    "senseweave.envs.live",
+    "senseweave.policies",
+    "senseweave.policies.export",
+)
 
 
 @pytest.fixture(scope="module")

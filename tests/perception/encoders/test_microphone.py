@@ -12,7 +12,7 @@ import torch
 
 from senseweave.perception import Microphone, Perception, PerceptionConfig, Spec
 from senseweave.perception.encoders.microphone import MAX_TOKENS, AudioEncoder
-from senseweave.perception.encoders.sound_features import SoundFeatures
+from senseweave.perception.encoders.sound_features import SoundFeatures, fourier_by_products, inverse_root
 
 RATE_HZ, SAMPLES = 16000, 1600
 
@@ -217,3 +217,19 @@ def test_the_same_probe_of_log_mel_without_differences_misses_a_delay():
     predicted = linear_probe(bands[0], degrees, bands[1])
     assert right_sides(predicted, new_degrees) < 0.75
     assert (predicted - new_degrees).abs().mean() > 20.0
+
+
+@pytest.mark.parametrize("rate_hz", [8000, 16000, 44100])
+def test_the_fourier_transform_of_exported_graphs_is_that_of_torch(rate_hz):
+    features = SoundFeatures(2, rate_hz, bands=16)
+    frames = torch.rand(3, 2, 5, features.window_size, generator=torch.Generator().manual_seed(0)) - 0.5
+    bins = torch.fft.rfft(frames.double())
+    for part, right in zip(fourier_by_products(frames), (bins.real, bins.imag), strict=True):
+        assert torch.allclose(part.double(), right, rtol=0.0, atol=2e-5)
+
+
+def test_the_root_of_exported_graphs_has_the_bits_of_the_other(monkeypatch):
+    numbers = torch.cat([torch.zeros(3), torch.logspace(-38, 14, 4000), torch.tensor([1e-16, 1e-8, 1.0])])
+    plain = inverse_root(numbers, 1e-8**2)
+    monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+    assert torch.equal(inverse_root(numbers, 1e-8**2), plain) and torch.isfinite(plain).all()
