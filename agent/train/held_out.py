@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import gymnasium
 
-    from ...envs.datasets import Episodes
+    from ...envs import datasets
     from ...envs.rooms.vector_env import RoomsVectorEnv
 
 EPISODES = 64
@@ -50,7 +50,7 @@ class HeldOutCurve:
 
     config: TrainConfig
     training: Training
-    episodes: "Episodes | None" = None
+    episodes: "datasets.Episodes | None" = None
     of_data: dict[str, float] | None = None
     _steps: HeldOutSteps | None = None
     _envs: "Sequence[gymnasium.Env[Any, Any]] | RoomsVectorEnv | None" = None

@@ -77,7 +77,7 @@ class Episode:
         facts: DatasetFacts,
         observations: Mapping[str, Any],
         actions: Any = None,
-        rewards: Sequence[float] | None = None,
+        rewards: Sequence[float] | Float[np.ndarray, " t"] | None = None,
         *,
         terminated: bool = False,
         truncated: bool = False,

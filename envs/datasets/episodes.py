@@ -71,7 +71,7 @@ class Episodes(Sequence[Episode]):
         numbers: the numbers in the source.
     """
 
-    def __init__(self, source: Source, numbers: Sequence[int] | None = None) -> None:
+    def __init__(self, source: Source, numbers: Sequence[int] | Int[np.ndarray, " e"] | None = None) -> None:
         self.source = source
         self.numbers = np.arange(len(source.lengths)) if numbers is None else np.asarray(numbers, np.int64)
 

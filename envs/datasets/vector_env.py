@@ -53,7 +53,10 @@ class DatasetVectorEnv(VectorEnv[Any, Any, Any]):
         DatasetError: there is no episode, or they have no actions.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"torch": True, "autoreset_mode": AutoresetMode.SAME_STEP}
+    metadata: ClassVar[dict[str, Any]] = {  # pyright: ignore[reportIncompatibleVariableOverride]
+        "torch": True,
+        "autoreset_mode": AutoresetMode.SAME_STEP,
+    }
 
     def __init__(
         self,
@@ -89,8 +92,8 @@ class DatasetVectorEnv(VectorEnv[Any, Any, Any]):
         self._turns = np.arange(self.num_envs, dtype=np.int64)  # how many episodes had begun before that of a row
         self._steps = np.zeros(self.num_envs, np.int64)
         self._next = self.num_envs
-        self._rows = [self._episode(turn) for turn in self._turns]
-        self._kept = np.stack([self._keeps(turn) for turn in self._turns])
+        self._rows = [self._episode(turn) for turn in self._turns.tolist()]
+        self._kept = np.stack([self._keeps(turn) for turn in self._turns.tolist()])
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None

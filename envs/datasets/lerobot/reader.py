@@ -155,10 +155,9 @@ class LeRobotSource(Source):
 
     def _rows(self, row: Mapping[str, Any], number: int, length: int) -> dict[str, Any]:
         """The columns of an episode: arrays, texts as lists, and the task of each row under "task"."""
-        import pyarrow.compute as pc
-
+        compute: Any = import_of_extra("pyarrow.compute", "A LeRobotDataset")
         table = self._table(self._data_file(row))
-        table = table.filter(pc.equal(table["episode_index"], int(row["episode_index"])))
+        table = table.filter(compute.equal(table["episode_index"], int(row["episode_index"])))
         if len(table) != length:
             raise DatasetError(
                 f"Episode {number} of {self.where} has {len(table):,} rows of {length:,}; restore its parquet file."

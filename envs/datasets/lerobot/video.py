@@ -37,6 +37,7 @@ def encode(path: Path, frames: Sequence[UInt8[np.ndarray, "h w 3"]], fps: int, v
         DatasetError: the encoder cannot take such pictures, or the disk refuses.
     """
     import av
+    from av.error import FFmpegError
 
     encoder, pixels, options = CODECS[video]
     height, width, _ = frames[0].shape
@@ -53,7 +54,7 @@ def encode(path: Path, frames: Sequence[UInt8[np.ndarray, "h w 3"]], fps: int, v
                 frame.pts, frame.time_base = number, Fraction(1, fps)
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
-    except (av.error.FFmpegError, OSError) as error:
+    except (FFmpegError, OSError) as error:
         raise DatasetError(f"{path.name} could not be encoded ({error!s:.120}); take video=lossless.") from error
 
 
@@ -73,6 +74,7 @@ def decode(
         DatasetError: it is damaged, too short, or its pictures are of another size.
     """
     import av
+    from av.error import FFmpegError
 
     damaged = f"{path} is damaged"
     found, margin_s = 0, 0.5 / fps
@@ -95,7 +97,7 @@ def decode(
                 found += 1
                 if found == count:
                     return
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         raise DatasetError(f"{damaged} ({error!s:.120}); restore it.") from error
     raise DatasetError(f"{path} ends after {found:,} of {count:,} pictures; restore it.")
 

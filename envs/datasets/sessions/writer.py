@@ -123,7 +123,7 @@ class _Sense:
 def _tick(facts: DatasetFacts, episode: Episode, row: int, captured: dict[str, int | None]) -> dict[str, Any]:
     names, steps = facts.spec.names, len(episode)
     done = None if episode.actions is None or row >= steps else episode.actions[row].tolist()
-    is_named = isinstance(done, int) and done < len(facts.action_names)
+    name = facts.action_names[done] if isinstance(done, int) and done < len(facts.action_names) else None
     body: dict[str, Any] = {}
     if row < steps:
         is_last = row == steps - 1
@@ -140,7 +140,7 @@ def _tick(facts: DatasetFacts, episode: Episode, row: int, captured: dict[str, i
         "captured_ns": captured,
         "ages_s": {name: age_s if math.isfinite(age_s) else None for name, age_s in ages.items()},
         "action": done,
-        "name": facts.action_names[done] if is_named else None,
+        "name": name,
         "tick": None if done is None else row,
         "sent_ns": None if done is None else time_ns,
         "is_safe": row < steps and episode.actors[row] == "safe",
