@@ -63,8 +63,6 @@ def make_policy_player(address: str, seat: Seat) -> PolicyPlayer:
     Raises:
         SenseweaveError: there is no such run, or it does not fit the environment; see `load_policy`.
     """
-    if not address:
-        raise ConfigError('The player "policy" needs a run directory behind a colon, as in policy:runs/seek.')
     policy, _ = load_policy(open_policy(address), seat.env, choose_device(seat.device))
     return PolicyPlayer(policy, greedy=seat.greedy)
 

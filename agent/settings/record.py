@@ -49,6 +49,9 @@ class RecordConfig(Settings):
         if name_of(self.player) != "policy" and self.greedy:
             raise ConfigError(f"`greedy` is how a policy acts; got the player {self.player}. Leave out --greedy.")
 
+        if self.run == "":
+            raise ConfigError('The player "policy" needs a run directory behind a colon, as in policy:runs/seek.')
+
     @property
     def run(self) -> str | None:
         """The run directory of a policy that plays; None where another player does."""
