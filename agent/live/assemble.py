@@ -27,7 +27,7 @@ from ..settings.live import LiveConfig
 
 if TYPE_CHECKING:
     from ...envs.live.sessions.replay import Replay
-    from ..runs.exported import PolicyFolder
+    from .remote import Acting
 
 DEFAULT_STEP_S = 0.1
 """The length of a tick where no policy says otherwise."""
@@ -62,7 +62,7 @@ class Parts:
     actuator: Actuator
 
 
-def assemble(config: LiveConfig, run: "PolicyFolder | None") -> Parts:
+def assemble(config: LiveConfig, run: "Acting | None") -> Parts:
     """Makes the rig; no device is opened yet.
 
     Raises:
@@ -104,7 +104,7 @@ def assemble(config: LiveConfig, run: "PolicyFolder | None") -> Parts:
     return Parts(rig, sensors, frozenset(lenient), actuator)
 
 
-def assemble_replay(config: LiveConfig, run: "PolicyFolder | None") -> "tuple[Parts, Replay]":
+def assemble_replay(config: LiveConfig, run: "Acting | None") -> "tuple[Parts, Replay]":
     """Makes a rig that senses again what a session sensed.
 
     At real speed it passes as it did, on the computer's clock. At full speed it passes on the clock that was recorded:
@@ -178,7 +178,7 @@ def start_sensors(
     return sorted(waiting)
 
 
-def _senses(config: LiveConfig, run: "PolicyFolder | None") -> Spec:
+def _senses(config: LiveConfig, run: "Acting | None") -> Spec:
     """The policy's senses; without one, those that are named, as Rooms has them."""
     if run is not None:
         return run.config.spec
@@ -190,7 +190,7 @@ def _senses(config: LiveConfig, run: "PolicyFolder | None") -> Spec:
     return Spec(**senses)
 
 
-def _open(config: LiveConfig, senses: Spec, run: "PolicyFolder | None") -> dict[str, Sensor]:
+def _open(config: LiveConfig, senses: Spec, run: "Acting | None") -> dict[str, Sensor]:
     """The sensors that are named; a microphone that only serves speech is called `EAR`, which is no sense."""
     is_spoken = config.instruction == SPEECH
     has_no_ear = config.body is not None or not any(isinstance(kind, Microphone) for kind in senses.values())
@@ -210,7 +210,7 @@ def _open(config: LiveConfig, senses: Spec, run: "PolicyFolder | None") -> dict[
     )
 
 
-def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: "PolicyFolder | None") -> None:
+def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: "Acting | None") -> None:
     for name, kind in senses.items():
         if name not in sensors and type(kind) not in OPTION_OF and run is not None:
             raise ConfigError(
@@ -219,7 +219,7 @@ def _require_sensors(senses: Spec, sensors: Mapping[str, Sensor], run: "PolicyFo
             )
 
 
-def _make_body(config: LiveConfig, run: "PolicyFolder | None") -> Body:
+def _make_body(config: LiveConfig, run: "Acting | None") -> Body:
     body = open_body(str(config.body), **config.body_options)
     if run is not None and body.action_names != run.config.action_names:
         raise ConfigError(
@@ -229,14 +229,14 @@ def _make_body(config: LiveConfig, run: "PolicyFolder | None") -> Body:
     return body
 
 
-def _step_s(config: LiveConfig, run: "PolicyFolder | None") -> float:
+def _step_s(config: LiveConfig, run: "Acting | None") -> float:
     if run is not None:
         return run.config.step_s
     return DEFAULT_STEP_S if config.rate_hz is None else 1.0 / config.rate_hz
 
 
 def _max_age_s(
-    config: LiveConfig, run: "PolicyFolder | None", sensors: Mapping[str, Sensor], of_body: Mapping[str, Sensor]
+    config: LiveConfig, run: "Acting | None", sensors: Mapping[str, Sensor], of_body: Mapping[str, Sensor]
 ) -> dict[str, float]:
     """As the run says, except that an instruction holds until the next one; what the user says goes before both.
 

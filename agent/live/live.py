@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...envs.live.reading import Event
+from ...envs.live.remote.policy import RemotePolicy
 from ...envs.live.sensor import ThreadedSensor, stop_together
 from ...envs.live.tick import Tick
 from ...envs.registry import import_package
@@ -22,13 +23,14 @@ from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
 from .assemble import Parts, assemble, assemble_replay, start_sensors
 from .loop import Tally, limit_heaps, run_loop
+from .remote import RemoteRun
 from .status_line import Glance, StatusLine, loading_after
 
 if TYPE_CHECKING:
     from ...envs.live.sessions.recorder import Recorder
     from ...envs.live.sessions.replay import Replay
     from ...envs.live.sessions.session import Session
-    from ..runs.exported import PolicyFolder
+    from .remote import Acting
     from .report import Reporter
 
 
@@ -47,7 +49,17 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     """
     limit_heaps()
     import_package(config.body)  # which may register kinds that the run senses
-    run = None if config.policy is None else open_policy(config.policy)
+    with contextlib.ExitStack() as whole:
+        run: Acting | None = None
+        if config.remote is not None:
+            run = RemoteRun.call(config)
+            whole.callback(run.link.close)
+        elif config.policy is not None:
+            run = open_policy(config.policy)
+        return _live(config, run, on_tick)
+
+
+def _live(config: LiveConfig, run: "Acting | None", on_tick: Callable[[Tick], object] | None) -> dict[str, Any]:
     if run is not None and not run.config.action_names:
         raise ConfigError(f"The actions of {run.path} have no names to tell anybody; drive it with LiveRig.")
     if run is not None and not _chooses_one_action(run):
@@ -65,7 +77,8 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
     with stop, _closing(parts), contextlib.ExitStack() as opened:
         late = start_sensors(parts, wants_to_stop=lambda: stop.is_set, clock=parts.rig.clock)
         status = opened.enter_context(StatusLine(parts.rig.timing))
-        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} Does the policy hang?")
+        guess = "Does the policy hang?" if config.remote is None else "The server does not answer in time."
+        parts.rig.on_silence = lambda sentence: status.tell(f"{sentence} {guess}")
         observers: list[Callable[[Tick], object]] = [_shown_on(status, parts, late)]
         if on_tick is not None:
             observers.append(on_tick)
@@ -100,6 +113,7 @@ def live(config: LiveConfig, *, on_tick: Callable[[Tick], object] | None = None)
             reporter.add_facts(facts_of(replay.session))
     result = _result(config, parts, tally, was_interrupted=stop.is_set)
     return result | {
+        "remote": player.facts() if isinstance(player, RemotePolicy) else None,
         "replay": None if replay is None else _replayed(replay.session),
         "recording": None if recorder is None else recorder.close(),
         "report": None if reporter is None else reporter.close(),
@@ -129,16 +143,18 @@ def _replayed(session: "Session") -> dict[str, Any]:
     }
 
 
-def _chooses_one_action(run: "PolicyFolder") -> bool:
-    if isinstance(run, ExportedRun):
+def _chooses_one_action(run: "Acting") -> bool:
+    if isinstance(run, ExportedRun | RemoteRun):
         return run.chooses_one_action
     from ..runs.policies import chooses_one_action
 
     return chooses_one_action(run)
 
 
-def _load_player(config: LiveConfig, run: "PolicyFolder", parts: Parts) -> Player:
+def _load_player(config: LiveConfig, run: "Acting", parts: Parts) -> Player:
     """The player; torch is imported only where it is the run itself that acts, and not what was exported of it."""
+    if isinstance(run, RemoteRun):
+        return RemotePolicy(run.link, parts.rig)
     if isinstance(run, ExportedRun):
         exported = run.policy_for(parts.rig)
         exported.seed(config.seed)
@@ -153,11 +169,15 @@ def _load_player(config: LiveConfig, run: "PolicyFolder", parts: Parts) -> Playe
     return PolicyPlayer(policy, greedy=config.greedy)
 
 
-def _recorder(config: LiveConfig, parts: Parts, run: "PolicyFolder | None", status: StatusLine) -> "Recorder":
+def _recorder(config: LiveConfig, parts: Parts, run: "Acting | None", status: StatusLine) -> "Recorder":
     from ...envs.live.sessions.recorder import Recorder
 
-    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": config.greedy}
+    policy = {} if run is None else {"run": run.config.run, "path": str(run.path), "greedy": _is_greedy(config, run)}
     return Recorder.of(parts.rig, str(config.record), policy=policy, tell=status.tell)
+
+
+def _is_greedy(config: LiveConfig, run: "Acting") -> bool:
+    return config.greedy if not isinstance(run, RemoteRun) or run.link.hello is None else run.link.hello.is_greedy
 
 
 def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter":
@@ -166,7 +186,7 @@ def _reporter(config: LiveConfig, parts: Parts, status: StatusLine) -> "Reporter
     folder = Path(str(config.report)).absolute().parent
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ConfigError(f"`report` must be in a folder that can be written to; {folder} cannot. Choose another one.")
-    named = ("policy", "replay", "camera", "microphone", "instruction", "body")
+    named = ("policy", "remote", "replay", "camera", "microphone", "instruction", "body")
     facts = {field: str(getattr(config, field)) for field in named if getattr(config, field) is not None}
     return Reporter.of(parts.rig, str(config.report), facts=facts, tell=status.tell)
 
@@ -236,6 +256,11 @@ def as_text(result: dict[str, Any]) -> str:
         f"work in a tick p50 {result['work_p50_ms']:.1f} ms, p99 {result['work_p99_ms']:.1f} ms",
         f"present   {senses}",
     ]
+    if (remote := result["remote"]) is not None:
+        lines.append(
+            f"remote    {remote['answers']:,} answers, p50 {remote['round_trip_p50_ms']:.1f} ms, p99 "
+            f"{remote['round_trip_p99_ms']:.1f} ms; {remote['missed']:,} did not come in time"
+        )
     for name, count in result["retries"].items():
         if count:
             lines.append(

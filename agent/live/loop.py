@@ -11,6 +11,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,7 +21,9 @@ from ...envs.live.reading import Event
 from ...envs.live.rig import LiveRig
 from ...envs.live.tick import Tick
 from ...perception.spec import PRESENT
-from ..play.players import Player
+
+if TYPE_CHECKING:
+    from ..play.players import Player
 
 SWITCH_S = 0.0005
 """How long a thread may hold the interpreter while the loop wants it; 5 ms by default, more than a tick may be late."""
@@ -74,7 +77,7 @@ class Tally:
 
 def run_loop(
     rig: LiveRig,
-    player: Player | None,
+    player: "Player | None",
     *,
     seconds: float = math.inf,
     seed: int = 0,
@@ -108,7 +111,10 @@ def run_loop(
         end_ns = start_ns + (seconds - rig.period_s / 2) * NS_PER_S
         while (moment := rig.moment) is not None and moment.time_ns < end_ns and not wants_to_stop():
             move = None if player is None else player.act(observation)
-            observation, _, _, _, info = rig.step(0 if move is None else move.action)
+            if move is not None and move.missed:
+                observation, _, _, _, info = rig.skip(move.missed)
+            else:
+                observation, _, _, _, info = rig.step(0 if move is None else move.action)
             report = info["actuator"]
             tick = Tick(moment, move, info["sent"] if move is not None else None, info["safe_reason"], report)
             tally.add(tick)
@@ -123,7 +129,7 @@ def run_loop(
     return tally
 
 
-def _warm_up(rig: LiveRig, player: Player) -> None:
+def _warm_up(rig: LiveRig, player: "Player") -> None:
     player.start(0)
     for _ in range(WARM_UP_CALLS):
         player.act(rig.senses.placeholder())

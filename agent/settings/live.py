@@ -42,6 +42,9 @@ class LiveConfig(Settings):
         replay: sense a session again that --record made, instead of all of these.
         full_speed: replay as fast as possible, with the very observations that were recorded.
         policy: run directory of the agent that acts.
+        remote: a policy on another machine acts, ws://HOST:PORT as `senseweave serve` tells it. What it does not answer
+            within a tick is a missed tick.
+        token: file with the secret that the server of --remote wants.
         greedy: whether the policy takes the most probable action instead of a sampled one.
         actions: write the actions to this file, one JSON object a line; udp:PORT sends them, and so does NAME:ADDRESS
             of a registered body.
@@ -78,8 +81,10 @@ class LiveConfig(Settings):
     policy: Annotated[
         str | None,
         Text(metavar="DIR"),
-        Section("acting", "Without --policy, the senses are only shown and recorded."),
+        Section("acting", "Without --policy or --remote, the senses are only shown and recorded."),
     ] = None
+    remote: Annotated[str | None, Text(metavar="URL")] = None
+    token: Annotated[str | None, Text(metavar="FILE")] = None
     greedy: Annotated[
         bool,
         OneOf(
@@ -118,7 +123,13 @@ class LiveConfig(Settings):
         self._require_agreement()
 
     def _require_agreement(self) -> None:
-        if self.policy is None:
+        if self.policy is not None and self.remote is not None:
+            raise ConfigError(f"One agent acts; got --policy {self.policy} and --remote {self.remote}. Leave one out.")
+        if self.token is not None and self.remote is None:
+            raise ConfigError("`token` is for a server; got none. Add --remote ws://HOST:PORT, or leave out --token.")
+        if self.greedy and self.remote is not None:
+            raise ConfigError("`greedy` is how a policy acts, which its server is told; add --greedy to `serve`.")
+        if self.policy is None and self.remote is None:
             for field, told in (
                 ("greedy", "greedy"),
                 ("actions", "actions"),
@@ -127,7 +138,9 @@ class LiveConfig(Settings):
                 ("body", "body"),
             ):
                 if getattr(self, field):
-                    raise ConfigError(f"`{told}` is about acting, but nobody acts; add --policy DIR, or leave it out.")
+                    raise ConfigError(
+                        f"`{told}` is about acting, but nobody acts; add --policy DIR or --remote URL, or leave it out."
+                    )
         for field in ("camera", "microphone", "instruction", "body"):
             if self.replay is not None and getattr(self, field) is not None:
                 raise ConfigError(f"`replay` gives every sense as it was recorded; leave out --{field}.")

@@ -1,33 +1,10 @@
 """The questions that docs/results.md answers, in their order: what each table shows, and where its story is told."""
 
-import dataclasses
-from collections.abc import Mapping
+from .live_questions import LIVE
+from .question import Question
 
 SHARE = ".3f"
 """Of a share: .785, without the zero before the point."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Question:
-    """One table of the page.
-
-    Args:
-        table: file in benchmarks/results/ without ".json".
-        asks: the heading.
-        says: how it was measured and how to read it, in a sentence or two.
-        columns: column of the rows -> how a figure of it is written, as `format` takes it.
-        notebook: page of docs/notebook/ that tells how it came about.
-        picture: of docs/pictures/, with its text for those who cannot see it.
-        episodes: column of successes -> in how many episodes each was measured.
-    """
-
-    table: str
-    asks: str
-    says: str
-    columns: Mapping[str, str]
-    notebook: str
-    picture: tuple[str, str] | None = None
-    episodes: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 LEARNED = (
@@ -67,6 +44,24 @@ LEARNED = (
         {"thousand episodes": ".1f", "frames": ",.0f", "minigrid, sampled": SHARE, "minigrid, greedy": SHARE},
         "2026-11-24-episodes-to-99",
         episodes=dict.fromkeys(("minigrid, sampled", "minigrid, greedy"), 1000),
+    ),
+    Question(
+        "recipes",
+        "How well does `train --env ID` do with nothing else said?",
+        "Each level's recipe, one core beside other work; 1,000 held-out episodes of minigrid itself, where it never "
+        "trained. The papers' figures (Chevalier-Boisvert et al. 2018, Hui et al. 2020) are their lowest to 99 %: "
+        "thousands of episodes by PPO, of demonstrations by imitation. Levels that are not here were not measured.",
+        {
+            "sampled": SHARE,
+            "greedy": SHARE,
+            "thousand steps": ".0f",
+            "thousand episodes": ".1f",
+            "minutes": ".1f",
+            "papers: thousand episodes": ".0f",
+            "papers: thousand demonstrations": ".0f",
+        },
+        "2026-12-01-recipes",
+        episodes=dict.fromkeys(("sampled", "greedy"), 1000),
     ),
     Question(
         "BabyAI-GoToRedBallGrey-v0",
@@ -318,70 +313,6 @@ SPEED = (
             "error, 1e-6": ",.1f",
         },
         "2026-12-01-export",
-    ),
-)
-
-LIVE = (
-    Question(
-        "live-jitter",
-        "How punctual is the live loop?",
-        "Lateness of a tick against its deadline over 60 s, a clip as camera and microphone, the laptop policy; "
-        "timer: a process beside it that only sleeps and wakes.",
-        {
-            "ticks": ",.0f",
-            "missed": ".0f",
-            "late p50 ms": ".2f",
-            "late p99 ms": ".2f",
-            "latest ms": ".1f",
-            "timer p99 ms": ".2f",
-            "work p99 ms": ".1f",
-        },
-        "2026-11-24-live-punctuality",
-    ),
-    Question(
-        "live-soak",
-        "Does it survive half an hour of failing devices?",
-        "`senseweave live` at 10 Hz with recording and report; every 40 s a device raises, falls silent or hangs.",
-        {"after a sixth": ",.1f", "at the end": ",.1f", "most": ",.1f"},
-        "2026-11-24-live-soak",
-    ),
-    Question(
-        "export-live",
-        "What does a robot save by an exported policy?",
-        "`senseweave live` at 30 Hz on a clip, with a run and with what `senseweave export` made of it, the latter in "
-        "a Python without torch. The policy was hardly trained, which changes nothing here.",
-        {
-            "late p99 ms": ".1f",
-            "work p50 ms": ".1f",
-            "work p99 ms": ".1f",
-            "peak MB": ".0f",
-            "start s": ".1f",
-            "installed MB": ",.0f",
-        },
-        "2026-12-01-export",
-    ),
-    Question(
-        "hostile-sources",
-        "What can a hostile network camera do to it?",
-        "`senseweave live` at 20 Hz; its camera is a server that resets, trickles, sends noise, bombs, pictures of "
-        "other sizes, or nothing. It holds where the process ends as told, or is refused in one sentence, keeps 95 % "
-        "of its rate, and stays below 1.5 GB with its decoder.",
-        {"cases": ".0f", "held": ".0f", "slowest Hz": ".2f", "largest MB": ".0f", "longest s": ".1f"},
-        "2026-11-30-edges",
-    ),
-    Question(
-        "speech",
-        "How often are spoken instructions understood?",
-        "Synthesised voices that did not choose the thresholds: 90 phrases (42 of Seek's), 48 other sentences and 48 "
-        "near misses in each row. No person has spoken.",
-        {
-            "understood, %": ".0f",
-            "as another phrase, %": ".0f",
-            "other sentences taken": ".0f",
-            "near misses taken": ".0f",
-            "stopped for nothing": ".0f",
-        },
-        "2026-11-24-spoken-instructions",
     ),
 )
 

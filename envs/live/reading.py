@@ -35,6 +35,9 @@ EVENT_KINDS = (
     "resumed",  # the policy's actions are sent again
     "overrun",  # ticks were skipped because the loop came late; the detail says how many
     "unsent",  # an action could not be sent; told once until one can be
+    "connected",  # a policy on another machine acts from now on
+    "lost",  # the connection to it broke; it is made again, and the safe action is sent when that takes too long
+    "late",  # its answer did not come within the tick, and is not acted on; told once until one comes in time
 )
 """Every kind that an `Event` may be of, and no other."""
 

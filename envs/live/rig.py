@@ -163,6 +163,19 @@ class LiveRig(gymnasium.Env[Any, Any]):
         """The clock that everything here goes by."""
         return self._clock
 
+    @property
+    def next_due_ns(self) -> int:
+        """When the next tick is due: an action for the latest observation should be there before."""
+        return self._due_ns + self._period_ns
+
+    def note(self, kind: str, detail: str) -> None:
+        """Makes an event of the loop, which is told with the next observation; any thread may.
+
+        Raises:
+            ConfigError: there is no such kind.
+        """
+        self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
@@ -190,7 +203,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
         if self.moment is None:
             self._wait_for_sensors()
             if abs(self.period_s / self.step_s - 1) > 0.01:
-                self._note("warning", f"The policy was trained at {1 / self.step_s:g} Hz; this is another rate.")
+                self.note("warning", f"The policy was trained at {1 / self.step_s:g} Hz; this is another rate.")
         self._tick = 0
         self._due_ns = self._clock.now_ns()
         self._observe(self._due_ns)
@@ -212,34 +225,77 @@ class LiveRig(gymnasium.Env[Any, Any]):
                 cast, one beyond the limits is put on them, with an event of the kind "warning"; one that is not finite
                 is no error either: the safe action is sent instead.
         """
-        if self._state != "open" or self.moment is None:
-            raise ConfigError("The rig is not running; call reset() before the first step.")
+        self._require_running()
         now_ns = self._clock.now_ns()
-        reason = self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
+        reason = self._reason_for_safety(action, now_ns)
         if not reason:
             action, change = self._safety.fitted(action)
             if change and not self._is_clipping:
-                self._note("warning", change)
+                self.note("warning", change)
             self._is_clipping = bool(change)
         self._has_stepped = True
         self._watchdog.feed()
         with self._sending:
             self._report_safe(reason, now_ns)
             sent = self._send(action, reason, now_ns)
+        return self._next_tick(sent, reason, is_fed=True)
+
+    def skip(self, reason: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """A step for which no action came in time: nothing is sent, and the tick counts as missed.
+
+        The watchdog goes on waiting: when ticks are missed for `watchdog_s`, it sends the safe action as if nobody had
+        come at all. What asks for the safe action by itself (a required sense that is absent, "stop") has it sent here.
+
+        Args:
+            reason: why, as a sentence.
+
+        Returns:
+            As `step`.
+
+        Raises:
+            ConfigError: there was no reset.
+        """
+        self._require_running()
+        now_ns = self._clock.now_ns()
+        if rule := self._reason_for_safety(None, now_ns):
+            with self._sending:
+                self._report_safe(rule, now_ns)
+                sent = self._send(None, rule, now_ns)
+        else:
+            sent = None
+        if rule or not self._has_stepped:
+            self._has_stepped = True
+            self._watchdog.feed()
+        self.timing.overruns += 1
+        return self._next_tick(sent, rule or reason, is_fed=False)
+
+    def _require_running(self) -> None:
+        if self._state != "open" or self.moment is None:
+            raise ConfigError("The rig is not running; call reset() before the first step.")
+
+    def _reason_for_safety(self, action: Any, now_ns: int) -> str:
+        return self._safety.reason(action, lambda name: self._aligner.is_here(name, now_ns))
+
+    def _next_tick(
+        self, sent: Command | None, reason: str, *, is_fed: bool
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Waits for the next deadline, and looks and listens; `is_fed`: the watchdog sees that somebody came."""
+        before = self.moment
         self._due_ns += self._period_ns
         sent_ns = self._clock.now_ns()
         if sent_ns > self._due_ns:
             skipped = -((self._due_ns - sent_ns) // self._period_ns)
             self._due_ns += skipped * self._period_ns
             self.timing.overruns += skipped
-            self._note("overrun", f"{skipped} skipped.")
-        work_ns = sent_ns - self.moment.time_ns
+            self.note("overrun", f"{skipped} skipped.")
+        work_ns = 0 if before is None else sent_ns - before.time_ns
         self._clock.sleep_until_ns(self._due_ns)
         woke_ns = self._clock.now_ns()
         self.timing.add(self._due_ns, woke_ns, work_ns)
         self._tick += 1
         self._observe(woke_ns)
-        self._watchdog.feed()
+        if is_fed:
+            self._watchdog.feed()
         info = {"sent": sent, "safe_reason": reason, "actuator": self._actuator.report()}
         is_over = self._max_steps is not None and self._tick >= self._max_steps
         return self._observation(), 0.0, False, is_over, self._info() | info
@@ -299,16 +355,13 @@ class LiveRig(gymnasium.Env[Any, Any]):
             "overruns": self.timing.overruns,
         }
 
-    def _note(self, kind: str, detail: str) -> None:
-        self._notes.append(Event(self._clock.now_ns(), "", kind, detail))
-
     def _report_safe(self, reason: str, now_ns: int) -> None:
         """Makes an event of it when the safe action begins and ends to be sent."""
         change = self._safe_reason.update(reason, now_ns)
         if change == "change":
-            self._note("safe" if reason else "resumed", reason)
+            self.note("safe" if reason else "resumed", reason)
         elif change == "unsteady":
-            self._note("unsteady", f"The safe action comes and goes; now: {reason or 'it is not sent.'}")
+            self.note("unsteady", f"The safe action comes and goes; now: {reason or 'it is not sent.'}")
 
     def _send_safe_after_silence(self, silent_s: float) -> None:
         """Sends the safe action in the name of a caller who does not come; called from the watchdog's thread."""
@@ -324,7 +377,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
                 self._sending.release()
         else:
             reason += " The body has not come back from the action before, so that no safe one can be sent."
-            self._note("unsent", reason)
+            self.note("unsent", reason)
         if self.on_silence is not None:
             self.on_silence(reason)
 
@@ -340,7 +393,7 @@ class LiveRig(gymnasium.Env[Any, Any]):
             self._actuator.send(command)
         except Exception as error:  # a body that is gone must not stop the loop: it may come back
             if not self._has_reported_unsent:
-                self._note("unsent", f"{type(error).__name__}: {error}")
+                self.note("unsent", f"{type(error).__name__}: {error}")
             self._has_reported_unsent = True
             return None
         self._has_reported_unsent = False

@@ -14,10 +14,17 @@ from .bodies.actuators import Command
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """What a player does, and, for a policy, how far it let each sense in (0..1)."""
+    """What a player does, and, for a policy, how far it let each sense in (0..1).
+
+    Attributes:
+        action: one of the action space.
+        gates: sense -> 0..1; None where nobody knows them.
+        missed: why there is no action, which is None then: it did not come in time. "" if there is one.
+    """
 
     action: Any
     gates: Mapping[str, float] | None = None
+    missed: str = ""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

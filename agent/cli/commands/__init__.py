@@ -19,6 +19,7 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "record": ".record:COMMAND",
         "convert": ".convert:COMMAND",
         "export": ".export:COMMAND",
+        "serve": ".serve:COMMAND",
         "envs": ".envs:COMMAND",
         "doctor": ".doctor:COMMAND",
     },

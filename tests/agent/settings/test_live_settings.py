@@ -5,6 +5,7 @@ import pytest
 from senseweave.agent.cli.commands import COMMANDS
 from senseweave.agent.cli.parse import parse
 from senseweave.agent.settings.live import LiveConfig
+from senseweave.agent.settings.serve import ServeConfig
 from senseweave.perception.errors import ConfigError
 
 MISTAKES = [
@@ -24,6 +25,10 @@ MISTAKES = [
     ({"camera": "0", "required": ("camera",)}, "`required` is about acting, but nobody acts"),
     ({"body": "senseweave/Seek-v0"}, "`body` is about acting, but nobody acts"),
     ({"policy": "r", "camera": "0", "required": ("camera",)}, "needs to know what is safe"),
+    ({"policy": "r", "remote": "ws://x", "camera": "0"}, "One agent acts; got --policy r and --remote ws://x."),
+    ({"policy": "r", "token": "t", "camera": "0"}, "`token` is for a server; got none. Add --remote"),
+    ({"remote": "ws://x", "greedy": True, "camera": "0"}, "which its server is told; add --greedy to `serve`"),
+    ({"remote": "ws://x"}, "There is nothing to sense"),
     ({"policy": "r", "body": "a", "actions": "b"}, "`actions` go to one place; got a file and a body."),
 ]
 
@@ -34,6 +39,29 @@ def test_a_mistake_in_the_settings_of_a_live_session_is_one_sentence(fields, mes
         LiveConfig(**fields)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_this_machine_alone_is_served_without_a_token(host):
+    assert ServeConfig(run="r", host=host).token is None
+    assert ServeConfig(run="r", host="0.0.0.0", token="file").host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"host": "0.0.0.0"}, "`host` 0.0.0.0 is reached by other machines, which needs a secret; add --token FILE"),
+        ({"host": "::"}, "`host` :: is reached by other machines"),
+        ({"host": "gpu-machine"}, "`host` gpu-machine is reached by other machines"),
+        ({"port": 70_000}, "`port` must be a whole number in 0..65535"),
+        ({"max_clients": 0}, "`max_clients` must be"),
+        ({"idle_s": 0.0}, "`idle_s` must be"),
+    ],
+)
+def test_a_mistake_in_the_settings_of_a_server_is_one_sentence(fields, message):
+    with pytest.raises(ConfigError) as caught:
+        ServeConfig(run="r", **fields)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_live_settings_survive_json():

@@ -1,0 +1,1 @@
+"""`senseweave serve`: a policy that acts for rigs on other machines; its client is envs/live/remote/."""
