@@ -39,7 +39,7 @@ class Demonstrations:
     described: dict[str, Any]
 
     @classmethod
-    def open(cls, config: TrainConfig) -> Self | None:
+    def of(cls, config: TrainConfig) -> Self | None:
         """The dataset of a training; None where it has none.
 
         Raises:

@@ -80,7 +80,7 @@ def demonstrations_of(
             f"`dataset` must be named again, as a file may not choose it; add --dataset "
             f"{shown(shlex.quote(config.dataset), 200)} if you trust it."
         )
-    demonstrations = Demonstrations.open(config)
+    demonstrations = Demonstrations.of(config)
     if demonstrations is not None:
         demonstrations.require_same(run.config.algorithm, run.path)
     return demonstrations

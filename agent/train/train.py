@@ -68,7 +68,7 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
 def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     if is_first():
         require_free(Path(out))
-    device, shown_to = choose_device(config.device), Demonstrations.open(config)
+    device, shown_to = choose_device(config.device), Demonstrations.of(config)
     vector, facts = make_training_env(config, device, shown_to)
     try:
         perception, pretrained = resolve_perception(config, facts.senses)

@@ -38,7 +38,7 @@ def open_dataset(
         MissingExtraError: the format needs an extra that is not installed.
     """
     chosen, wishes = _format(format or recognised(path)), _wishes(**reading)
-    return Episodes(chosen.open(Path(path), allow_damaged=allow_damaged, wishes=wishes))
+    return Episodes(chosen.source(Path(path), allow_damaged=allow_damaged, wishes=wishes))
 
 
 def recognised(path: str | os.PathLike[str]) -> str:

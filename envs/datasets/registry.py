@@ -71,7 +71,7 @@ class Format(abc.ABC):
         """Whether the folder or file looks like one of its datasets; only names are looked at."""
 
     @abc.abstractmethod
-    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
+    def source(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         """Opens a dataset.
 
         Args:

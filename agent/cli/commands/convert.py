@@ -5,7 +5,7 @@ from ..command import Command, Result
 
 
 def _run(settings: ConvertConfig) -> Result:
-    from ...data.convert import as_text, convert
+    from ...datasets.convert import as_text, convert
 
     result = convert(settings)
     return result, as_text(result)

@@ -9,7 +9,7 @@ from ..command import Command, Result, new_folder
 def _run(settings: RecordConfig) -> Result:
     if settings.run:
         require_policy(settings.run)
-    from ...data.record import as_text, record
+    from ...datasets.record import as_text, record
 
     place = settings.env or ("policy" if settings.run else TrainConfig.env)
     result = record(settings, settings.out or new_folder(f"demos-{place}"))

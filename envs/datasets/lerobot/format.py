@@ -21,7 +21,7 @@ class LeRobotFormat(Format):
     def recognises(self, path: Path) -> bool:
         return (path / "meta" / "info.json").is_file()
 
-    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
+    def source(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         from .reader import LeRobotSource
 
         return LeRobotSource(path, allow_damaged=allow_damaged, wishes=wishes)

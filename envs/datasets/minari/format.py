@@ -8,9 +8,7 @@ from ...adapters.wishes import Wishes
 from ..episodes import Source
 from ..facts import DatasetFacts
 from ..registry import Format, Writer, refuse_options
-
-SCHEME = "minari:"
-"""Begins the name of a dataset in Minari's own folder: "minari:D4RL/door/human-v2"."""
+from .place import SCHEME, data_folder
 
 
 class MinariFormat(Format):
@@ -21,7 +19,7 @@ class MinariFormat(Format):
     def recognises(self, path: Path) -> bool:
         return os.fspath(path).startswith(SCHEME) or data_folder(path) is not None
 
-    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
+    def source(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         from .reader import MinariSource
 
         return MinariSource(path, allow_damaged=allow_damaged, wishes=wishes)
@@ -31,11 +29,3 @@ class MinariFormat(Format):
         from .writer import MinariWriter
 
         return MinariWriter(path, facts)
-
-
-def data_folder(path: Path) -> Path | None:
-    """Where a dataset's metadata.json is; None where there is none."""
-    if os.fspath(path).startswith(SCHEME):
-        own = os.environ.get("MINARI_DATASETS_PATH") or os.path.join(os.path.expanduser("~"), ".minari", "datasets")
-        path = Path(own, os.fspath(path).removeprefix(SCHEME))
-    return next((folder for folder in (path / "data", path) if (folder / "metadata.json").is_file()), None)

@@ -4,7 +4,6 @@ Everything is read by Minari's library, after a look at what the files hold (che
 """
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from ....perception.checks.plain_json import parse
 from ....perception.errors import SenseweaveError
 from ....perception.spec import PRESENT, Spec
 from ....perception.tokenizer import default_tokenizer
@@ -28,7 +28,7 @@ from ..episodes import Source
 from ..errors import DatasetError, import_of_extra
 from ..facts import DatasetFacts
 from .checks import read_metadata, require_plain_episode, require_plain_file
-from .format import data_folder
+from .place import data_folder
 from .writer import HAS_FINAL, OWN, SUCCESS
 
 
@@ -222,7 +222,7 @@ class _Conversion:
 def _env_of(metadata: Mapping[str, Any]) -> str:
     """The id of the environment, which is told and not opened; "" where the metadata do not say."""
     try:
-        env = json.loads(metadata["env_spec"])["id"]
+        env = parse(metadata["env_spec"])["id"]
     except (KeyError, TypeError, ValueError):
         return ""
     return env if isinstance(env, str) else ""

@@ -18,7 +18,7 @@ class SessionsFormat(Format):
     def recognises(self, path: Path) -> bool:
         return path.suffix == ".mcap" or (path.is_dir() and any(path.glob("*.mcap")))
 
-    def open(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
+    def source(self, path: Path, *, allow_damaged: bool, wishes: Wishes) -> Source:
         from .reader import SessionsSource
 
         return SessionsSource(path, allow_damaged=allow_damaged)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.demonstrations import GOTO, played
+from kit.data.demonstrations import GOTO, played
 from senseweave.agent.cli.main import main
 from senseweave.agent.runs.directory import RunDirectory
 from senseweave.agent.settings.train import UNNAMED, TrainConfig

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kit.demonstrations import arm, assert_same
+from kit.data.demonstrations import arm, assert_same
 from senseweave.envs.datasets import DatasetError, open_dataset, write_dataset
 from senseweave.perception.errors import SenseweaveError
 
@@ -78,7 +78,7 @@ def test_a_lerobot_dataset_that_lacks_a_file_keeps_its_other_episodes(tmp_path, 
 
 
 def test_recordings_that_are_not_alike_are_no_dataset(tmp_path):
-    from kit.demonstrations import played
+    from kit.data.demonstrations import played
 
     write_dataset(EPISODES, tmp_path / "set", "sessions")
     write_dataset(played(episodes=1), tmp_path / "other", "sessions")

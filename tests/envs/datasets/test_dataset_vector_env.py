@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from kit.demonstrations import arm, played
+from kit.data.demonstrations import arm, played
 from senseweave.envs.datasets import DatasetError, Episodes
 from senseweave.envs.datasets.vector_env import DatasetVectorEnv
 from senseweave.perception.errors import ConfigError

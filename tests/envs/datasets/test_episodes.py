@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 
-from kit.demonstrations import ARM, GOTO, arm, arm_episode, played
+from kit.data.demonstrations import ARM, GOTO, arm, arm_episode, played
 from senseweave.envs.datasets import NO_TIME, DatasetError, DatasetFacts, Episode, Episodes, open_dataset, write_dataset
 from senseweave.envs.datasets.facts import space_from_json, space_to_json
 from senseweave.perception import Instruction, Spec, Vector

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 
-from kit.demonstrations import ARM, arm, assert_same, played
+from kit.data.demonstrations import ARM, arm, assert_same, played
 from senseweave.envs.datasets import DatasetError, Episodes, open_dataset, write_dataset
 from senseweave.envs.live.sessions.session import read_session
 

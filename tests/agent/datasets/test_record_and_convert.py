@@ -7,7 +7,7 @@ import signal
 import numpy as np
 import pytest
 
-from kit.demonstrations import GOTO, arm, assert_same, played
+from kit.data.demonstrations import GOTO, arm, assert_same, played
 from senseweave.agent.cli.main import main
 from senseweave.agent.play import registry
 from senseweave.agent.play.registry import PLAYERS, Seat, make_player
