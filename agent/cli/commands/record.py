@@ -20,7 +20,7 @@ COMMAND = Command(
     settings=RecordConfig,
     run=_run,
     summary="Record episodes of an environment as a dataset, played by its expert, a policy or chance.",
-    example="senseweave record --env senseweave/Seek-v0 --episodes 100 --out demos",
+    example="senseweave record --env senseweave/Seek-v0 --out demos",
     teaching="""\
 from nothing to a policy:
   senseweave record --env senseweave/Seek-v0 --episodes 400 --out demos
