@@ -163,6 +163,8 @@ def default_recipe(given: Mapping[str, Any]) -> str:
         UnknownNameError: there is no such trainer.
     """
     trainer = TRAINERS[given.get("trainer", Recipe.trainer)]()
+    if given.get("dataset") is not None:  # the recipes know an expert, and how much it has to show
+        return "plain"
     for name in _suiting(given.get("env", Recipe.env), given.get("env_options") or {}):
         own = RECIPES[name]().memory
         memory = given.get("memory", own)
