@@ -9,15 +9,13 @@ from pathlib import Path
 
 from ...perception.errors import CheckpointError
 from ...perception.sharing.address import advice_on, find_folder
+from ..settings.train import UNNAMED as UNNAMED
 
 CONFIG = "config.json"
 """The file that makes a folder a run."""
 
 EXPORTED = "model.json"
 """The file that makes a folder an exported policy."""
-
-UNNAMED = "unnamed"
-"""Stands for the environment of a saved or exported policy that did not tell its id."""
 
 
 def require_policy(path: str | os.PathLike[str]) -> Path:

@@ -16,6 +16,8 @@ COMMANDS: "Registry[Command[Any]]" = Registry(
         "explain": ".explain:COMMAND",
         "watch": ".watch:COMMAND",
         "live": ".live:COMMAND",
+        "record": ".record:COMMAND",
+        "convert": ".convert:COMMAND",
         "export": ".export:COMMAND",
         "push": ".push:COMMAND",
         "serve": ".serve:COMMAND",
