@@ -72,13 +72,13 @@ def _is_trained(run: RunDirectory) -> bool:
 
 
 def _config(run: RunDirectory) -> bytes | Path:
-    """config.json without the folders of this machine."""
+    """config.json, in which "DIR" stands for folders of this machine."""
     if not _is_trained(run):
         return run.path / CONFIG
     train = run.config.train
-    places = {name for name, kind in kinds_of(TrainConfig).items() if kind.metavar in PLACES}
-    usual = {field.name: field.default for field in dataclasses.fields(TrainConfig) if field.name in places}
-    return sealed(dataclasses.replace(run.config, train=dataclasses.replace(train, **usual)).to_json())
+    kinds = kinds_of(TrainConfig)
+    named = {name: kind.metavar for name, kind in kinds.items() if kind.metavar in PLACES and getattr(train, name)}
+    return sealed(dataclasses.replace(run.config, train=dataclasses.replace(train, **named)).to_json())
 
 
 def _results(run: RunDirectory, address: str) -> dict[str, Any] | None:
