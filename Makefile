@@ -15,11 +15,12 @@ TRAIN = train --env senseweave/Seek-v0 --out $(OUT)
 EXTRAS ?= test
 
 .DEFAULT_GOAL := help
-.PHONY: help train test test-slow test-times check format docs nightly clean
+.PHONY: help train pretrained test test-slow test-times check format docs nightly clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make train    train an agent that sees, hears and is told where to go; more options with ARGS="--seed 1"'
+	@echo 'make pretrained  train the agent that ships with the package, by its recipe, and put it there'
 	@echo 'make test     run the tests; some of them with ARGS="tests/perception -k gate"'
 	@echo 'make test-slow  run the slow tests that it leaves out: quick runs of benchmarks, compiled code, long examples'
 	@echo 'make test-times  the same as test, and a table of the processor time of each test file and the slowest tests'
@@ -33,6 +34,10 @@ help:
 train: $(VENV)/.installed
 	$(info senseweave $(TRAIN) $(ARGS))
 	@"$(VENV)/bin/senseweave" $(TRAIN) $(ARGS)
+
+pretrained: $(VENV)/.installed
+	$(info python -m senseweave.agent.share $(ARGS))
+	@$(RUN) -P -m senseweave.agent.share $(ARGS)
 
 test: $(VENV)/.installed-$(EXTRAS)
 	$(info pytest with $(WORKERS) workers, 300 examples a property $(ARGS))

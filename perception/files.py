@@ -111,14 +111,15 @@ def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, Tensor] | None:
         build: makes the module; it is called once, on torch's device "meta".
 
     Returns:
-        Its state dict on that device; None where the module is of somebody's own and cannot be made there.
+        Its state on that device, as `state_of` gives it; None where the module is of somebody's own and cannot be made
+        there.
 
     Raises:
         SenseweaveError: there can be no such module.
     """
     try:
         with torch.device("meta"):
-            return dict(build().state_dict())
+            return state_of(build())
     except SenseweaveError:
         raise
     except Exception:  # whatever an encoder of a user's own does with numbers that are not there
@@ -128,8 +129,10 @@ def shapes_of(build: Callable[[], torch.nn.Module]) -> dict[str, Tensor] | None:
 def require_fit(own: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor], source: Path | str) -> None:
     """Checks that tensors have the names, shapes and types of a module's state.
 
+    A tensor that the module holds under several names must be there by the first; files of release 0.1 have it by each.
+
     Args:
-        own: the module's state, on any device; None where it is not known, and anything fits.
+        own: the module's state, as `state_of` gives it; None where it is not known, and anything fits.
         tensors: what is to be put into it, on any device.
         source: where they are from, for the sentence.
 
@@ -138,7 +141,7 @@ def require_fit(own: Mapping[str, Tensor] | None, tensors: Mapping[str, Tensor],
     """
     if own is None:
         return
-    missing, extra = sorted(own.keys() - tensors.keys()), sorted(tensors.keys() - own.keys())
+    missing, extra = sorted(set(_first_names(own).values()) - tensors.keys()), sorted(tensors.keys() - own.keys())
     if missing or extra:
         fault = f"lacks {missing[0]}" if missing else f"has the unknown {shown(extra[0], 80)}"
         raise CheckpointError(
@@ -165,10 +168,17 @@ def load_strictly(module: torch.nn.Module, tensors: Mapping[str, Tensor], source
     """Copies tensors into a module's state after checking them all; nothing is copied on an error.
 
     Raises:
-        CheckpointError: names, shapes or types differ, or a number is not finite.
+        CheckpointError: names, shapes or types differ, a number is not finite, or two copies of one tensor differ.
     """
-    require_fit(weights_of(module), tensors, source)
+    own = state_of(module)
+    require_fit(own, tensors, source)
     require_finite(tensors, source)
+    for name, first in _first_names(own).items():
+        if name != first and name in tensors and not torch.equal(tensors[name], tensors[first]):
+            raise CheckpointError(
+                f"{source} does not fit this model, where {first} and {name} are one tensor: its copies differ; use an "
+                "older save."
+            )
     module.load_state_dict(in_own_names(module, tensors))
 
 
@@ -183,15 +193,37 @@ def require_finite(tensors: Mapping[str, Tensor], source: Path | str) -> None:
             raise CheckpointError(f"{source} holds numbers that are not finite ({name}); use an older save.")
 
 
+def state_of(module: torch.nn.Module) -> dict[str, Tensor]:
+    """A module's whole state, by the names that it has where no part of it is wrapped by `torch.compile`.
+
+    A tensor that stands there under several names, as the perception does in a policy of stable-baselines3, is one
+    object: the names of copies can be told from it.
+    """
+    return {_plain_name(name): tensor for name, tensor in module.state_dict(keep_vars=True).items()}
+
+
 def weights_of(module: torch.nn.Module) -> dict[str, Tensor]:
-    """A module's state dict, by the names that it has where no part of it is wrapped by `torch.compile`."""
-    return {_plain_name(name): tensor for name, tensor in module.state_dict().items()}
+    """What a file holds of a module: its state, each tensor once, by the first of its names."""
+    own = state_of(module)
+    return {name: own[name].detach() for name, first in _first_names(own).items() if name == first}
 
 
 def in_own_names(module: torch.nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Tensors that `weights_of` named, by the names that the module itself has for them."""
-    own = {_plain_name(name): name for name in module.state_dict()}
-    return {own.get(name, name): tensor for name, tensor in tensors.items()}
+    """Tensors that `weights_of` named, by all the names that the module itself has for them."""
+    first, filled = _first_names(state_of(module)), dict(tensors)
+    for own in module.state_dict():
+        plain = _plain_name(own)
+        source = plain if plain in tensors else first[plain]
+        if source in tensors:
+            filled.pop(plain, None)
+            filled[own] = tensors[source]
+    return filled
+
+
+def _first_names(own: Mapping[str, Tensor]) -> dict[str, str]:
+    """Name -> the first name of the same tensor."""
+    first: dict[int, str] = {}
+    return {name: first.setdefault(id(tensor), name) for name, tensor in own.items()}
 
 
 def _plain_name(name: str) -> str:

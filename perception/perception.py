@@ -41,6 +41,7 @@ from .observation.brightness import BrightnessLooker
 from .observation.layout import Layout
 from .prepare import prepare
 from .pretrained import FORMAT, VERSION, find
+from .sharing.address import find_folder
 from .spec import Spec
 from .tokenizer import Tokenizer, default_tokenizer
 from .tokens import TokenGroup
@@ -227,16 +228,18 @@ class Perception(nn.Module):
 
         Args:
             directory: the folder; "~" is the home directory. A run directory of `senseweave train` or `PPO.save` gives
-                the perception of its policy.
+                the perception of its policy. So do an agent that ships with the package, "seek", and a repository of
+                the Hugging Face Hub: "user/name@revision", "hf://user/name".
             device: of the weights: "cuda", "auto"; the CPU by default.
 
         Raises:
             CheckpointError: a file is missing, damaged, of another version, or does not fit.
+            MissingExtraError: the address is of the Hub, and huggingface-hub is not installed.
             TokenizerMismatchError: the weights were trained with another tokenizer.
             SpecError: a modality is of a kind that is not registered.
             ConfigError: the device is not here.
         """
-        folder = Path(directory).expanduser()
+        folder = find_folder(directory).expanduser()
         target = None if device is None else choose_device(device)
         found = find(folder)
 

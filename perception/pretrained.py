@@ -15,6 +15,7 @@ from .checks.plain_json import parse, seal_of
 from .config import PerceptionConfig
 from .errors import CheckpointError, TokenizerMismatchError
 from .files import Header, read_json, read_tensors
+from .sharing.address import advice_on
 from .spec import Spec
 from .texts import shown
 from .tokenizer import default_tokenizer
@@ -92,6 +93,8 @@ def find(folder: Path) -> Pretrained:
             f"{folder} was exported: load_exported({str(folder)!r}).perceive(...) runs it, but it holds no weights to "
             "learn with; give the run or the perception that it was made of."
         )
+    if not folder.exists() and (end := advice_on(folder)) != ".":
+        raise CheckpointError(f'The folder "{folder}" does not exist; give one that save_pretrained made{end}')
     description = read_json(folder / "config.json")
     found, version = description.get("format"), description.get("version")
     if found not in (FORMAT, RUN, MODEL) or version != VERSION:

@@ -43,6 +43,9 @@ Expert = Callable[[], Tensor | NDArray[Any]]
 OnStep = Callable[[StepOutcome], bool]
 """Called after each step; False breaks off the rollout."""
 
+LEAST_SPREAD = 1e-3
+"""A head of continuous actions starts with at least this standard deviation: an expert may do one thing alone."""
+
 FIGURES = ("loss", "value_loss", "agreement")
 
 
@@ -214,7 +217,7 @@ class Imitator:
 
     @torch.no_grad()
     def _settle_heads(self) -> None:
-        """Starts the heads at the mean: how often the expert does what, and what that is worth.
+        """Starts the heads at the mean: how often the expert does what, or how far and how differently, and its worth.
 
         Learned by gradients, that constant would be pushed through the perception below, which then hardly tells one
         state from another any more and does not recover: 65 % agreement in the place of 95 after 600 minibatches.
@@ -226,6 +229,12 @@ class Imitator:
             counts = torch.bincount(rollout.actions[: rollout.length].flatten(), minlength=int(policy.action_space.n))
             counts = sum_over_world(counts + 1.0)
             action_bias.copy_((counts / counts.sum()).log())
+        if isinstance(policy.action_space, spaces.Box) and not action_bias.any():
+            done = rollout.actions[: rollout.length].flatten(0, 1).float()
+            mean = sum_over_world(done.mean(dim=0) / world_size())
+            spread = sum_over_world((done - mean).square().mean(dim=0) / world_size()).sqrt()
+            action_bias.copy_(mean)
+            cast(Tensor, policy.log_std).copy_(spread.clamp(min=LEAST_SPREAD).log())
         if self.settings.value_weight and not value_bias.any():
             mean = sum_over_world(rollout.returns[: rollout.length].mean() / world_size())
             value_bias.copy_(mean.expand(1))

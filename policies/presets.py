@@ -195,6 +195,19 @@ def disturbed_in_sequences(num_envs: int, expert: str = KNOWING) -> ImitationSet
     return dataclasses.replace(own, epochs=3, last_expert_share=1.0, expert_noise=0.3, expert=expert)
 
 
+def imitation_of_data(num_envs: int, *, in_sequences: bool) -> ImitationSettings:
+    """For a dataset, in which whoever acted goes on acting: nobody else does, and nobody can be disturbed.
+
+    Each sample is learned from once in a pass through the data, of which there are as many as the steps allow.
+
+    Args:
+        num_envs: episodes that are played side by side.
+        in_sequences: whether the policy has a memory.
+    """
+    own = imitation_in_sequences(num_envs) if in_sequences else ImitationSettings()
+    return dataclasses.replace(own, last_expert_share=1.0)
+
+
 @dataclasses.dataclass(frozen=True)
 class DQNPreset:
     """For DQN; the buffer holds 20,000 observations, 0.5 GB of 64 x 64 frames."""

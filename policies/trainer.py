@@ -65,6 +65,8 @@ class Job(Protocol):
     def compile(self) -> bool: ...
     @property
     def overrides(self) -> Mapping[str, Any]: ...
+    @property
+    def dataset(self) -> str | None: ...
 
 
 class Plan(NamedTuple):
@@ -102,6 +104,8 @@ class Setup:
         device: of the network.
         find_expert: gives the environments' expert, who is asked for an action in each of them, (b,) or (b, ...);
             raises a `ConfigError` where they have none.
+        demonstrations: what is played while the policy imitates, in the place of the environments: a dataset as a
+            vector environment of tensors; None imitates in the environments themselves.
     """
 
     job: Job
@@ -111,6 +115,7 @@ class Setup:
     perception: "PerceptionConfig"
     device: "torch.device"
     find_expert: Callable[[], Callable[[], Any]]
+    demonstrations: "VectorEnv[Any, Any, Any] | None" = None
 
 
 class Trainer:
@@ -167,6 +172,10 @@ class Trainer:
         if job.auxiliary and not self.takes_auxiliary:
             raise ConfigError(
                 f"Auxiliary losses need the trainer senseweave; got {self.name}. Leave one of the two out."
+            )
+        if getattr(job, "dataset", None) and not self.reads_tensors:  # a job of somebody's own may have none
+            raise ConfigError(
+                f"`dataset` needs the trainer imitation or senseweave; got {self.name}. Leave out --trainer, or it."
             )
         if job.compile and not self.compiles:
             raise ConfigError(

@@ -27,6 +27,7 @@ from ..play.episodes import Episodes, held_out_seed, run_episodes
 from ..play.experts import expert_for
 from ..runs.directory import RunDirectory
 from ..runs.policies import open_run
+from ..runs.present import place_for_outputs
 from ..settings.evaluate import EvaluateConfig
 from ..show.palette import hexadecimal, sense_colours
 from ..show.plots import plot
@@ -146,8 +147,10 @@ def explain(config: EvaluateConfig, *, bot: bool = False, report: str | None = N
         },
     }
     shown = _shown_episode(head, log, played[everything], usual, run.config.action_names)
-    result["report"] = _write_report(path, run.path / "explain.html", page(result, verdicts, estimates, shown))
-    return result | {"picture": _draw_chart(result, run.path / "explain.png")}
+    result["report"] = _write_report(
+        path, place_for_outputs(config.run) / "explain.html", page(result, verdicts, estimates, shown)
+    )
+    return result | {"picture": _draw_chart(result, place_for_outputs(config.run) / "explain.png")}
 
 
 def _require_report(path: Path) -> Path:

@@ -13,7 +13,7 @@ from ...perception.pretrained import FORMAT as PERCEPTION
 from ...policies.export import export
 from ...policies.export.description import Description, Origin
 from ..runs.directory import RunDirectory
-from ..runs.present import UNNAMED, is_exported, require_run
+from ..runs.present import UNNAMED, is_exported, place_for_outputs, require_run
 from ..runs.strangers import choose_env
 from ..settings.export import ExportConfig
 
@@ -30,7 +30,7 @@ def export_run(config: ExportConfig) -> dict[str, Any]:
     if is_exported(config.run):
         raise CheckpointError(f"{config.run} was exported already; give the run that it was made of.")
     folder = require_run(config.run)
-    out = Path(config.out) if config.out is not None else folder / config.to
+    out = Path(config.out) if config.out is not None else place_for_outputs(config.run) / config.to
     if read_json(folder / "config.json").get("format") == PERCEPTION:
         export(Perception.from_pretrained(folder), out, config.to)
     else:

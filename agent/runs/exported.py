@@ -109,9 +109,9 @@ def open_policy(path: str | os.PathLike[str]) -> "PolicyFolder":
     Raises:
         SenseweaveError: there is neither, or it is damaged; see `RunDirectory.open` and `ExportedRun.open`.
     """
-    require_policy(path)
-    if is_exported(path):
-        return ExportedRun.open(path)
+    folder = require_policy(path)
+    if is_exported(folder):
+        return ExportedRun.open(folder)
     from .directory import RunDirectory
 
-    return RunDirectory.open(path)
+    return RunDirectory.open(folder)

@@ -2,6 +2,7 @@
 
 import shlex
 
+from ..settings.train import UNNAMED
 from .directory import RunDirectory
 from .strangers import naming
 
@@ -14,4 +15,8 @@ def command_for(run: RunDirectory, command: str) -> str:
         command: "train --resume", "evaluate" or "explain".
     """
     trained = run.config.train
+    if command == "train --resume" and trained.dataset is not None:
+        named = "" if trained.env == UNNAMED else naming(trained.env, trained.env_options)
+        dataset = shlex.quote(trained.dataset)
+        return f"senseweave {command} {shlex.quote(str(run.path))} --dataset {dataset}{named}"
     return f"senseweave {command} {shlex.quote(str(run.path))}{naming(trained.env, trained.env_options)}"

@@ -13,6 +13,8 @@ from ...policies.export import ExportedPolicy
 from ..play.environments import EnvFacts
 from ..play.episodes import require_senses
 from ..play.fitting import lacking
+from ..play.players import PolicyPlayer
+from ..play.registry import Seat
 from ..settings.evaluate import EvaluateConfig
 from ..terminal.progress import tell
 from .directory import RunDirectory
@@ -53,6 +55,16 @@ def load_policy(run: "PolicyFolder", env: gymnasium.Env[Any, Any], device: torch
     policy, steps = run.reader.read(run.path, config, config.spec.space(), env.action_space)
     policy.set_training_mode(False)
     return policy.to(device), steps
+
+
+def make_policy_player(address: str, seat: Seat) -> PolicyPlayer:
+    """The policy of a run, or one that was exported, as a player: "policy:runs/seek".
+
+    Raises:
+        SenseweaveError: there is no such run, or it does not fit the environment; see `load_policy`.
+    """
+    policy, _ = load_policy(open_policy(address), seat.env, choose_device(seat.device))
+    return PolicyPlayer(policy, greedy=seat.greedy)
 
 
 def chooses_one_action(run: RunDirectory) -> bool:

@@ -56,6 +56,8 @@ def needs_naming(env_id: str, options: Mapping[str, Any]) -> str:
 
 def naming(env_id: str, options: Mapping[str, Any]) -> str:
     """What a command needs beside the run directory, with a space before it: "" where the file may choose."""
+    if env_id == UNNAMED:
+        return " --env ID"
     return f" {as_words(env_id, options)}" if needs_naming(env_id, options) else ""
 
 

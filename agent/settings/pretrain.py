@@ -30,8 +30,9 @@ class PretrainConfig(Settings):
     Args:
         env: environment to play, by chance and, half of the time, by its expert; `senseweave envs` lists them.
         env_options: an option of the environment, such as size=medium.
-        dataset: learn from sessions that `senseweave live --record DIR` wrote, instead of an environment.
-        allow_damaged: learn from what is whole in sessions that are damaged or were cut off.
+        dataset: learn from this folder or file instead of an environment: recordings, a Minari dataset, a
+            LeRobotDataset.
+        allow_damaged: learn from what is whole in a dataset that is damaged or was cut off.
         objectives: an objective and its weight in the sum; a name alone weighs 1.
         steps: number of minibatches to learn from.
         batch_size: observations in a minibatch.

@@ -23,6 +23,10 @@ from .values import Choice, Device, Number, Switch, Text, Whole
 MAX_SEED = 2**31 - 1
 """The greatest seed of a training run."""
 
+UNNAMED = "unnamed"
+"""Stands for the environment where there is none: a saved or exported policy did not tell its id, or a dataset was
+learned from."""
+
 MINIGRID = ("BabyAI-", "MiniGrid-")
 """What the ids of minigrid's environments begin with."""
 
@@ -76,6 +80,11 @@ class TrainConfig(Settings):
         overrides: a setting of PPO or of imitation by its name, such as ppo.gamma=0.98 or imitation.epochs=2.
         compile: let torch compile the perception. That takes a minute or so at the start, and on a CPU a C++ compiler;
             a run that resumes is then no longer the same bit for bit.
+        dataset: imitate the episodes in this folder or file instead of an expert: recordings, a Minari dataset, a
+            LeRobotDataset. Without --trainer and --imitation-steps, nothing follows, and no --env is needed; `steps`
+            counts the samples that are seen then.
+        held_out: part of the dataset's episodes that is kept for the curve, and not learned from.
+        allow_damaged: learn from what is whole in a dataset that is damaged or was cut off.
         checkpoint_every: steps between checkpoints.
         keep_checkpoints: number of the newest checkpoints to keep.
         evaluation_episodes: held-out episodes after training; 0 leaves the evaluation out.
@@ -106,6 +115,9 @@ class TrainConfig(Settings):
         dataclasses.field(default_factory=dict)
     )
     compile: bool = False
+    dataset: Annotated[str | None, Text(metavar="DIR"), Section("data")] = None
+    held_out: Annotated[float, Number(at_least=0, below=1, hint="0.1 is a good start.", metavar="P")] = 0.1
+    allow_damaged: bool = False
     checkpoint_every: Annotated[int, Whole(low=1), Section("output")] = 50_000
     keep_checkpoints: Annotated[int, Whole(low=1)] = 2
     evaluation_episodes: Annotated[int, Whole(low=0, high=1_000_000)] = 512
@@ -123,8 +135,17 @@ class TrainConfig(Settings):
                 "`perception` brings its own fusion and preset; got both. Leave out --fusion and --preset."
             )
         TRAINERS[self.trainer]().check(self)
+        self._check_dataset()
         if self.overrides:
             require_overrides(self.overrides)
+
+    def _check_dataset(self) -> None:
+        if self.dataset is None:
+            return
+        if not self.plan.imitation:
+            raise ConfigError("`dataset` is imitated; give --trainer imitation, or --imitation-steps N before --steps.")
+        if self.plan.learning and self.env == UNNAMED:
+            raise ConfigError("`dataset` alone cannot be acted in; name where learning goes on with --env ID.")
 
     @classmethod
     def of_recipe(cls, given: Mapping[str, Any]) -> Self:
@@ -137,6 +158,9 @@ class TrainConfig(Settings):
             ConfigError: see above.
             UnknownNameError: an unknown recipe, trainer or memory.
         """
+        if given.get("dataset") is not None:
+            own = {} if "imitation_steps" in given else {"trainer": "imitation"}
+            given = {"env": UNNAMED, **own, **given}
         settings = cls(**resolved(given.get("recipe"), given))
         if not settings.env.startswith(MINIGRID):
             return settings

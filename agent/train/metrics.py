@@ -25,8 +25,11 @@ from ..terminal.progress import tell
 HELD_OUT = {
     "held_out_success": "held_out/success_rate",
     "held_out_return": "held_out/mean_return",
+    "held_out_agreement": "held_out/agreement",
+    "held_out_log_likelihood": "held_out/log_likelihood",
 }
-"""Of episodes that training never sees, with sampled actions: some on the way while it imitates, all at the end."""
+"""Of episodes that training never sees: first those that are played with sampled actions, some on the way while it
+imitates, all at the end; then those of the dataset that is imitated."""
 
 BY_KIND = "held_out/success_rate_"
 """Begins TensorBoard's names of the success among instructions of one kind."""

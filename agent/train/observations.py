@@ -1,4 +1,4 @@
-"""Observations to pretrain on, batch by batch and without end: of an environment that is played, or of recordings.
+"""Observations to pretrain on, batch by batch and without end: of an environment that is played, or of a dataset.
 
 Neighbouring steps look alike, so both mix: played observations through a pool, recorded ones by drawing anew.
 
@@ -7,7 +7,7 @@ b environments, n samples of a batch
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
+from ...envs.datasets import Episodes, open_dataset
+from ...envs.datasets.open import recognised
 from ...envs.live.sessions.session import Session, observations_of, session_files
 from ...perception.errors import ConfigError
 from ...perception.spec import PRESENT
@@ -97,57 +99,66 @@ class Played:
 
 
 class Recorded:
-    """Batches of recorded sessions, drawn with replacement.
+    """Batches of a dataset, drawn with replacement.
 
     Args:
-        path: a folder of sessions, or one file.
+        path: a folder or a file in any format of `DATASETS`. Of a recorded session, what was sensed while nobody acted
+            is taken as well.
         batch_size: n.
         device: where batches are.
         seed: of what is drawn.
-        allow_damaged: whether sessions that are damaged or were cut off are learned from as far as they are whole.
+        allow_damaged: whether a dataset that is damaged or was cut off is learned from as far as it is whole.
 
     Attributes:
         senses: what was sensed.
-        damage: what was wrong with the sessions, a sentence each.
+        damage: what was wrong with the dataset, a sentence each.
 
     Raises:
-        SenseweaveError: there is no session, it holds no observation, two of them sensed differently, or one is damaged
+        SenseweaveError: there is no dataset, it holds no observation, two of them sensed differently, or one is damaged
             and that is not allowed.
     """
 
     def __init__(
         self, path: str, batch_size: int, device: torch.device, seed: int, *, allow_damaged: bool = False
     ) -> None:
-        sessions = [Session(file) for file in session_files(path)]
-        self.senses, self.damage, self.steps = sessions[0].spec, list[str](), 0
-        for session in sessions[1:]:
-            if session.spec != self.senses:
-                raise ConfigError(
-                    f"All sessions of a dataset must have the same senses; {session.path} has {session.spec}, and "
-                    f"{sessions[0].path} has {self.senses}. Move one of them away."
-                )
+        self.damage, self.steps = list[str](), 0
         self._batch_size, self._draws = batch_size, np.random.default_rng(seed)
-        held = self._read(path, sessions, allow_damaged)
+        if recognised(path) == "sessions":
+            held = self._read(path, self._of_sessions(path, allow_damaged))
+        else:
+            episodes = open_dataset(path, allow_damaged=allow_damaged)
+            self.senses, self.damage = episodes.spec, list(episodes.source.damage)
+            held = self._read(path, _rows_of(episodes))
         self._whole = {
             name: torch.as_tensor(np.stack([step[name] for step in held]), device=device) for name in held[0]
         }
         self._device = device
         self.close: Callable[[], object] = lambda: None
 
+    def _of_sessions(self, path: str, allow_damaged: bool) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+        """What was sensed in recordings, one after the other."""
+        sessions = [Session(file) for file in session_files(path)]
+        self.senses = sessions[0].spec
+        for session in sessions[1:]:
+            if session.spec != self.senses:
+                raise ConfigError(
+                    f"All sessions of a dataset must have the same senses; {session.path} has {session.spec}, and "
+                    f"{sessions[0].path} has {self.senses}. Move one of them away."
+                )
+        for session in sessions:
+            yield from self._observations(session, allow_damaged)
+
     def _read(
-        self, path: str, sessions: Sequence[Session], allow_damaged: bool
+        self, path: str, observations: Iterator[dict[str, np.ndarray[Any, Any]]]
     ) -> list[dict[str, np.ndarray[Any, Any]]]:
         """At most `MAX_RECORDED` observations, each with the same chance to stay (Vitter 1985, algorithm R)."""
         held: list[dict[str, np.ndarray[Any, Any]]] = []
-        number = 0
-        for session in sessions:
-            for observation in self._observations(session, allow_damaged):
-                place = number if number < MAX_RECORDED else int(self._draws.integers(number + 1))
-                number += 1
-                if place == len(held):
-                    held.append(observation)
-                elif place < MAX_RECORDED:
-                    held[place] = observation
+        for number, observation in enumerate(observations):
+            place = number if number < MAX_RECORDED else int(self._draws.integers(number + 1))
+            if place == len(held):
+                held.append(observation)
+            elif place < MAX_RECORDED:
+                held[place] = observation
         if not any(step[PRESENT].any() for step in held):
             raise ConfigError(
                 f"{path} holds no observation in which {', '.join(self.senses)} is present; record longer."
@@ -174,3 +185,10 @@ class Recorded:
             if number < first:
                 continue
             yield {name: part[rows] for name, part in self._whole.items()}
+
+
+def _rows_of(episodes: Episodes) -> Iterator[dict[str, np.ndarray[Any, Any]]]:
+    """The observations of a dataset, one after the other."""
+    for episode in episodes:
+        for row in range(len(episode.times_ns)):
+            yield {name: part[row] for name, part in episode.observations.items()}

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -22,14 +21,22 @@ from ..play.experts import vector_expert_for
 from ..runs.machine import limit_threads, require_compiler
 from ..settings.engines import learned_in
 from ..settings.train import TrainConfig
+from .demonstrations import Demonstrations
 from .processes import environments_each
 
 if TYPE_CHECKING:
-    from ...envs.rooms.vector_env import RoomsVectorEnv
+    from gymnasium.vector import VectorEnv
 
 
-def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEnv | RoomsVectorEnv, EnvFacts]":
+def make_training_env(
+    config: TrainConfig, device: torch.device, shown_to: Demonstrations | None = None
+) -> "tuple[VecEnv | VectorEnv[Any, Any, Any], EnvFacts]":
     """The environments of a training run; those to evaluate in have all their senses.
+
+    Args:
+        config: what to train.
+        device: of the network.
+        shown_to: the dataset that is imitated, if any; where nothing is learned after that, it is what is played.
 
     Returns:
         The simulator's batch of tensors for a trainer that reads them, where the id is of ours; a `VecEnv` otherwise.
@@ -39,6 +46,8 @@ def make_training_env(config: TrainConfig, device: torch.device) -> "tuple[VecEn
     """
     trainer = TRAINERS[config.trainer]()
     trainer.require_processes(world_size())
+    if shown_to is not None and not config.plan.learning:
+        return shown_to.vector(config, device, environments_each(config)), shown_to.facts
     env_id, options = learned_in(config.env, config.env_options)
     share, count = config.modality_dropout, environments_each(config)
     if trainer.reads_tensors:
@@ -59,7 +68,7 @@ def resolve_perception(config: TrainConfig, senses: Spec) -> tuple[PerceptionCon
     if config.perception is None:
         changes = {} if config.fusion is None else {"fusion": config.fusion}
         return PerceptionConfig.preset(config.preset or "laptop", **changes), None
-    pretrained = Perception.from_pretrained(Path(config.perception))
+    pretrained = Perception.from_pretrained(config.perception)
     if pretrained.spec != senses:
         raise CheckpointError(
             f"{config.perception} was trained for {pretrained.spec}, but the environment senses {senses}; "
@@ -73,8 +82,9 @@ def build_training(
     settings: Mapping[str, Any],
     perception: PerceptionConfig,
     senses: Spec,
-    vector: "VecEnv | RoomsVectorEnv",
+    vector: "VecEnv | VectorEnv[Any, Any, Any]",
     device: torch.device,
+    shown_to: Demonstrations | None = None,
 ) -> Training:
     """A training that is ready to learn, with random weights.
 
@@ -85,6 +95,7 @@ def build_training(
         senses: what the environments show.
         vector: see `make_training_env`.
         device: of the network.
+        shown_to: the dataset that is imitated, if any.
 
     Raises:
         ConfigError: the environments have no expert to imitate, or the perception is to be compiled for a CPU, and no
@@ -94,5 +105,8 @@ def build_training(
         require_compiler()
     limit_threads(perception)
     which = settings.get(IMITATION, {}).get("expert", KNOWING)  # as runs of earlier releases have it
-    expert = functools.partial(vector_expert_for, vector, config.env, *([] if which == KNOWING else [which]))
-    return TRAINERS[config.trainer]().build(Setup(config, settings, vector, senses, perception, device, expert))
+    played = shown_to.vector(config, device, environments_each(config)) if shown_to and config.plan.learning else None
+    imitated: Any = vector if played is None else played
+    expert = functools.partial(vector_expert_for, imitated, config.env, *([] if which == KNOWING else [which]))
+    setup = Setup(config, settings, vector, senses, perception, device, expert, played)
+    return TRAINERS[config.trainer]().build(setup)

@@ -25,9 +25,8 @@ from ...policies.presets import ADDED_LATER
 from ...policies.processes import is_first, joined, wait_for_all, wait_for_folder
 from ...policies.saving.checkpoint import Checkpoint, folders
 from ...policies.saving.model import MAX_ROLLOUT
-from ...policies.saving.weights import FILE
 from ...policies.trainer import TRAINERS
-from ...policies.trainers.settings import FOUND_WHEN_BUILT
+from ...policies.trainers.settings import DATASET, FOUND_WHEN_BUILT
 from ...policies.training import Training
 from ..evaluate.evaluate import evaluate_policy, evaluate_without_each, finite_or_none
 from ..runs.config import RunConfig
@@ -37,14 +36,16 @@ from ..runs.next_steps import command_for
 from ..runs.results import evaluation_figures, read_results, write_results
 from ..runs.strangers import choose_env
 from ..settings.engines import learned_in
-from ..settings.train import TrainConfig
+from ..settings.train import UNNAMED, TrainConfig
 from ..show.video import try_to_record
 from ..terminal.progress import Progress, duration, tell
 from ..terminal.stop import StopRequest
 from .blame import explained
 from .callback import TrainingCallback, restore
+from .demonstrations import Demonstrations
 from .held_out import HeldOutCurve
 from .metrics import log_evaluation, open_logger
+from .resuming import checkpoint_of, demonstrations_of, put_back_policy
 from .start import build_training, make_training_env, resolve_perception
 
 
@@ -68,12 +69,14 @@ def train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
 def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
     if is_first():
         require_free(Path(out))
-    device = choose_device(config.device)
-    vector, facts = make_training_env(config, device)
+    device, shown_to = choose_device(config.device), Demonstrations.of(config)
+    vector, facts = make_training_env(config, device, shown_to)
     try:
         perception, pretrained = resolve_perception(config, facts.senses)
         settings = TRAINERS[config.trainer]().settings(config)
-        training = build_training(config, settings, perception, facts.senses, vector, device)
+        if shown_to is not None:
+            settings = shown_to.settle(settings) | {DATASET: shown_to.described}
+        training = build_training(config, settings, perception, facts.senses, vector, device, shown_to)
         _begin_with(training, pretrained, config)
         made: str | None = None
         if is_first():
@@ -93,7 +96,7 @@ def _train(config: TrainConfig, out: str | os.PathLike[str]) -> dict[str, Any]:
         run = RunDirectory.open(out)
         if made is not None and run.config.run != made:
             raise ConfigError(f"Another process has put a run into {out}; choose another --out.")
-        return _learn(run, training, None)
+        return _learn(run, training, None, shown_to)
     finally:
         vector.close()
 
@@ -115,7 +118,7 @@ def resume(
         exact: go back to the newest checkpoint from which the run goes on bit for bit; without it, environments that
             cannot be put back into the middle of their episodes begin new ones where the run was stopped.
         **changes: settings of `TrainConfig` to change: `steps` (the new total), `device`, `evaluation_episodes`,
-            `video`, `checkpoint_every`, `keep_checkpoints`.
+            `video`, `checkpoint_every`, `keep_checkpoints`; and `dataset`, the run's own, while it learns from one.
 
     Returns:
         What `train --json` prints.
@@ -147,8 +150,9 @@ def _resume(
             f"`env_options` cannot change when a run resumes: {run.path} has "
             f"{shown(run.config.train.env_options, 200)}; got {env_options}."
         )
-    choose_env(run, env, env_options)
-    checkpoint = _checkpoint_of(run, exact)
+    if run.config.train.env != UNNAMED:
+        choose_env(run, env, env_options)
+    checkpoint = checkpoint_of(run, exact)
     if changes.get("perception", run.config.train.perception) != run.config.train.perception:
         raise ConfigError(f"`perception` cannot change when a run resumes; {run.path} began with another one.")
     config = dataclasses.replace(run.config.train, **changes)
@@ -157,11 +161,11 @@ def _resume(
         raise ConfigError(f"`steps` is the total, of which {done:,} are done; got {config.steps:,}. Give a larger one.")
     finished_at = checkpoint.steps if checkpoint is not None and checkpoint.steps >= config.plan.total else None
     if checkpoint is not None and finished_at is not None:
-        _put_back_policy(run, checkpoint)
+        put_back_policy(run, checkpoint)
     if finished_at is not None and not (changes.get("evaluation_episodes") or changes.get("video")):
         return _finished(run, finished_at)
-    device = choose_device(config.device)
-    vector, facts = make_training_env(config, device)
+    device, shown_to = choose_device(config.device), demonstrations_of(run, config, changes, checkpoint)
+    vector, facts = make_training_env(config, device, shown_to)
     try:
         if facts.senses != run.config.spec:
             raise ConfigError(
@@ -174,7 +178,7 @@ def _resume(
                 "which only its file names; name them with --perception, too, if you trust them."
             )
         pretrained = None if checkpoint else resolve_perception(config, facts.senses)[1]
-        training = _training_of(run, config, facts.senses, vector, device)
+        training = _training_of(run, config, facts.senses, vector, device, shown_to)
         _begin_with(training, pretrained, config)
         if checkpoint is not None:
             restore(training, checkpoint, run.path)
@@ -191,52 +195,9 @@ def _resume(
                 "Its environments cannot be put back into the middle of their episodes: they begin new ones, and the "
                 "end will not be, bit for bit, that of a run that never stopped; see --exact."
             )
-        return _learn(run, training, checkpoint)
+        return _learn(run, training, checkpoint, shown_to)
     finally:
         vector.close()
-
-
-def _checkpoint_of(run: RunDirectory, exact: bool) -> Checkpoint | None:
-    """The checkpoint to go on from; None where there is none yet.
-
-    Raises:
-        ConfigError: an exact one is wanted, and none is kept.
-    """
-    if not folders(run.path / "checkpoints"):
-        if (run.path / FILE).exists():
-            raise CheckpointError(
-                f"{run.path} has a policy, but no checkpoint to go on from, and to begin anew would write over it; put "
-                "the checkpoints back, or train with a new --out."
-            )
-        return None
-    try:
-        return run.load_checkpoint(tell, exact=exact)
-    except CheckpointError as error:
-        if not exact:
-            raise
-        raise ConfigError(
-            f"`exact` needs a checkpoint from which the run goes on bit for bit, and {run.path} keeps none; leave "
-            "--exact out, or train from the start with a new --out."
-        ) from error
-
-
-def _put_back_policy(run: RunDirectory, checkpoint: Checkpoint) -> None:
-    """Writes a finished run's policy again, out of its checkpoint, where the file is gone, damaged or older than that.
-
-    Raises:
-        CheckpointError: it cannot be written.
-    """
-    if not is_first():
-        return
-    try:
-        steps = run.load_policy()[1]
-        fault = f"The policy in {run.path} is that of step {steps:,}." if steps < checkpoint.steps else ""
-    except CheckpointError as error:
-        fault = str(error)
-    if fault:
-        with run.held():
-            run.save_policy(checkpoint.policy, checkpoint.steps)
-        tell(f"{fault} It is written again, as it stands in the checkpoint of step {checkpoint.steps:,}.")
 
 
 def _is_finished(run: RunDirectory, steps: int) -> str:
@@ -257,7 +218,14 @@ def _finished(run: RunDirectory, steps: int) -> dict[str, Any]:
     return result | evaluation_figures(result["evaluation"])
 
 
-def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: Any, device: torch.device) -> Training:
+def _training_of(
+    run: RunDirectory,
+    config: TrainConfig,
+    senses: Spec,
+    vector: Any,
+    device: torch.device,
+    shown_to: Demonstrations | None,
+) -> Training:
     """A training with the algorithm's settings as the run's file has them."""
     known = TRAINERS[config.trainer]().settings(config)
     if odd := sorted((known.keys() ^ run.config.algorithm.keys()) - FOUND_WHEN_BUILT - ADDED_LATER):
@@ -272,7 +240,7 @@ def _training_of(run: RunDirectory, config: TrainConfig, senses: Spec, vector: A
             f"{config.num_envs} steps; use the release that wrote it, or train anew."
         )
     try:
-        return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device)
+        return build_training(config, run.config.algorithm, run.config.perception, senses, vector, device, shown_to)
     except SenseweaveError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, AssertionError, RuntimeError, MemoryError) as error:
@@ -302,11 +270,14 @@ def _result(run: RunDirectory, steps: int) -> dict[str, Any]:
         "was_interrupted": False,
         "evaluation": None,
         "video": None,
+        "held_out": None,
         "next": {name: command_for(run, name) for name in ("evaluate", "explain")},
     }
 
 
-def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> dict[str, Any]:
+def _learn(
+    run: RunDirectory, training: Training, start: Checkpoint | None, shown_to: Demonstrations | None
+) -> dict[str, Any]:
     total, done = run.config.train.plan.total, start.steps if start else 0
     message = "Stopping: writing a checkpoint. Press Ctrl-C again to quit without one."
     with (
@@ -316,7 +287,7 @@ def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> d
         Progress(total, "steps", done, is_quiet=not is_first()) as progress,
     ):
         training.logger = logger
-        look = HeldOutCurve(run.config.train, training)
+        look = HeldOutCurve(run.config.train, training, None if shown_to is None else shown_to.held_out)
         callback = TrainingCallback(run, training, start, stop, progress, look)
         try:
             with contextlib.closing(look):
@@ -329,7 +300,7 @@ def _learn(run: RunDirectory, training: Training, start: Checkpoint | None) -> d
         except BaseException as error:
             _end_with(error, run, training, callback)
             raise
-    return _report(run, training, callback, stop.is_set)
+    return _report(run, training, callback, stop.is_set) | {"held_out": look.of_data}
 
 
 def _end_with(error: BaseException, run: RunDirectory, training: Training, callback: TrainingCallback) -> None:
@@ -368,6 +339,7 @@ def _report(run: RunDirectory, training: Training, callback: TrainingCallback, w
         return result
     if was_stopped:
         tell(f"Go on with: {command_for(run, 'train --resume')}{callback.how_exact}")
+    if was_stopped or config.env == UNNAMED:
         return result
     try:
         with torch.compiler.set_stance("force_eager"):  # other numbers of samples would be compiled anew

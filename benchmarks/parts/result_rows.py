@@ -93,12 +93,13 @@ def to_json(results: Sequence[Result]) -> str:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command as a user would type it at the root of the repository, without `--rows` and `--json`."""
-    words = [word for word in arguments[1:] if word != "--json" and not word.startswith("--rows=")]
-    if "--rows" in words:
-        place = words.index("--rows")
-        has_folder = place + 1 < len(words) and not words[place + 1].startswith("-")
-        del words[place : place + 1 + has_folder]
+    """The command as a user would type it at the root of the repository, without `--rows`, `--keep` and `--json`."""
+    words = [word for word in arguments[1:] if word != "--json" and not word.startswith(("--rows=", "--keep="))]
+    for option in ("--rows", "--keep"):
+        if option in words:
+            place = words.index(option)
+            has_folder = place + 1 < len(words) and not words[place + 1].startswith("-")
+            del words[place : place + 1 + has_folder]
     return shlex.join(["python", f"benchmarks/{Path(arguments[0]).name}", *words])
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 
 from ...perception.errors import ConfigError
-from .formats import Arrays
+from .arrays import Arrays
 from .perceiving import START, Exported
 from .readings import Ready
 

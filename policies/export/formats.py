@@ -1,21 +1,14 @@
 """The formats that a policy is exported to, by name. A new one is a file beside this and a line here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ...perception.registry import Registry
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
 
-Arrays = dict[str, NDArray[np.generic]]
-"""Name of an input or output -> array, batch first."""
-
-Run = Callable[[Mapping[str, NDArray[np.generic]]], Arrays]
-"""Runs the graph: its inputs by name in, its outputs by name out."""
+    from .arrays import Run
 
 
 class Format(Protocol):
@@ -38,7 +31,7 @@ class Format(Protocol):
         """
         ...
 
-    def runner(self, content: bytes, outputs: list[str], threads: int) -> Run:
+    def runner(self, content: bytes, outputs: list[str], threads: int) -> "Run":
         """What runs the content of such a file.
 
         Args:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...perception.errors import CheckpointError, ExportError, MissingExtraError, how_to_install
 from ...perception.texts import shown
-from .formats import Arrays, Run
+from .arrays import Arrays, Run
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ...perception.errors import ObservationError
 from ...perception.spec import PRESENT, Spec
 from ...perception.tokenizer import Tokenizer
+from .arrays import Arrays, Run
 from .description import Description
-from .formats import Arrays, Run
 from .readings import Ready, prepare
 
 START = "start"

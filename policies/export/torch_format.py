@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ...perception.errors import CheckpointError, MissingExtraError
 from ...perception.texts import shown
-from .formats import Arrays, Run
+from .arrays import Arrays, Run
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram

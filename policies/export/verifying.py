@@ -11,7 +11,7 @@ from gymnasium import spaces
 
 from ...perception.errors import ExportError
 from ...perception.spec import PRESENT
-from .formats import Run
+from .arrays import Run
 from .graph import MEMORY, START, Graph
 
 ROWS = 8

@@ -82,7 +82,7 @@ def write_sealed(path: Path, content: dict[str, Any]) -> None:
     Raises:
         CheckpointError: the file cannot be written; what was there is still whole.
     """
-    write_atomically(path, _sealed(content))
+    write_atomically(path, sealed(content))
 
 
 def create_sealed(path: Path, content: dict[str, Any]) -> bool:
@@ -94,10 +94,11 @@ def create_sealed(path: Path, content: dict[str, Any]) -> bool:
     Raises:
         CheckpointError: the file cannot be written.
     """
-    return create_atomically(path, _sealed(content))
+    return create_atomically(path, sealed(content))
 
 
-def _sealed(content: dict[str, Any]) -> bytes:
+def sealed(content: dict[str, Any]) -> bytes:
+    """What `write_sealed` writes."""
     return json.dumps({"sha256": seal_of(content)} | content, indent=2, allow_nan=False).encode() + b"\n"
 
 

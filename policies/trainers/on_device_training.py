@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..ppo.learner import Underway
 from ..ppo.ppo import PPO
-from ..ppo.sources import Environments, StepOutcome
+from ..ppo.sources import Environments, StepOutcome, environments_of
 from ..ppo.workers import Workers
 from ..presets import PPOPreset, ppo_settings
 from ..processes import world_size
@@ -16,6 +16,9 @@ from ..trainer import Plan, Setup
 from ..training import Callback, Learned
 from .model_training import ModelTraining
 from .settings import WORKERS
+
+MAX_TRAINING_SEED = 999_000_000
+"""Seeds from here up are for evaluation."""
 
 
 class OnDeviceTraining(ModelTraining):
@@ -29,7 +32,11 @@ class OnDeviceTraining(ModelTraining):
     model: PPO
 
     def __init__(self, setup: Setup, plan: Plan) -> None:
+        self._shown: Environments | None = None
         super().__init__(setup, plan)
+        if setup.demonstrations is not None:
+            self._shown = environments_of(setup.demonstrations, self.model.device)
+            self._choose_environments()
         self.settings[WORKERS] = self.model.workers.count
 
     def _make_model(self, setup: Setup, ppo: PPOPreset) -> PPO:
@@ -45,6 +52,12 @@ class OnDeviceTraining(ModelTraining):
             device=setup.device,
             **settings,
         )
+
+    def _choose_environments(self) -> None:
+        """Has the model play what is shown while it imitates that, and its own environments afterwards."""
+        if self._shown is not None:
+            is_imitating = self.steps < self._plan.imitation
+            self.model._environments = self._shown if is_imitating else None
 
     def restart(self, seed: int) -> None:
         self.model.restart(seed)
@@ -71,10 +84,17 @@ class OnDeviceTraining(ModelTraining):
     def restore(self, checkpoint: Checkpoint, source: Path) -> None:
         self.model.restore_auxiliary(checkpoint.world)
         super().restore(checkpoint, source)
+        self._choose_environments()
 
     def _imitate(self, callback: Callback) -> bool:
         self.model.compile_perception()
         return super()._imitate(callback)
+
+    def _end_imitation(self, callback: Callback) -> None:
+        if self._shown is not None and self._plan.learning:
+            self._choose_environments()
+            self.model.restart(self._job.seed % MAX_TRAINING_SEED)
+        super()._end_imitation(callback)
 
     @property
     def environments(self) -> Environments:

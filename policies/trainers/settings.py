@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...perception.errors import ConfigError, UnknownNameError, did_you_mean
-from ..presets import EXPERT_ALONE, ImitationSettings, PPOPreset, imitation_in_sequences
+from ..presets import EXPERT_ALONE, ImitationSettings, PPOPreset, imitation_in_sequences, imitation_of_data
 from ..recipes import tuned_for
 from ..trainer import Job, Plan
 
-IMITATION, WORKERS, RESUMES_EXACTLY = "imitation", "workers", "resumes_exactly"
-FOUND_WHEN_BUILT = frozenset({WORKERS, RESUMES_EXACTLY})
-"""Settings that are known only once a training is built; older files lack the last."""
+IMITATION, WORKERS, RESUMES_EXACTLY, DATASET = "imitation", "workers", "resumes_exactly", "dataset"
+FOUND_WHEN_BUILT = frozenset({WORKERS, RESUMES_EXACTLY, DATASET})
+"""Settings that are known only once a training is built; older files lack the last two, and only what learns from a
+dataset has the last: what it was."""
 
 NOT_OF_PPO = {IMITATION} | FOUND_WHEN_BUILT
 
@@ -33,6 +34,8 @@ def new_settings(job: Job, plan: Plan, ppo: PPOPreset, *, imitation_rate: float 
     recipe = tuned_for(job.recipe, job.trainer, job.memory)
     own = EXPERT_ALONE if job.memory == "none" else imitation_in_sequences(job.num_envs)
     imitation = recipe.imitation or own
+    if getattr(job, "dataset", None):  # a job of somebody's own may have none
+        imitation = imitation_of_data(job.num_envs, in_sequences=job.memory != "none")
     if imitation_rate is not None:
         imitation = dataclasses.replace(imitation, learning_rate=imitation_rate)
     said = require_overrides(getattr(job, "overrides", {}))  # a job of somebody's own may have none

@@ -41,6 +41,10 @@ def source(tmp_path_factory) -> Path:
             shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(ROOT / name, folder / name)
+    agent = folder / "perception" / "data" / "agents" / "tiny"
+    agent.mkdir(parents=True)
+    for name in ("config.json", "policy.safetensors"):
+        shutil.copy(ROOT / "tests" / "golden" / "trained" / name, agent / name)
     return folder
 
 
@@ -89,6 +93,15 @@ def test_the_wheel_holds_what_is_not_code(wheel, name):
 def test_the_wheel_holds_every_template_of_the_pages(source, wheel):
     templates = {str(path.relative_to(source)) for path in (source / "agent/show/templates").iterdir()}
     assert {f"senseweave/{name}" for name in templates} <= set(zipfile.ZipFile(wheel).namelist()) and len(templates) > 3
+
+
+def test_the_wheel_holds_every_agent_that_ships(source, wheel, clean_environment):
+    agents = source / "perception" / "data" / "agents"
+    files = {f"senseweave/{path.relative_to(source)}" for path in agents.glob("*/*")}
+    assert files <= set(zipfile.ZipFile(wheel).namelist()) and len(files) >= 2
+    code = "from senseweave.perception.sharing.shipped import shipped_agents; print(*shipped_agents())"
+    shown = _run(clean_environment / "venv" / "bin" / "python", "-c", code, cwd=clean_environment)
+    assert set(shown.split()) == {path.name for path in agents.iterdir() if path.is_dir()}
 
 
 def test_the_wheel_holds_the_licence_and_the_command(wheel):

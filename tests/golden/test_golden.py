@@ -217,7 +217,8 @@ def perceive(name: str) -> dict[str, Any]:
 
 def start_from_pretrained(folder: Path) -> dict[str, Any]:
     """A short training that starts from the perception that `senseweave pretrain` wrote."""
-    words = ("train", "--env", "BabyAI-GoToRedBallGrey-v0", "--perception", FILES / "pretrained", "--steps", 32)
+    words = ("train", "--recipe", "plain", "--env", "BabyAI-GoToRedBallGrey-v0", "--steps", 32)
+    words += ("--perception", FILES / "pretrained")
     result = told(*words, "--num-envs", 2, *ONLY_TRAIN, "--out", folder / "run")
     fusion = RunDirectory.open(folder / "run").config.perception.fusion
     return rounded({"steps": result["steps"], "fusion": fusion, "weights": sizes_in(folder / "run")})

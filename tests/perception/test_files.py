@@ -12,7 +12,18 @@ from safetensors.torch import save
 
 from senseweave.perception import files
 from senseweave.perception.errors import CheckpointError
-from senseweave.perception.files import digest, load_strictly, read_json, read_tensors, write_atomically, write_tensors
+from senseweave.perception.files import (
+    digest,
+    in_own_names,
+    load_strictly,
+    read_json,
+    read_tensors,
+    require_fit,
+    shapes_of,
+    weights_of,
+    write_atomically,
+    write_tensors,
+)
 
 TENSORS = {
     "bias": torch.arange(3.0),
@@ -191,3 +202,58 @@ def test_weights_that_do_not_fit_change_nothing():
 def test_json_is_read_as_utf_8(tmp_path):
     (tmp_path / "config.json").write_bytes(json.dumps({"name": "Zoë"}, ensure_ascii=False).encode())
     assert read_json(tmp_path / "config.json") == {"name": "Zoë"}
+
+
+class Twice(torch.nn.Module):
+    """One layer under two names, as the perception has three in a policy of stable-baselines3."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(2, 1)
+        self.pi_layer = self.layer
+
+
+def test_a_tensor_with_several_names_is_held_once_and_put_back_under_all_of_them():
+    module, other = Twice(), Twice()
+    held = weights_of(module)
+    assert set(held) == {"layer.weight", "layer.bias"} and not held["layer.weight"].requires_grad
+    load_strictly(other, held, "weights")
+    assert torch.equal(other.pi_layer.weight, module.layer.weight)
+    assert in_own_names(other, held).keys() == other.state_dict().keys()
+
+
+def test_weights_that_hold_every_copy_are_read_unless_the_copies_differ():
+    module, own = Twice(), shapes_of(Twice)
+    whole = {name: tensor + 1 for name, tensor in module.state_dict().items()}
+    require_fit(own, whole, "weights")
+    load_strictly(module, whole, "weights")
+    assert torch.equal(module.layer.bias, whole["layer.bias"])
+    differing = whole | {"pi_layer.bias": whole["layer.bias"] + 1}
+    with pytest.raises(CheckpointError, match=r"layer\.bias and pi_layer\.bias are one tensor: its copies differ"):
+        load_strictly(module, differing, "weights")
+    assert torch.equal(module.layer.bias, whole["layer.bias"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"layer.bias": None}, "lacks layer.bias"),
+        ({"pi_layer.bias": torch.ones(2)}, r"pi_layer\.bias has shape \(2,\)"),
+        ({"vf_layer.bias": torch.ones(1)}, "unknown vf_layer.bias"),
+    ],
+)
+def test_copies_are_no_way_around_the_check_of_names_and_shapes(change, told):
+    whole = {name: part for name, part in (Twice().state_dict() | change).items() if part is not None}
+    with pytest.raises(CheckpointError, match=told):
+        require_fit(shapes_of(Twice), whole, "weights")
+    with pytest.raises(CheckpointError, match=told):
+        load_strictly(Twice(), whole, "weights")
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch's own import
+def test_a_compiled_part_is_known_by_the_names_that_it_has_without_the_compiler():
+    plain, compiled = Twice(), Twice()
+    compiled.layer = torch.compile(compiled.layer)
+    assert weights_of(compiled).keys() == weights_of(plain).keys()
+    load_strictly(compiled, weights_of(plain), "weights")
+    assert torch.equal(compiled.pi_layer.weight, plain.layer.weight)

@@ -145,7 +145,8 @@ def _microphones() -> list[Finding]:
 
 EXTRAS = {
     "atari": "Atari games",
-    "data": "recordings: live --record and --replay, pretrain --dataset",
+    "data": "recordings and datasets: live --record and --replay, record, convert, --dataset",
+    "hub": "agents and perceptions of the Hugging Face Hub: push, hf://USER/NAME",
     "onnx": "export, and running what it wrote: live --policy",
     "pretrained": "encoders from transformers, which are trained already",
     "rllib": "training with Ray's RLlib",

@@ -20,8 +20,10 @@ COMMAND = Command(
     summary="Write a trained agent as files that run without its training code, and without torch.",
     example="senseweave export runs/seek --out robot",
     teaching="""\
-DIR/model.onnx takes the senses by name, `present` and, of a policy that remembers, `memory` and `start`; absent senses
-leave no trace in it, as in torch. model.json says all shapes. `evaluate`, `watch` and `live --policy` take the folder,
-and `live` needs no torch for it. In Python: load_exported(DIR).act(observation, memory).
+DIR/model.onnx takes the senses by name, `present` and, of a policy that
+remembers, `memory` and `start`; absent senses leave no trace in it, as in
+torch. model.json says all shapes. `evaluate`, `watch` and `live --policy` take
+the folder, and `live` needs no torch for it. In Python:
+load_exported(DIR).act(observation, memory).
 """,
 )

@@ -2,15 +2,15 @@
 
 import dataclasses
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Self
 
 from ....perception.errors import ConfigError
+from ....perception.sharing.address import advice_on, find_folder
 from ....policies.choices import AUXILIARIES
 from ....policies.recipes import resolved
 from ...runs.present import require_run
 from ...settings.base import kinds_of
-from ...settings.train import TrainConfig
+from ...settings.train import UNNAMED, TrainConfig
 from ...settings.values import Hidden, Text
 from ..command import Command, Result, new_folder
 
@@ -18,6 +18,7 @@ CHANGES_WHEN_RESUMING = (
     "env",
     "env_options",
     "perception",
+    "dataset",
     "steps",
     "device",
     "evaluation_episodes",
@@ -51,8 +52,10 @@ class TrainOptions(TrainConfig):
             settings = cls.of_recipe(given)
             for name in given.get("auxiliary", ()):
                 AUXILIARIES.require(name)
-            if settings.perception is not None and not Path(settings.perception).is_dir():
-                raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none.')
+            if settings.perception is not None and not find_folder(settings.perception).is_dir():
+                end = advice_on(settings.perception)
+                told = end if end == "." else f"; give one{end}"
+                raise ConfigError(f'`perception` must be a folder; "{settings.perception}" is none{told}')
             return settings
         changes = {name: value for name, value in given.items() if name not in ("resume", "exact")}
         for name in changes:
@@ -61,7 +64,9 @@ class TrainOptions(TrainConfig):
             if name not in CHANGES_WHEN_RESUMING:
                 word = kinds_of(cls)[name].words(name, None)[0].text
                 raise ConfigError(f"`--{word}` cannot change when a run resumes; leave it out, or take a new --out.")
-        return cls(**changes, resume=given["resume"], exact=bool(given.get("exact")), changes=changes)
+        # the dataset is checked with the settings of the run, which say how it is learned from
+        alone = {name: value for name, value in changes.items() if name != "dataset"}
+        return cls(**alone, resume=given["resume"], exact=bool(given.get("exact")), changes=changes)
 
     @classmethod
     def defaults(cls) -> Mapping[str, Any]:
@@ -76,7 +81,8 @@ def _run(settings: TrainOptions) -> Result:
     if settings.resume is not None:
         result = resume(settings.resume, exact=settings.exact, **settings.changes)
     else:
-        result = train(settings.part(TrainConfig), settings.out or new_folder(settings.env))
+        name = "imitated" if settings.env == UNNAMED else settings.env
+        result = train(settings.part(TrainConfig), settings.out or new_folder(name))
     return result, _text(result)
 
 
@@ -84,6 +90,9 @@ def _text(result: dict[str, Any]) -> str:
     from ...evaluate.evaluate import as_text
 
     lines = [] if result["evaluation"] is None else [as_text(result["evaluation"])]
+    if result["held_out"]:
+        figures = ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in result["held_out"].items())
+        lines.append(f"held-out steps  {figures}")
     lines.append(f"run directory   {result['run']}")
     if result["video"]:
         lines.append(f"video           {result['video']}")

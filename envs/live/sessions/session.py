@@ -64,6 +64,7 @@ class Session:
         policy: who acted, as given to the recorder; empty if nobody did.
         wall_ns: the wall-clock time, nanoseconds since 1970, at the clock's `anchor_ns`.
         anchor_ns: see `wall_ns`.
+        dataset: what a writer of datasets says of its episodes, as plain JSON; empty in recordings of a rig.
         is_sealed: whether the description has a checksum; recordings of earlier releases have none.
         damage: what is wrong with the file, a sentence; "" while nothing was found. Known after everything was read.
         share_read: of the file's bytes, 0..1; known then too.
@@ -84,6 +85,7 @@ class Session:
             ages = described["max_age_s"]
             self.max_age_s = {str(name): math.inf if age is None else float(age) for name, age in ages.items()}
             self.policy = dict(described["policy"])
+            self.dataset = dict(described.get("dataset", {}))
             self.wall_ns, self.anchor_ns = whole_ns(described["wall_ns"]), whole_ns(described["anchor_ns"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             told = shown(error, 120)
@@ -122,7 +124,10 @@ class Session:
         Raises:
             SessionError: a message is not what it should be.
         """
-        decoders = {SENSES + name: Decoder(name, kind) for name, kind in self.spec.items()}
+        return self._parts({SENSES + name: Decoder(name, kind) for name, kind in self.spec.items()})
+
+    def _parts(self, decoders: dict[str, Decoder]) -> Iterator[Stored | TickRecord | Event]:
+        """Ticks, events, and the readings of those senses that have a decoder."""
         order = _Order(topics(self.spec))
         with self._opened() as records:
             for record in records:
@@ -155,12 +160,12 @@ class Session:
         return read_event(parse_object(data)) if topic == EVENTS else None
 
     def ticks(self) -> Iterator[TickRecord]:
-        """The ticks alone."""
-        return (part for part in self if isinstance(part, TickRecord))
+        """The ticks alone; readings are not looked at."""
+        return (part for part in self._parts({}) if isinstance(part, TickRecord))
 
     def events(self) -> Iterator[Event]:
-        """The events alone."""
-        return (part for part in self if isinstance(part, Event))
+        """The events alone; readings are not looked at."""
+        return (part for part in self._parts({}) if isinstance(part, Event))
 
     def __repr__(self) -> str:
         return f"Session({str(self.path)!r}, senses={', '.join(self.spec)})"

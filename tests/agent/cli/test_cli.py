@@ -196,7 +196,7 @@ def test_what_libraries_print_never_reaches_standard_output():
 def test_ctrl_c_ends_training_with_a_checkpoint_that_resumes(capsys, tmp_path, number):
     run = tmp_path / "run"
     words = f"train --out {run} --steps 1e9 --num-envs 2 --device cpu --checkpoint-every 1e9 --json".split()
-    words += ["--env", "BabyAI-GoToRedBallGrey-v0"]
+    words += ["--env", "BabyAI-GoToRedBallGrey-v0", "--recipe", "plain"]
     command = [sys.executable, "-P", "-m", "senseweave.agent.cli"]
     with subprocess.Popen([*command, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

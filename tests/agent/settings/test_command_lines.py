@@ -65,6 +65,7 @@ def test_a_command_line_trains_what_it_trained(line, started, capsys):
     (config,) = started
     settings, algorithm = config.to_json(), TRAINERS[config.trainer]().settings(config)
     assert settings.pop("recipe") in ("reactive", "plain") and settings.pop("overrides") == {}
+    assert [settings.pop(name) for name in ("dataset", "held_out", "allow_damaged")] == [None, 0.1, False]  # since then
     if "imitation" in algorithm:
         assert algorithm["imitation"].pop("expert") == "knowing"  # the only one that there was
     settings["env_options"].pop("engine", None)  # a level with a twin says where it is learned

@@ -17,7 +17,7 @@ from torch import nn
 from faults.kill_campaign import spawn
 from kit.saved_models import everything, new_model, world
 from senseweave.perception.errors import CheckpointError, ConfigError, SenseweaveError, TokenizerMismatchError
-from senseweave.perception.files import read_tensors
+from senseweave.perception.files import read_tensors, write_tensors
 from senseweave.policies import PPO
 from senseweave.policies.policy import SenseMlpPolicy
 from senseweave.policies.presets import Linear, linear
@@ -331,3 +331,25 @@ def test_spaces_that_differ_only_in_where_channels_stand_are_the_same_to_a_polic
     assert not same_to_a_policy(first, spaces.Box(0, 255, (60, 40, 3), np.uint8))
     with pytest.raises(ConfigError, match="cannot be saved"):
         describe_space(spaces.Text(3))
+
+
+def test_the_perception_is_saved_once_and_files_that_hold_it_three_times_are_read(copy, trained):
+    held, metadata = read_tensors(copy / "policy.safetensors")
+    own = trained.policy.state_dict()
+    copies = [name for name in own if name.startswith(("pi_features_extractor.", "vf_features_extractor."))]
+    assert copies and held.keys() == own.keys() - set(copies)
+    shutil.rmtree(copy / "checkpoints")
+    write_tensors(copy / "policy.safetensors", own, {name: metadata[name] for name in ("run", "steps", "seal")})
+    old = PPO.load(copy, device="cpu").policy.state_dict()
+    assert old.keys() == own.keys() and all(torch.equal(old[name], own[name]) for name in own)
+    spoilt = own | {copies[0]: own[copies[0]] + 1}
+    write_tensors(copy / "policy.safetensors", spoilt, {name: metadata[name] for name in ("run", "steps", "seal")})
+    with pytest.raises(CheckpointError, match="its copies differ"):
+        PPO.load(copy, device="cpu")
+
+
+def test_parameters_of_a_saved_model_have_every_name_that_stable_baselines3_asks_for(saved):
+    model = new_model()
+    model.set_parameters(saved)
+    held = read_tensors(saved / "policy.safetensors")[0]
+    assert all(torch.equal(model.policy.state_dict()[name], part) for name, part in held.items())

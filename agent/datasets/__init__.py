@@ -1,0 +1,1 @@
+"""`senseweave record` and `convert`: datasets made, and made into others."""

@@ -1,0 +1,1 @@
+"""LeRobotDataset v3: parquet, mp4 and JSON."""
