@@ -150,6 +150,7 @@ EXTRAS = {
     "onnx": "export, and running what it wrote: live --policy",
     "pretrained": "encoders from transformers, which are trained already",
     "rllib": "training with Ray's RLlib",
+    "serve": "policies on another machine: serve, live --remote",
     "speech": "spoken instructions: live --instruction speech",
     "torchrl": "training with TorchRL",
     "view": "pictures of curves, and Rerun",

@@ -19,7 +19,8 @@ COMMAND = Command(
     summary="Upload a trained agent or a perception to the Hugging Face Hub, with a card.",
     example="senseweave push runs/seek user/seek --licence mit",
     teaching="""\
-It needs the extra `hub`, and a token: `hf auth login`, or HF_TOKEN. Weights, configuration, results, the video and a
-card go; checkpoints and curves stay. Others then give hf://USER/NAME where a command takes a run.
+It needs the extra `hub`, and a token: `hf auth login`, or HF_TOKEN. Weights,
+configuration, results, the video and a card go; checkpoints and curves stay.
+Others then give hf://USER/NAME where a command takes a run.
 """,
 )

@@ -57,6 +57,7 @@ def test_tensorboard_gets_the_same_curve_and_hides_what_a_resumed_run_forgot(tmp
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     log(tmp_path, 0, 100, 200, 300)
+    time.sleep(1.01)  # TensorBoard sorts its files by the second, and then by a number whose 10 comes before its 9
     log(tmp_path, 200, 250)
     events = EventAccumulator(str(tmp_path / "tensorboard"), purge_orphaned_data=True)
     events.Reload()

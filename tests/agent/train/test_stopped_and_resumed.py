@@ -22,7 +22,7 @@ from senseweave.policies.presets import MEMORY_PRESET
 from senseweave.policies.saving.checkpoint import folders, load
 
 QUIET = ("--num-envs", "4", "--evaluation-episodes", "0", "--no-video", "--device", "cpu")
-MINIGRID = ("--memory", "gru", "--env-option", "engine=minigrid")  # which cannot tell its state
+MINIGRID = ("--recipe", "plain", "--memory", "gru", "--env-option", "engine=minigrid")  # which cannot tell its state
 SHORT = ("--set", "ppo.n_steps=20", "--set", "ppo.batch_size=40")
 WORLDS = {
     "BabyAI-GoToRedBallGrey-v0": MINIGRID,
