@@ -7,9 +7,11 @@ is documented is used.
 
 import contextlib
 import dataclasses
+import io
 import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NotRequired, Required, TypedDict
@@ -53,10 +55,31 @@ def print_help(name: str, command: Command[Any]) -> None:
     width = min(shutil.get_terminal_size().columns, MAX_COLUMNS)
     about = textwrap.indent(textwrap.fill(command.summary, width - 2), "  ")  # tyro keeps the breaks of indented lines
     structure, prog = _structure(_options(command)), f"senseweave {name}"
-    with contextlib.suppress(SystemExit), _terminal_of(width):  # tyro ends the process
+    held = _Held(sys.stdout.isatty())
+    with (
+        contextlib.redirect_stdout(held),
+        contextlib.suppress(SystemExit),
+        _terminal_of(width),
+    ):  # tyro ends the process
         tyro.cli(structure, prog=prog, description=about, args=["--help"], config=FLAT)
+    usage, _, rest = held.getvalue().partition("\n")
+    bare = re.sub("\x1b\\[[0-9;]*m", "", usage)  # without colours, which take no room
+    if len(bare) > width:
+        usage = textwrap.fill(bare, width, subsequent_indent=" " * len("usage: "), break_on_hyphens=False)
+    print(usage, rest, sep="\n")
     for part in filter(None, (command.teaching.rstrip(), f"example:\n  {command.example}")):
         print(f"\n{part}")
+
+
+class _Held(io.StringIO):
+    """Holds back what tyro prints, who does not wrap its first line, and is a terminal where the real one is."""
+
+    def __init__(self, is_terminal: bool) -> None:
+        super().__init__()
+        self._is_terminal = is_terminal
+
+    def isatty(self) -> bool:
+        return self._is_terminal
 
 
 @contextlib.contextmanager

@@ -10,7 +10,8 @@ SHARE = ".3f"
 LEARNED = (
     Question(
         "main-job",
-        "How often is the agent of `make train` right?",
+        "How often is the agent of the recipe `reactive` right?",
+        "`make train` was this recipe until 2026-12-01; its successor `seek` is still to be measured so. "
         "Success in 512 held-out rooms of Seek; actions are sampled unless the column says greedy. "
         "A guess is right in at most 1/3. "
         "These runs precede a fix of the last update; seeds 0 and 1 gave .924 and .916 after it.",
@@ -22,7 +23,7 @@ LEARNED = (
         "seek-senses",
         "Which sense does an instruction need?",
         "Half of Seek's instructions name a look (SeekSeen), half a sound (SeekHeard). Success in 512 held-out rooms "
-        "each of an agent of `make train`; where the sense that decides is gone, chance (1/3) is left.",
+        "each of an agent of the recipe `reactive`; where the sense that decides is gone, chance (1/3) is left.",
         {"Seek": SHARE, "SeekSeen": SHARE, "SeekHeard": SHARE, "steps in Seek": ".1f"},
         "2026-11-23-what-seek-needs",
         episodes=dict.fromkeys(("Seek", "SeekSeen", "SeekHeard"), 512),
