@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ...envs.live.remote.link import Link
 from ...envs.live.remote.token import read_token
 from ...perception.errors import ConfigError
-from ...perception.spec import Spec
+from ..runs.exported import PolicyFacts
 from ..runs.present import UNNAMED
 from ..settings.live import LiveConfig
 from ..settings.train import TrainConfig
@@ -19,18 +19,6 @@ if TYPE_CHECKING:
     from ..runs.exported import PolicyFolder
 
     Acting: TypeAlias = "PolicyFolder | RemoteRun"
-
-
-@dataclasses.dataclass(frozen=True)
-class RemoteConfig:
-    """What a server tells of its policy, by the names that a run's configuration has for it."""
-
-    train: TrainConfig
-    spec: Spec
-    step_s: float
-    action_names: tuple[str, ...]
-    max_age_s: dict[str, float]
-    run: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +32,7 @@ class RemoteRun:
     """
 
     path: str
-    config: RemoteConfig
+    config: PolicyFacts
     link: Link
 
     @property
@@ -69,7 +57,7 @@ class RemoteRun:
                 f"The policy at {link.url} does not choose one of its named actions, but numbers; drive it with "
                 "RemotePolicy(link, LiveRig(action_space=...))."
             )
-        told = RemoteConfig(
+        told = PolicyFacts(
             TrainConfig(env=UNNAMED),
             hello.senses,
             hello.step_s,

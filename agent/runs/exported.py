@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @dataclasses.dataclass(frozen=True)
-class ExportedConfig:
-    """What an exported folder tells of its policy, by the names that `RunConfig` has for it."""
+class PolicyFacts:
+    """What an exported folder, or a server, tells of its policy, by the names that `RunConfig` has for it."""
 
     train: TrainConfig
     spec: Spec
@@ -48,7 +48,7 @@ class ExportedRun:
     """
 
     path: Path
-    config: ExportedConfig
+    config: PolicyFacts
     policy: ExportedPolicy
     steps: int
 
@@ -65,7 +65,7 @@ class ExportedRun:
         if not isinstance(model, ExportedPolicy):
             raise CheckpointError(f"{folder} holds a perception alone, which does not act; export a run.")
         origin, step_s = model.description.origin, model.description.origin.step_s
-        config = ExportedConfig(
+        config = PolicyFacts(
             TrainConfig(env=origin.env or UNNAMED, env_options=dict(origin.env_options)),
             model.spec,
             step_s,
