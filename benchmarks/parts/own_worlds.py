@@ -159,6 +159,8 @@ WORLDS = {
     "pendulum": OwnWorld("Pendulum-v1", "3 numbers; Box(1)", has_success=False),
 }
 
-gymnasium.register("Reach-v0", Reach)  # type: ignore[arg-type]
-gymnasium.register("ReachDiscrete-v0", Reach, kwargs={"moves": True})  # type: ignore[arg-type]
-gymnasium.register("FetchSeen-v0", FetchSeen)  # type: ignore[arg-type]
+REGISTERED = {"Reach-v0": (Reach, {}), "ReachDiscrete-v0": (Reach, {"moves": True}), "FetchSeen-v0": (FetchSeen, {})}
+
+for _id, (_world, _options) in REGISTERED.items():
+    if _id not in gymnasium.registry:  # this file is `own_worlds` for a run and `parts.own_worlds` here
+        gymnasium.register(_id, _world, kwargs=_options)  # type: ignore[arg-type]
