@@ -55,8 +55,8 @@ class Recipe:
 def seek() -> Recipe:
     """Seek what is seen or heard, as told: the main job, and what a bare `senseweave train` does.
 
-    The disturbed honest expert is imitated with a memory first, and PPO goes on from there. docs/results.md has what
-    that reaches.
+    The disturbed honest expert is imitated with a memory first, and PPO goes on from there. The notebook of 2026-12-01
+    has what was tried.
     """
     return Recipe(
         env="senseweave/Seek-v0",

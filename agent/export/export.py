@@ -3,18 +3,15 @@
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-
-from ...envs import make
 from ...perception.errors import CheckpointError
 from ...perception.files import read_json
 from ...perception.perception import Perception
 from ...perception.pretrained import FORMAT as PERCEPTION
 from ...policies.export import export
 from ...policies.export.description import Description, Origin
+from ..runs.actions import actions_of
 from ..runs.directory import RunDirectory
 from ..runs.present import UNNAMED, is_exported, place_for_outputs, require_run
-from ..runs.strangers import choose_env
 from ..settings.export import ExportConfig
 
 
@@ -49,7 +46,7 @@ def export_run(config: ExportConfig) -> dict[str, Any]:
 
 
 def _export_policy(config: ExportConfig, run: RunDirectory, out: Path) -> None:
-    actions = run.reader.actions(run.path, run.config) or _actions_of(config, run)
+    actions = actions_of(run, config.env, config.env_options)
     policy, steps = run.reader.read(run.path, run.config, run.config.spec.space(), actions)
     trained = run.config.train
     origin = Origin(
@@ -62,16 +59,6 @@ def _export_policy(config: ExportConfig, run: RunDirectory, out: Path) -> None:
         action_names=run.config.action_names,
     )
     export(policy, out, config.to, origin=origin)
-
-
-def _actions_of(config: ExportConfig, run: RunDirectory) -> gymnasium.Space[Any]:
-    """The actions of the environment that the policy was trained in, which is made to know them."""
-    env_id, options = choose_env(run, config.env, config.env_options)
-    env = make(env_id, **options)
-    try:
-        return env.action_space
-    finally:
-        env.close()
 
 
 def as_text(result: dict[str, Any]) -> str:

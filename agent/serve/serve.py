@@ -8,13 +8,12 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from ...envs import make
 from ...envs.live.remote.facts import Hello, require_plain_space
 from ...envs.live.remote.messages import import_msgpack, observation_bytes
 from ...envs.live.remote.token import read_token
 from ...perception.errors import ConfigError
+from ..runs.actions import actions_of
 from ..runs.exported import ExportedRun, open_policy
-from ..runs.strangers import choose_env
 from ..settings.serve import ServeConfig, is_loopback
 from ..terminal.progress import duration, tell
 from ..terminal.stop import StopRequest
@@ -24,7 +23,6 @@ from .server import Limits, Server
 if TYPE_CHECKING:
     from stable_baselines3.common.policies import ActorCriticPolicy
 
-    from ..runs.directory import RunDirectory
     from ..runs.exported import PolicyFolder
 
 LOOK_S = 0.1
@@ -138,18 +136,6 @@ def decide_with(policy: "ActorCriticPolicy", *, is_greedy: bool) -> Decide:
         return actions, after, {name: gate.detach().cpu().numpy() for name, gate in gates.items()}
 
     return ask
-
-
-def actions_of(run: "RunDirectory") -> gymnasium.Space[Any]:
-    """A run's actions; where only its environment knows them, that is made for a moment."""
-    if (told := run.reader.actions(run.path, run.config)) is not None:
-        return told
-    env_id, options = choose_env(run, None, None)
-    env = make(env_id, **options)
-    try:
-        return env.action_space
-    finally:
-        env.close()
 
 
 def as_text(result: dict[str, Any]) -> str:
